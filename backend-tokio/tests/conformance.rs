@@ -1,0 +1,3 @@
+//! The conformance suite on this backend.
+
+fn main() {}

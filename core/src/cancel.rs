@@ -1,0 +1,118 @@
+//! Why something was cancelled: the cause that travels with every cancellation (C2).
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::group::GroupId;
+use crate::task::TaskId;
+
+/// Why a group, task or job was cancelled. Cheap to clone; the first cause stays (C2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelCause(Arc<CauseKind>);
+
+/// The kinds of [`CancelCause`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CauseKind {
+    /// Somebody called `cancel`, perhaps with a reason.
+    Requested(Option<String>),
+    /// The named sibling failed or panicked.
+    SiblingFailed(TaskId),
+    /// The deadline of the named group has passed.
+    Deadline(GroupId),
+    /// The named enclosing group was cancelled; with the cause that began it.
+    Parent(GroupId, CancelCause),
+    /// The named task was the first to succeed, under a policy that stops there.
+    FirstSuccess(TaskId),
+    /// The runtime was shut down, or the program is stopping.
+    Shutdown,
+    /// The future of the group was dropped, or the task that opened it ended.
+    Dropped,
+}
+
+impl CancelCause {
+    /// A request without a reason.
+    pub fn requested() -> Self {
+        CauseKind::Requested(None).into()
+    }
+
+    /// A request with a reason for whoever reads it.
+    pub fn because(reason: impl Into<String>) -> Self {
+        CauseKind::Requested(Some(reason.into())).into()
+    }
+
+    /// What kind of cause it is.
+    pub fn kind(&self) -> &CauseKind {
+        &self.0
+    }
+
+    /// The cause where the cancellation began: itself, unless it came from an enclosing group.
+    pub fn root(&self) -> &CancelCause {
+        match self.kind() {
+            CauseKind::Parent(_, root) => root,
+            _ => self,
+        }
+    }
+
+    /// The same cancellation as a group inside `parent` sees it. The chain is at most one long, so
+    /// that depth costs nothing (G15).
+    pub(crate) fn inherited_from(&self, parent: GroupId) -> Self {
+        CauseKind::Parent(parent, self.root().clone()).into()
+    }
+
+    /// Whether a body that had already returned keeps its value (G20).
+    pub(crate) fn keeps_value(&self) -> bool {
+        matches!(self.kind(), CauseKind::Requested(_) | CauseKind::FirstSuccess(_))
+    }
+}
+
+impl From<CauseKind> for CancelCause {
+    fn from(kind: CauseKind) -> Self {
+        Self(Arc::new(kind))
+    }
+}
+
+impl fmt::Display for CancelCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            CauseKind::Requested(None) => f.write_str("requested"),
+            CauseKind::Requested(Some(reason)) => write!(f, "requested: {reason}"),
+            CauseKind::SiblingFailed(task) => write!(f, "task {task} failed"),
+            CauseKind::Deadline(group) => write!(f, "the deadline of group {group} passed"),
+            CauseKind::Parent(group, root) => write!(f, "enclosing group {group} cancelled: {root}"),
+            CauseKind::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
+            CauseKind::Shutdown => f.write_str("shutdown"),
+            CauseKind::Dropped => f.write_str("its future was dropped"),
+        }
+    }
+}
+
+/// The error that says "cancelled", and nothing else. Every error of this crate that stands for a
+/// mere cancellation has it in its `source()` chain, and a group recognises it there by its type:
+/// what comes back through `?` with it is not a failure (G4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    cause: CancelCause,
+}
+
+impl Cancelled {
+    /// Why.
+    pub fn cause(&self) -> &CancelCause {
+        &self.cause
+    }
+}
+
+impl From<CancelCause> for Cancelled {
+    fn from(cause: CancelCause) -> Self {
+        Self { cause }
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cancelled: {}", self.cause)
+    }
+}
+
+impl Error for Cancelled {}

@@ -1,0 +1,128 @@
+//! `BoxError`: any error, for groups whose tasks fail in different ways (E6).
+
+use std::error::Error;
+use std::fmt;
+
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Any error, boxed. Every error type converts into it by `?`; handlers match it by type (E6).
+///
+/// A type of its own and not an alias of `Box<dyn Error + Send + Sync>`, because that box does not
+/// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::BoxError;
+///
+/// fn parse(text: &str) -> Result<i32, BoxError> {
+///     Ok(text.trim().parse()?)
+/// }
+/// assert!(parse("x").unwrap_err().is::<std::num::ParseIntError>());
+/// ```
+pub struct BoxError(Box<dyn Error + Send + Sync + 'static>);
+
+impl BoxError {
+    /// An error that is only a text.
+    pub fn msg(text: impl Into<String>) -> Self {
+        Self(text.into().into())
+    }
+
+    /// Whether the error inside is a `T`.
+    pub fn is<T: Error + 'static>(&self) -> bool {
+        self.0.is::<T>()
+    }
+
+    /// The error inside, if it is a `T`.
+    pub fn downcast_ref<T: Error + 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+
+    /// The error inside, by value.
+    ///
+    /// # Errors
+    ///
+    /// Gives `self` back if the error inside is not a `T`.
+    pub fn downcast<T: Error + 'static>(self) -> Result<T, Self> {
+        self.0.downcast().map(|inner| *inner).map_err(Self)
+    }
+
+    /// The error inside.
+    pub fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+
+    /// The box inside.
+    pub fn into_inner(self) -> Box<dyn Error + Send + Sync + 'static> {
+        self.0
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for BoxError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for BoxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for BoxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// Converts the error of a future's `Result`, so that it can be spawned into a group with another
+/// error type.
+pub trait IntoBoxError: Future {
+    /// The same future, its error converted by `From`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, IntoBoxError};
+    ///
+    /// async fn read() -> Result<u8, std::io::Error> { Ok(1) }
+    /// let task = async { read().err_into::<BoxError>().await };
+    /// # let _ = task;
+    /// ```
+    fn err_into<E>(self) -> ErrInto<Self, E>
+    where
+        Self: Sized,
+    {
+        ErrInto { future: self, error: std::marker::PhantomData }
+    }
+}
+
+impl<F: Future> IntoBoxError for F {}
+
+pin_project! {
+    /// The future of [`IntoBoxError::err_into`].
+    #[must_use = "futures do nothing unless awaited or spawned"]
+    #[derive(Debug)]
+    pub struct ErrInto<F, E> {
+        #[pin]
+        future: F,
+        error: std::marker::PhantomData<fn() -> E>,
+    }
+}
+
+impl<F, T, A, E> Future for ErrInto<F, E>
+where
+    F: Future<Output = Result<T, A>>,
+    E: From<A>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.project().future.poll(cx));
+        Poll::Ready(outcome.map_err(E::from))
+    }
+}

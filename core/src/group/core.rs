@@ -1,0 +1,46 @@
+//! The typed part of a group: its runtime and its ledger.
+
+use std::any::Any;
+
+use crate::error::AsDynError;
+use crate::group::ledger::Ledger;
+use crate::group::node::{AnyCore, Node};
+use crate::runtime::{AnyRuntime, Runtime};
+
+pub(crate) struct Core<R, E> {
+    pub(crate) runtime: R,
+    pub(crate) ledger: Ledger<E>,
+}
+
+impl<R: Runtime, E: AsDynError> Core<R, E> {
+    /// The typed part of a group that is known to have these types.
+    pub(crate) fn of(node: &Node) -> &Self {
+        Self::get(node).expect("a handle is made with the types of its group")
+    }
+
+    pub(crate) fn get(node: &Node) -> Option<&Self> {
+        node.core().as_any().downcast_ref()
+    }
+}
+
+impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
+    fn runtime(&self) -> Option<AnyRuntime> {
+        Some(AnyRuntime::new(self.runtime.clone()))
+    }
+
+    fn is_root(&self) -> bool {
+        false
+    }
+
+    fn within(&self, f: &mut dyn FnMut()) {
+        self.runtime.within(f);
+    }
+
+    fn report_leftovers(&self) {
+        self.ledger.report_leftovers();
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

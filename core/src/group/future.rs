@@ -1,0 +1,297 @@
+//! The group as its owner awaits it: opens it, polls the body, waits for the last child.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+use crate::cancel::CauseKind;
+use crate::context::{enclosing, is_native};
+use crate::error::{AsDynError, GroupError};
+use crate::group::body::Body;
+use crate::group::core::Core;
+use crate::group::driven::Driven;
+use crate::group::handle::GroupHandle;
+use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
+use crate::group::node::Node;
+use crate::group::policy::{FailFast, Policy};
+use crate::group::table::UnitKey;
+use crate::panics::PanicPolicy;
+use crate::runtime::Runtime;
+use crate::sync::GuardedWaker;
+use crate::task::{TaskId, TaskInfo, next_id};
+
+pin_project! {
+    /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
+    ///
+    /// The options must be set before it is first polled, which their signatures see to.
+    #[must_use = "a group does nothing unless awaited"]
+    pub struct GroupFuture<R, E, B, F, T>
+    where
+        R: Runtime,
+        E: AsDynError,
+        B: FnOnce(GroupHandle<E, R>) -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        // Until the first poll.
+        setup: Option<Setup<R, E, B>>,
+        // From the first poll until the result is returned.
+        node: Option<Arc<Node>>,
+        // Until the body has ended.
+        #[pin]
+        body: Option<Driven<Body<E, R, B, F>>>,
+        #[pin]
+        timer: Option<R::Sleep>,
+        // Stands before a waker that is not the executor's own.
+        guard: Option<Arc<GuardedWaker>>,
+        value: Option<T>,
+    }
+
+    impl<R, E, B, F, T> PinnedDrop for GroupFuture<R, E, B, F, T>
+    where
+        R: Runtime,
+        E: AsDynError,
+        B: FnOnce(GroupHandle<E, R>) -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        // Dropped before its end: cancels, does not wait (G2).
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let Some(node) = this.node.take() else { return };
+            node.cancel(CauseKind::Dropped.into());
+            node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
+            node.give_up();
+        }
+    }
+}
+
+struct Setup<R, E, B> {
+    /// Or how to find the runtime at the first poll.
+    runtime: Result<R, fn() -> R>,
+    body: B,
+    policy: Box<dyn Policy<E>>,
+    panics: PanicPolicy,
+    deadline: Option<Deadline>,
+    name: Option<Arc<str>>,
+    location: &'static Location<'static>,
+}
+
+#[derive(Clone, Copy)]
+enum Deadline {
+    After(Duration),
+    At(Instant),
+}
+
+impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    #[track_caller]
+    pub(crate) fn new(runtime: Result<R, fn() -> R>, body: B) -> Self {
+        let setup = Setup {
+            runtime,
+            body,
+            policy: Box::new(FailFast),
+            panics: PanicPolicy::default(),
+            deadline: None,
+            name: None,
+            location: Location::caller(),
+        };
+        let setup = Some(setup);
+        Self { setup, node: None, body: None, timer: None, guard: None, value: None }
+    }
+
+    /// A group whose runtime is looked for at the first poll.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn with_late_runtime(runtime: fn() -> R, body: B) -> Self {
+        Self::new(Err(runtime), body)
+    }
+
+    /// Names the group; its body carries the name in failures (G17).
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.with(|setup| setup.name = Some(name.into()))
+    }
+
+    /// What the end of one task means for the others (G16). The default is
+    /// [`FailFast`](crate::FailFast).
+    pub fn policy(self, policy: impl Policy<E>) -> Self {
+        self.with(|setup| setup.policy = Box::new(policy))
+    }
+
+    /// What a panic of the body or of a task means (P1, P2).
+    pub fn panics(self, policy: PanicPolicy) -> Self {
+        self.with(|setup| setup.panics = policy)
+    }
+
+    /// Cancels the group when it has run this long, counted from its first poll (D2). A body that
+    /// does not suspend keeps its value even if the time is zero (D4).
+    pub fn deadline(self, after: Duration) -> Self {
+        self.with(|setup| setup.deadline = Some(Deadline::After(after)))
+    }
+
+    /// Cancels the group at this instant (D2).
+    pub fn deadline_at(self, at: Instant) -> Self {
+        self.with(|setup| setup.deadline = Some(Deadline::At(at)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {
+        if let Some(setup) = &mut self.setup {
+            change(setup);
+        }
+        self
+    }
+
+    /// Opens the group under the one that encloses it (G2).
+    fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
+        let mut this = self.project();
+        let runtime = setup.runtime.unwrap_or_else(|find| find());
+        let own_deadline = setup.deadline.map(|deadline| match deadline {
+            Deadline::After(duration) => runtime.after(duration),
+            Deadline::At(at) => at,
+        });
+        let (parent, opener) = enclosing()
+            .unwrap_or_else(|| (runtime.root().node().clone(), UnitKey::NOBODY));
+        this.timer.set(own_deadline.map(|at| runtime.sleep_until(at)));
+
+        let ledger = Ledger::new(setup.policy, setup.panics);
+        let node = Node::new(Box::new(Core { runtime, ledger }));
+        let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
+        let unit = node.enter_first(TaskInfo { id, name, location });
+        node.attach(&parent, opener, own_deadline);
+        let body = Body::new(setup.body, GroupHandle::new(node.clone()));
+        this.body.set(Some(Driven::new(body, unit)));
+        *this.node = Some(node);
+    }
+
+    /// Polls the body to its end, or cuts it when the deadline passes.
+    fn poll_body(mut self: Pin<&mut Self>, node: &Arc<Node>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let this = self.as_mut().project();
+            let mut slot = this.body;
+            let Some(mut body) = slot.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+            let waker = match is_native(cx.waker()) {
+                true => cx.waker().clone(),
+                false => GuardedWaker::around(cx.waker(), this.guard),
+            };
+            let mut body_cx = Context::from_waker(&waker);
+            let runtime = &Core::<R, E>::of(node).runtime;
+            match runtime.within(|| body.as_mut().poll(&mut body_cx)) {
+                Poll::Ready(end) => {
+                    *this.value = end_body::<R, E, B, F, T>(node, body, end);
+                    slot.set(None);
+                    return Poll::Ready(());
+                }
+                Poll::Pending if self.as_mut().deadline_passed(node, cx) => continue,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Cancels the group when its deadline passes. Whether it did so now.
+    fn deadline_passed(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
+        let mut timer = self.project().timer;
+        let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        if fired {
+            timer.set(None);
+            node.cancel(CauseKind::Deadline(node.id()).into());
+        }
+        fired
+    }
+
+    /// The unit that opened this group has ended: the result is nobody's any more (G2).
+    fn end_abandoned(self: Pin<&mut Self>, node: &Arc<Node>) -> Result<T, GroupError<E>> {
+        let this = self.project();
+        cut_body::<R, E, B, F, T>(node, this.body);
+        *this.node = None;
+        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
+        Err(GroupError::cancelled(cause))
+    }
+}
+
+impl<R, E, B, F, T> Future for GroupFuture<R, E, B, F, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, GroupError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(setup) = self.as_mut().project().setup.take() {
+            self.as_mut().open(setup);
+        }
+        let node = self.node.clone().expect("a group is not polled after it has returned");
+        if node.is_given_up() {
+            return Poll::Ready(self.end_abandoned(&node));
+        }
+        ready!(self.as_mut().poll_body(&node, cx));
+        self.as_mut().deadline_passed(&node, cx);
+        ready!(node.poll_closed(cx));
+
+        let this = self.project();
+        *this.node = None;
+        let ledger = &Core::<R, E>::of(&node).ledger;
+        Poll::Ready(ledger.close(this.value.take(), node.cause().cloned()))
+    }
+}
+
+/// Enters the body's end, carries out what follows from it, and counts the body as ended.
+fn end_body<R, E, B, F, T>(
+    node: &Arc<Node>,
+    body: Pin<&mut Driven<Body<E, R, B, F>>>,
+    end: End<Result<T, Fault<E>>>,
+) -> Option<T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    let unit = body.take_unit()?;
+    let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
+    let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
+    if let Some(cause) = cancel {
+        node.cancel(cause);
+    }
+    unit.end_body();
+    outcome.ok()
+}
+
+/// Where a group keeps its body until that has ended.
+type DrivenBody<'a, R, E, B, F> = Pin<&'a mut Option<Driven<Body<E, R, B, F>>>>;
+
+/// Drops a body that is still there, because its group's future is dropped or nobody's.
+fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: DrivenBody<'_, R, E, B, F>)
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    let Some(mut body) = body.as_pin_mut() else { return };
+    let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
+    let end = body.as_mut().cut(cause);
+    end_body::<R, E, B, F, T>(node, body, end);
+}
+
+impl<R, E, B, F, T> fmt::Debug for GroupFuture<R, E, B, F, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()
+    }
+}

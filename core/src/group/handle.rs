@@ -1,0 +1,224 @@
+//! The handle of a group: what the body, the tasks and other threads spawn and cancel with.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::cancel::CancelCause;
+use crate::context::WaitCancelled;
+use crate::error::{AsDynError, BoxError};
+use crate::group::body::{MapFault, NestFault};
+use crate::group::core::Core;
+use crate::group::future::GroupFuture;
+use crate::group::ledger::Fault;
+use crate::group::node::{GroupId, Node};
+use crate::group::spawn::{Pool, Refused, TaskBuilder, spawn_job, spawn_task};
+use crate::runtime::{AnyRuntime, Runtime};
+use crate::task::{NoCallback, TaskHandle, TaskInfo};
+
+/// The handle of a group: cheap to clone, may be sent anywhere (G9).
+///
+/// It does not keep the group open: what is spawned after the end is refused (G10).
+pub struct GroupHandle<E = BoxError, R = AnyRuntime> {
+    node: Arc<Node>,
+    types: PhantomData<fn() -> (E, R)>,
+}
+
+impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
+    /// Spawns a task. An `Err` of it is a failure of the group (G3).
+    ///
+    /// Can be called by whoever holds the handle, also while the group drains, as long as one child
+    /// is unfinished (G9). Never panics: in a cancelled or finished group the future is dropped and
+    /// the handle says why (G10).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    ///
+    /// async fn both<R: Runtime>(rt: &R) -> Result<(), GroupError> {
+    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///         g.spawn(async { Ok(()) });
+    ///         g.spawn(async { Err::<(), _>(BoxError::msg("cancels the other")) });
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn spawn<F, T>(&self, future: F) -> TaskHandle<T, R>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_task(self, TaskInfo::here(), MapFault::new(future), NoCallback)
+    }
+
+    /// Spawns a task, or gives the future back if the group is cancelled or finished (G10).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future.
+    #[track_caller]
+    pub fn try_spawn<F, T>(&self, future: F) -> Result<TaskHandle<T, R>, Refused<F>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.task(future).try_spawn()
+    }
+
+    /// A task with a name or a done-callback: set them, then [`TaskBuilder::spawn`].
+    #[track_caller]
+    pub fn task<F, T>(&self, future: F) -> TaskBuilder<T, E, R, F>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        TaskBuilder::new(self.clone(), future)
+    }
+
+    /// Spawns a task that runs a group of its own. Its failures are one nested node in this group's
+    /// error, whatever `E` is (G14).
+    #[track_caller]
+    pub fn spawn_group<B, F, T>(&self, body: B) -> TaskHandle<T, R>
+    where
+        B: FnOnce(GroupHandle<E, R>) -> F + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let group = GroupFuture::new(Ok(self.native().clone()), body);
+        spawn_task(self, TaskInfo::here(), NestFault::new(group), NoCallback)
+    }
+
+    /// Runs a closure that blocks on the blocking pool (B1). Its return value is plain, whatever it
+    /// is; its panic is a value at the handle (P4).
+    ///
+    /// The group waits for a running job; one that has not started when the group is cancelled
+    /// never runs (B3). Dropping the handle lets it run on (B4).
+    #[track_caller]
+    pub fn spawn_blocking<C, T>(&self, job: C) -> TaskHandle<T, R>
+    where
+        C: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_job::<R, E, _, _>(self.node(), Pool::Blocking, move || Ok(job()))
+    }
+
+    /// Like [`spawn_blocking`](Self::spawn_blocking); an `Err` is a failure of the group (U3).
+    #[track_caller]
+    pub fn try_spawn_blocking<C, T, X>(&self, job: C) -> TaskHandle<T, R>
+    where
+        C: FnOnce() -> Result<T, X> + Send + 'static,
+        T: Send + 'static,
+        X: Into<E> + 'static,
+    {
+        let job = move || job().map_err(|error| Fault::Error(error.into()));
+        spawn_job::<R, E, _, _>(self.node(), Pool::Blocking, job)
+    }
+
+    /// Runs a computation on the CPU pool (U1); otherwise as
+    /// [`spawn_blocking`](Self::spawn_blocking). A long one should ask
+    /// [`check_cancelled`](crate::check_cancelled) now and then (U3).
+    #[track_caller]
+    pub fn spawn_cpu<C, T>(&self, job: C) -> TaskHandle<T, R>
+    where
+        C: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_job::<R, E, _, _>(self.node(), Pool::Cpu, move || Ok(job()))
+    }
+
+    /// Like [`spawn_cpu`](Self::spawn_cpu); an `Err` is a failure of the group (U3).
+    #[track_caller]
+    pub fn try_spawn_cpu<C, T, X>(&self, job: C) -> TaskHandle<T, R>
+    where
+        C: FnOnce() -> Result<T, X> + Send + 'static,
+        T: Send + 'static,
+        X: Into<E> + 'static,
+    {
+        let job = move || job().map_err(|error| Fault::Error(error.into()));
+        spawn_job::<R, E, _, _>(self.node(), Pool::Cpu, job)
+    }
+
+    /// The group's runtime.
+    pub fn runtime(&self) -> R {
+        self.native().clone()
+    }
+
+    pub(crate) fn native(&self) -> &R {
+        &Core::<R, E>::of(&self.node).runtime
+    }
+
+    pub(crate) fn from_node(node: Arc<Node>) -> Option<Self> {
+        Core::<R, E>::get(&node).is_some().then(|| Self::new(node))
+    }
+}
+
+impl<E, R> GroupHandle<E, R> {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node, types: PhantomData }
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Cancels the group: its body and all its descendants (C8), without a failure (G20). The first
+    /// cause stays; later calls change nothing. Does not block; may be called from any thread, also
+    /// from a destructor (C7).
+    pub fn cancel(&self) {
+        self.node.cancel(CancelCause::requested());
+    }
+
+    /// Cancels the group with a reason for those who read the cause (C2).
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        self.node.cancel(CancelCause::because(reason));
+    }
+
+    /// Why the group was cancelled, if it was (C2).
+    pub fn cause(&self) -> Option<CancelCause> {
+        self.node.cause().cloned()
+    }
+
+    /// Whether the group was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.node.cause().is_some()
+    }
+
+    /// Waits until the group is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if it is dropped.
+    pub fn cancelled(&self) -> WaitCancelled {
+        WaitCancelled::new(self.node.clone())
+    }
+
+    /// The group's id, which causes name.
+    pub fn id(&self) -> GroupId {
+        self.node.id()
+    }
+
+    /// How many are alive in it: the body, tasks, jobs, and inner groups that are still open.
+    pub fn live(&self) -> usize {
+        self.node.live()
+    }
+}
+
+impl<E, R> Clone for GroupHandle<E, R> {
+    fn clone(&self) -> Self {
+        Self::new(self.node.clone())
+    }
+}
+
+impl<E, R> fmt::Debug for GroupHandle<E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupHandle")
+            .field("id", &self.id())
+            .field("live", &self.live())
+            .field("cause", &self.node.cause())
+            .finish()
+    }
+}

@@ -1,0 +1,265 @@
+//! The ledger of a group: decides what each end means, keeps failures and panics, closes the account.
+
+use std::mem;
+use std::sync::Mutex;
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
+use crate::group::GroupId;
+use crate::group::policy::{EndedTask, Policy, Verdict};
+use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
+use crate::sync::lock;
+use crate::task::{TaskError, TaskId, TaskInfo};
+use crate::unhandled::{self, UnhandledKind};
+
+/// How a future or closure came to its end.
+pub(crate) enum End<T> {
+    Value(T),
+    Panicked(Payload),
+    Cancelled(CancelCause),
+}
+
+/// What a unit of a group returns as its error.
+pub(crate) enum Fault<E> {
+    Error(E),
+    /// The error of a group that the unit ran (G14).
+    Group(GroupError<E>),
+}
+
+/// The parts of a group that can end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Body,
+    Task,
+    Job,
+}
+
+/// Who ended: the name is looked up only when a failure needs it.
+pub(crate) struct Ending<'a> {
+    pub(crate) group: GroupId,
+    pub(crate) role: Role,
+    pub(crate) info: &'a dyn Fn() -> TaskInfo,
+}
+
+impl Ending<'_> {
+    fn id(&self) -> TaskId {
+        (self.info)().id()
+    }
+}
+
+/// What an end means: for the handle, and for the group.
+pub(crate) struct Settled<T> {
+    pub(crate) outcome: Result<T, TaskError>,
+    pub(crate) cancel: Option<CancelCause>,
+}
+
+pub(crate) struct Ledger<E> {
+    policy: Box<dyn Policy<E>>,
+    panics: PanicPolicy,
+    /// Panics of tasks are values at their handles: there is no group that anyone awaits.
+    panics_at_handle: bool,
+    /// Locked to push and to take; no user code runs under it.
+    book: Mutex<Book<E>>,
+}
+
+struct Book<E> {
+    /// In order of occurrence (G6).
+    failures: Vec<Failure<E>>,
+    /// The panic to be raised again in the group's caller: the first one (P1).
+    panic: Option<(TaskInfo, Payload)>,
+}
+
+impl<E: AsDynError> Ledger<E> {
+    pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
+        let book = Mutex::new(Book { failures: Vec::new(), panic: None });
+        Self { policy, panics, panics_at_handle: false, book }
+    }
+
+    /// For detached tasks: their panics are values, as those of jobs are.
+    pub(crate) fn at_handle(self) -> Self {
+        Self { panics_at_handle: true, ..self }
+    }
+
+    /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
+    /// ended, so that whoever awaits it finds the group cancelled (T1).
+    pub(crate) fn settle<T>(
+        &self,
+        ending: &Ending<'_>,
+        end: End<Result<T, Fault<E>>>,
+    ) -> Settled<T> {
+        match end {
+            End::Value(Ok(value)) => self.succeeded(ending, value),
+            End::Value(Err(fault)) => self.failed(ending, fault),
+            End::Panicked(payload) => self.panicked(ending, payload),
+            End::Cancelled(cause) => {
+                Settled { outcome: Err(TaskError::cancelled(ending.id(), cause)), cancel: None }
+            }
+        }
+    }
+
+    fn succeeded<T>(&self, ending: &Ending<'_>, value: T) -> Settled<T> {
+        let verdict = match ending.role {
+            Role::Body => Verdict::Continue,
+            _ => self.ask(|policy| policy.on_success(&EndedTask::new(ending.info))),
+        };
+        let cancel = (verdict == Verdict::Cancel)
+            .then(|| CauseKind::FirstSuccess(ending.id()).into());
+        Settled { outcome: Ok(value), cancel }
+    }
+
+    fn failed<T>(&self, ending: &Ending<'_>, fault: Fault<E>) -> Settled<T> {
+        let fault = match fault {
+            Fault::Error(error) => error.into_nested().map_or_else(Fault::Error, Fault::Group),
+            group => group,
+        };
+        let kind = match fault {
+            Fault::Error(error) => match Echo::of(error.as_dyn_error(), ending.group) {
+                Some(echo) => {
+                    contain(UnhandledKind::Destructor, || drop(error));
+                    return self.echoed(ending, echo);
+                }
+                None => FailureKind::Error(error),
+            },
+            Fault::Group(inner) if inner.is_cancelled() => {
+                let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);
+                return self.echoed(ending, Echo::Cancelled(cause));
+            }
+            Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
+        };
+        let failure = Failure::new((ending.info)(), kind);
+        let outcome = Err(TaskError::failed(ending.id(), ending.group));
+        Settled { outcome, cancel: self.record(failure) }
+    }
+
+    /// What came back through `?` and is no failure of its own (G4).
+    fn echoed<T>(&self, ending: &Ending<'_>, echo: Echo) -> Settled<T> {
+        let cause = match echo {
+            Echo::Recorded => {
+                let outcome = Err(TaskError::failed(ending.id(), ending.group));
+                return Settled { outcome, cancel: None };
+            }
+            Echo::Cancelled(cause) => cause,
+        };
+        let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
+        let cuts = match ending.role {
+            Role::Body => true,
+            _ => expired && self.ask(|policy| policy.on_expired(&EndedTask::new(ending.info))) == Verdict::Cancel,
+        };
+        let outcome = Err(TaskError::cancelled(ending.id(), cause.clone()));
+        Settled { outcome, cancel: cuts.then_some(cause) }
+    }
+
+    fn panicked<T>(&self, ending: &Ending<'_>, payload: Payload) -> Settled<T> {
+        if ending.role == Role::Job || self.panics_at_handle {
+            let outcome = Err(TaskError::panicked(ending.id(), payload));
+            return Settled { outcome, cancel: None };
+        }
+        let message = crate::panics::panic_message(&*payload).to_owned();
+        let outcome = Err(TaskError::panicked_in(ending.id(), ending.group, &message));
+        let info = (ending.info)();
+        let cancel = match self.panics {
+            PanicPolicy::Abort => std::process::abort(),
+            PanicPolicy::Capture => self.record(Failure::panic(info, payload)),
+            PanicPolicy::Resume => {
+                self.keep_panic(info, payload);
+                Some(CauseKind::SiblingFailed(ending.id()).into())
+            }
+        };
+        Settled { outcome, cancel }
+    }
+
+    /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
+    fn record(&self, failure: Failure<E>) -> Option<CancelCause> {
+        let verdict = self.ask(|policy| policy.on_failure(&failure));
+        let first = {
+            let mut book = lock(&self.book);
+            book.failures.push(failure);
+            book.failures[0].task().id()
+        };
+        (verdict == Verdict::Cancel).then(|| CauseKind::SiblingFailed(first).into())
+    }
+
+    /// The first panic is kept; a later one has nobody to go to.
+    fn keep_panic(&self, info: TaskInfo, payload: Payload) {
+        let displaced = {
+            let mut book = lock(&self.book);
+            match book.panic {
+                Some(_) => Some((info, payload)),
+                None => book.panic.replace((info, payload)),
+            }
+        };
+        if let Some(displaced) = displaced {
+            report_panic(displaced);
+        }
+    }
+
+    fn ask(&self, question: impl FnOnce(&dyn Policy<E>) -> Verdict) -> Verdict {
+        catch(|| question(&*self.policy)).unwrap_or_else(|payload| {
+            unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
+            drop_payload(payload);
+            Verdict::Cancel
+        })
+    }
+
+    /// Closes the account after the last child has ended. `value` is the body's.
+    ///
+    /// # Panics
+    ///
+    /// Raises the kept panic again (P1).
+    pub(crate) fn close<T>(
+        &self,
+        value: Option<T>,
+        cause: Option<CancelCause>,
+    ) -> Result<T, GroupError<E>> {
+        let Book { failures, panic } = self.take();
+        if let Some((_, payload)) = panic {
+            report_failures(failures);
+            drop(value);
+            std::panic::resume_unwind(payload);
+        }
+        let keeps = cause.as_ref().is_none_or(CancelCause::keeps_value);
+        match value {
+            Some(value) if keeps && (failures.is_empty() || self.forgives()) => {
+                contain(UnhandledKind::Destructor, || drop(failures));
+                Ok(value)
+            }
+            _ => Err(GroupError::new(cause, failures)
+                .expect("a body without a value failed, or its group was cancelled")),
+        }
+    }
+
+    fn forgives(&self) -> bool {
+        catch(|| self.policy.forgives()).unwrap_or_else(|payload| {
+            unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
+            drop_payload(payload);
+            false
+        })
+    }
+
+    /// Reports what nobody came to take: the group's future is gone (C9).
+    pub(crate) fn report_leftovers(&self) {
+        let Book { failures, panic } = self.take();
+        if let Some(panic) = panic {
+            report_panic(panic);
+        }
+        report_failures(failures);
+    }
+
+    fn take(&self) -> Book<E> {
+        mem::replace(&mut *lock(&self.book), Book { failures: Vec::new(), panic: None })
+    }
+}
+
+fn report_panic((info, payload): (TaskInfo, Payload)) {
+    unhandled::report_panic(UnhandledKind::Panic, Some(&info), &*payload);
+    drop_payload(payload);
+}
+
+fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
+    for failure in &failures {
+        if let Some(error) = failure.source() {
+            unhandled::report_error(failure.task(), error);
+        }
+    }
+    contain(UnhandledKind::Destructor, || drop(failures));
+}

@@ -1,0 +1,137 @@
+//! Groups: the scope that its tasks cannot outlive.
+//!
+//! `node` is the state that does not depend on any type, `table` its table of live units, `ledger`
+//! decides what each end means, `driven` polls users' futures, `future` is the group as its owner
+//! awaits it, and `handle` is what the body and the tasks spawn with.
+
+mod body;
+mod core;
+mod driven;
+mod future;
+mod handle;
+mod ledger;
+mod node;
+mod policy;
+mod spawn;
+mod table;
+
+pub(crate) use self::core::Core;
+pub(crate) use driven::Driven;
+pub use future::GroupFuture;
+pub use handle::GroupHandle;
+pub(crate) use ledger::{End, Ending, Fault, Role, Settled};
+pub use node::GroupId;
+pub(crate) use node::{AnyCore, Node, Unit};
+pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
+pub use spawn::{Refused, TaskBuilder};
+pub(crate) use table::{UnitKey, WatchKey};
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use crate::context::enclosing;
+use crate::error::AsDynError;
+use crate::runtime::{Blocking, CpuPool, Drained, Spawner, Timer};
+use crate::task::TaskHandle;
+
+/// Opens groups. Implemented by itself for every runtime.
+///
+/// | a task ... | and the group is | then |
+/// |---|---|---|
+/// | fails | fail-fast (default) | the siblings and the body are cancelled, all have ended, the error holds every failure |
+/// | fails | [`Supervise`] | the siblings go on, the error holds every failure |
+/// | succeeds | [`FirstSuccess`] | the siblings are cancelled and have ended before the group returns |
+/// | panics | any | as if it failed, then the panic is raised again ([`PanicPolicy`](crate::PanicPolicy)) |
+pub trait Group: Spawner + Blocking + CpuPool + Timer {
+    /// Opens a group: runs `body` with a handle to spawn with, and returns when the body and every
+    /// descendant have ended (G1).
+    ///
+    /// Nothing happens before the first poll, which also fixes the enclosing group.
+    ///
+    /// # Errors
+    ///
+    /// A [`GroupError`](crate::GroupError) with the cause, if the group was cancelled, and all
+    /// failures, if there were any (G4, G7).
+    ///
+    /// # Panics
+    ///
+    /// Raises the first panic of its body and tasks again, after all have ended (P1), unless
+    /// [`GroupFuture::panics`] says otherwise.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels all descendants at once and does not block; the enclosing group,
+    /// or [`drained`](Group::drained) where there is none, waits for them (G2, R6). Failures that
+    /// it would have returned go to the [unhandled-failure hook](crate::unhandled) (C9).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{Group, GroupError, Runtime, TaskError};
+    ///
+    /// async fn sum<R: Runtime>(rt: &R) -> Result<u32, GroupError<TaskError>> {
+    ///     rt.group(async |g| {
+    ///         let a = g.spawn(async { Ok(1) });
+    ///         let b = g.spawn(async { Ok(2) });
+    ///         Ok(a.await? + b.await?)
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    #[track_caller]
+    fn group<E, T, B, F>(&self, body: B) -> GroupFuture<Self, E, B, F, T>
+    where
+        B: FnOnce(GroupHandle<E, Self>) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: AsDynError,
+        Self: Sized,
+    {
+        GroupFuture::new(Ok(self.clone()), body)
+    }
+
+    /// Starts a task that belongs to no group: only [`drained`](Group::drained) waits for it. Its
+    /// panic is a value at its handle, or goes to the hook if the handle is gone (C9).
+    ///
+    /// Groups are what to use; this is for background work of a whole program.
+    #[track_caller]
+    fn spawn_detached<F>(&self, future: F) -> TaskHandle<F::Output, Self>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+        Self: Sized,
+    {
+        spawn::spawn_detached(self, future)
+    }
+
+    /// Waits until nothing that was left to the underlying runtime is alive (R6).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if it is dropped.
+    fn drained(&self) -> Drained {
+        self.root().drained()
+    }
+}
+
+impl<R: Spawner + Blocking + CpuPool + Timer> Group for R {}
+
+/// The future that a backend's `run` blocks on: `main`, in a group of its own, so that nothing that
+/// was opened in it is left when this is ready (G2).
+///
+/// # Panics
+///
+/// If it is called inside a task, body or job: `run` blocks the thread, and there one awaits.
+pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output>
+where
+    R: Group,
+    F: Future,
+{
+    assert!(
+        enclosing().is_none(),
+        "`run` was called inside a running task and would block its thread: await the future instead"
+    );
+    let group = runtime.group::<Infallible, _, _, _>(move |_| async move { Ok(main.await) });
+    async move {
+        group.await.unwrap_or_else(|error| panic!("the main future of `run` was cut short: {error}"))
+    }
+}

@@ -1,0 +1,138 @@
+//! Completion policies: what the end of one task means for its siblings (G16).
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Failure;
+use crate::task::TaskInfo;
+
+/// What a group does after one of its tasks has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The siblings go on.
+    Continue,
+    /// The group is cancelled: after a failure with cause
+    /// [`SiblingFailed`](crate::CauseKind::SiblingFailed), after a success with cause
+    /// [`FirstSuccess`](crate::CauseKind::FirstSuccess).
+    Cancel,
+}
+
+/// A task that has ended, for a [`Policy`]; what it is called is looked up when asked for.
+pub struct EndedTask<'a>(&'a dyn Fn() -> TaskInfo);
+
+impl<'a> EndedTask<'a> {
+    pub(crate) fn new(info: &'a dyn Fn() -> TaskInfo) -> Self {
+        Self(info)
+    }
+
+    /// Its id, name and spawn location.
+    pub fn info(&self) -> TaskInfo {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for EndedTask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EndedTask").field(&self.info()).finish()
+    }
+}
+
+/// A completion policy: a value that is told how each task and job of a group ended (G16).
+///
+/// # Implementing
+///
+/// The methods may be called from several threads at once and must not block. A panic in one of
+/// them is reported to the [unhandled-failure hook](crate::unhandled) and counts as
+/// [`Verdict::Cancel`].
+///
+/// # Examples
+///
+/// A group that stops after the third failure, and not before:
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+/// use anyscope_core::{Failure, Policy, Verdict};
+///
+/// struct MaxFailures(AtomicUsize);
+///
+/// impl<E> Policy<E> for MaxFailures {
+///     fn on_failure(&self, _: &Failure<E>) -> Verdict {
+///         if self.0.fetch_add(1, Relaxed) + 1 < 3 { Verdict::Continue } else { Verdict::Cancel }
+///     }
+/// }
+/// ```
+pub trait Policy<E>: Send + Sync + 'static {
+    /// A task, job or the body has failed. The failure is in the group's error in any case.
+    fn on_failure(&self, failure: &Failure<E>) -> Verdict;
+
+    /// A task or job has ended with a value. The body is not reported here.
+    fn on_success(&self, _task: &EndedTask<'_>) -> Verdict {
+        Verdict::Continue
+    }
+
+    /// A task came back cancelled by the deadline of a group that it had opened. That is a cause
+    /// and never a failure (E6); the default lets it end this group too, so that it is not lost.
+    fn on_expired(&self, _task: &EndedTask<'_>) -> Verdict {
+        Verdict::Cancel
+    }
+
+    /// Whether the group succeeds with its body's value although there were failures. Asked once,
+    /// after all children have ended; the failures are then dropped.
+    fn forgives(&self) -> bool {
+        false
+    }
+}
+
+/// The first failure cancels the group (G3). The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FailFast;
+
+impl<E> Policy<E> for FailFast {
+    fn on_failure(&self, _: &Failure<E>) -> Verdict {
+        Verdict::Cancel
+    }
+}
+
+/// Failures are collected, siblings go on (G16).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Supervise;
+
+impl<E> Policy<E> for Supervise {
+    fn on_failure(&self, _: &Failure<E>) -> Verdict {
+        Verdict::Continue
+    }
+
+    fn on_expired(&self, _: &EndedTask<'_>) -> Verdict {
+        Verdict::Continue
+    }
+}
+
+/// The first task that ends with a value wins: the others are cancelled and have ended before the
+/// group returns. If all fail, the group fails with all failures (G16).
+///
+/// The body should return the handles; the winner's value is then taken from its handle (T4).
+#[derive(Debug, Default)]
+pub struct FirstSuccess {
+    /// Set by the first success, read after the last child has ended; the group's count orders them.
+    won: AtomicBool,
+}
+
+impl<E> Policy<E> for FirstSuccess {
+    fn on_failure(&self, _: &Failure<E>) -> Verdict {
+        Verdict::Continue
+    }
+
+    fn on_success(&self, _: &EndedTask<'_>) -> Verdict {
+        self.won.store(true, Ordering::Relaxed);
+        Verdict::Cancel
+    }
+
+    fn on_expired(&self, _: &EndedTask<'_>) -> Verdict {
+        Verdict::Continue
+    }
+
+    fn forgives(&self) -> bool {
+        self.won.load(Ordering::Relaxed)
+    }
+}

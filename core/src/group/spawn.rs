@@ -1,0 +1,234 @@
+//! Spawning: how tasks and jobs enter a group, and how they are refused.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::cancel::CancelCause;
+use crate::error::AsDynError;
+use crate::group::body::MapFault;
+use crate::group::core::Core;
+use crate::group::handle::GroupHandle;
+use crate::group::ledger::{Fault, Ledger};
+use crate::group::node::{Node, Unit};
+use crate::group::policy::Supervise;
+use crate::group::table::UnitKey;
+use crate::panics::{PanicPolicy, contain};
+use crate::runtime::{Job, JobCell, Runtime};
+use crate::task::{
+    Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
+    next_id,
+};
+use crate::unhandled::UnhandledKind;
+
+/// A task that is about to be spawned: [`GroupHandle::task`](crate::GroupHandle::task).
+#[must_use = "call `spawn`"]
+pub struct TaskBuilder<T, E, R, F> {
+    group: GroupHandle<E, R>,
+    future: F,
+    name: Option<Arc<str>>,
+    location: &'static Location<'static>,
+    on_done: Option<Callback<T>>,
+}
+
+impl<T, E, R, F> TaskBuilder<T, E, R, F>
+where
+    T: Send + 'static,
+    E: AsDynError,
+    R: Runtime,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+{
+    #[track_caller]
+    pub(crate) fn new(group: GroupHandle<E, R>, future: F) -> Self {
+        Self { group, future, name: None, location: Location::caller(), on_done: None }
+    }
+
+    /// Names the task; its failures carry the name (G17).
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Calls `on_done` exactly once with the outcome, before the task counts as ended (T5). A panic
+    /// of it is contained and reported.
+    pub fn on_done<C>(mut self, on_done: C) -> Self
+    where
+        C: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+    {
+        self.on_done = Some(Box::new(on_done));
+        self
+    }
+
+    /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
+    /// the callback is told so.
+    pub fn spawn(self) -> TaskHandle<T, R> {
+        let Self { group, future, name, location, on_done } = self;
+        let info = TaskInfo { id: TaskId(next_id()), name, location };
+        let future = MapFault::new(future);
+        match on_done {
+            None => spawn_task(&group, info, future, NoCallback),
+            Some(on_done) => spawn_task(&group, info, future, on_done),
+        }
+    }
+
+    /// Spawns it, or gives the future back (G10).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], if the group is cancelled or finished.
+    pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
+        let Self { group, future, name, location, on_done } = self;
+        let id = TaskId(next_id());
+        let unit = match group.node().enter(TaskInfo { id, name, location }) {
+            Ok(unit) => unit,
+            Err(cause) => return Err(Refused { future, cause }),
+        };
+        let future = MapFault::new(future);
+        Ok(match on_done {
+            None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
+            Some(on_done) => start::<R, E, _, _>(group.native(), unit, id, future, on_done),
+        })
+    }
+}
+
+impl<T, E, R, F> fmt::Debug for TaskBuilder<T, E, R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskBuilder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Enters a task into the group and starts it, or refuses it (G10).
+pub(crate) fn spawn_task<E, R, F, D>(
+    group: &GroupHandle<E, R>,
+    info: TaskInfo,
+    future: F,
+    on_done: D,
+) -> TaskHandle<F::Value, R>
+where
+    E: AsDynError,
+    R: Runtime,
+    F: TaskOutput<E> + Send + 'static,
+    F::Value: Send + 'static,
+    D: OnDone<F::Value> + 'static,
+{
+    let id = info.id;
+    match group.node().enter(info) {
+        Ok(unit) => start::<R, E, F, D>(group.native(), unit, id, future, on_done),
+        Err(cause) => {
+            let error = TaskError::refused(id, cause);
+            contain(UnhandledKind::Destructor, || drop(future));
+            contain(UnhandledKind::Callback, || on_done.call(Err(&error)));
+            TaskHandle::refused(group.node().clone(), id, error)
+        }
+    }
+}
+
+fn start<R, E, F, D>(
+    runtime: &R,
+    unit: Unit,
+    id: TaskId,
+    future: F,
+    on_done: D,
+) -> TaskHandle<F::Value, R>
+where
+    E: AsDynError,
+    R: Runtime,
+    F: TaskOutput<E> + Send + 'static,
+    F::Value: Send + 'static,
+    D: OnDone<F::Value> + 'static,
+{
+    let (node, key) = (unit.node().clone(), unit.key());
+    let native = runtime.start(TaskFuture::<R, E, F, D>::new(future, unit, on_done));
+    TaskHandle::native(node, key, id, native)
+}
+
+/// The group was cancelled or has ended; the future comes back untouched (G10).
+pub struct Refused<F> {
+    future: F,
+    cause: Option<CancelCause>,
+}
+
+impl<F> Refused<F> {
+    /// The future.
+    pub fn into_future(self) -> F {
+        self.future
+    }
+
+    /// Why the group was cancelled; `None` if it had ended.
+    pub fn cause(&self) -> Option<&CancelCause> {
+        self.cause.as_ref()
+    }
+}
+
+impl<F> fmt::Display for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Some(cause) => write!(f, "task refused: its group was cancelled: {cause}"),
+            None => f.write_str("task refused: its group has ended"),
+        }
+    }
+}
+
+impl<F> fmt::Debug for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refused({self})")
+    }
+}
+
+impl<F> Error for Refused<F> {}
+
+/// Which pool a job goes to.
+#[derive(Clone, Copy)]
+pub(crate) enum Pool {
+    Blocking,
+    Cpu,
+}
+
+/// Enters a job into the group and queues it, or refuses it.
+#[track_caller]
+pub(crate) fn spawn_job<R, E, C, T>(node: &Arc<Node>, pool: Pool, job: C) -> TaskHandle<T, R>
+where
+    R: Runtime,
+    E: AsDynError,
+    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    T: Send + 'static,
+{
+    let id = TaskId(next_id());
+    let unit = match node.enter(TaskInfo { id, name: None, location: Location::caller() }) {
+        Ok(unit) => unit,
+        Err(cause) => {
+            contain(UnhandledKind::Destructor, || drop(job));
+            return TaskHandle::refused(node.clone(), id, TaskError::refused(id, cause));
+        }
+    };
+    let key = unit.key();
+    let cell = JobCell::<R, E, C, T>::new(job, unit);
+    let runtime = &Core::<R, E>::of(node).runtime;
+    let queued = Job::new(cell.clone());
+    match pool {
+        Pool::Blocking => runtime.run_blocking(queued),
+        Pool::Cpu => runtime.run_cpu(queued),
+    }
+    TaskHandle::job(node.clone(), key, id, cell)
+}
+
+/// A detached task is the only one of a group without a body, under the runtime's root (R6).
+#[track_caller]
+pub(crate) fn spawn_detached<R, F>(runtime: &R, future: F) -> TaskHandle<F::Output, R>
+where
+    R: Runtime,
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
+    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
+    let (id, location) = (TaskId(next_id()), Location::caller());
+    let unit = node.enter_first(TaskInfo { id, name: None, location });
+    node.attach(runtime.root().node(), UnitKey::NOBODY, None);
+    node.give_up();
+    let future = MapFault::new(async move { Ok(future.await) });
+    start::<R, Infallible, _, _>(runtime, unit, id, future, NoCallback)
+}

@@ -1,0 +1,37 @@
+//! Structured concurrency for any async runtime: the part that knows no runtime.
+//!
+//! A [`Group`] is a scope that its tasks cannot outlive, also when its future is dropped. What a
+//! runtime must be able to do is in [`Runtime`] and its parts; everything that is promised is
+//! decided here, so that it is the same on every backend. The rules that the documentation cites
+//! (G1, C7, ...) are numbered in `docs/contract.md`.
+
+#![forbid(unsafe_code)]
+
+mod cancel;
+mod context;
+mod error;
+mod group;
+mod panics;
+mod runtime;
+mod slot;
+mod sync;
+mod task;
+pub mod unhandled;
+
+pub use cancel::{CancelCause, Cancelled, CauseKind};
+pub use context::{TaskContext, WaitCancelled, check_cancelled};
+pub use error::{
+    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, IntoBoxError,
+};
+pub use group::{
+    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,
+    Supervise, TaskBuilder, Verdict, root_future,
+};
+pub use panics::{PanicPolicy, Payload, panic_message};
+pub use runtime::{
+    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, NativeHandle, Root, Roots, Runtime,
+    Sleep, Spawner, Timeout, Timer,
+};
+pub use slot::{Remote, RemoteHandle, remote};
+pub use task::{CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
+pub use unhandled::set_unhandled_hook;

@@ -1,0 +1,57 @@
+//! The panic policy in one place: catching, containing, and what a group does with a panic.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::unhandled::{self, UnhandledKind};
+
+/// What a panic carries, as [`std::panic::catch_unwind`] gives it.
+pub type Payload = Box<dyn Any + Send + 'static>;
+
+/// What a group does with a panic of its body or of one of its tasks.
+///
+/// Jobs are not meant: a job's panic is always a value at its handle (P4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PanicPolicy {
+    /// The group is cancelled and drained, then the panic is raised again in the group's caller
+    /// (P1). Failures that it displaces go to the [unhandled-failure hook](crate::unhandled).
+    #[default]
+    Resume,
+    /// The panic is a failure like an `Err`, and stands in the error group (P2).
+    Capture,
+    /// The process aborts at once (P2).
+    Abort,
+}
+
+/// The text of a panic, where its payload is one.
+pub fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a panic without a text"
+    }
+}
+
+/// Runs `f` and gives its panic as a value. Nothing that `f` touched is looked at again after a
+/// panic except to drop it, which is what makes asserting unwind safety right.
+pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// Runs user code whose panic has no caller to go to; the panic is reported to the hook (P3).
+pub(crate) fn contain(what: UnhandledKind, f: impl FnOnce()) {
+    if let Err(payload) = catch(f) {
+        unhandled::report_panic(what, None, &*payload);
+        drop_payload(payload);
+    }
+}
+
+/// A payload is user data whose destructor may panic as well: then it is forgotten.
+pub(crate) fn drop_payload(payload: Payload) {
+    if let Err(second) = catch(|| drop(payload)) {
+        std::mem::forget(second);
+    }
+}

@@ -1,0 +1,128 @@
+//! `AnyRuntime`: a runtime whose type is erased, for code that cannot be generic (R3).
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::runtime::{Blocking, CpuPool, Job, Root, Runtime, Sleep, Spawner, Timer};
+use crate::slot::{RemoteHandle, remote};
+
+/// A runtime of any type. It behaves like the one inside (R3) and costs two allocations more for
+/// each task: the boxed future, and the place for its value.
+#[derive(Clone)]
+pub struct AnyRuntime {
+    inner: Arc<dyn ErasedRuntime>,
+}
+
+impl AnyRuntime {
+    /// Erases the type of a runtime. An `AnyRuntime` is not wrapped twice.
+    pub fn new<R: Runtime>(runtime: R) -> Self {
+        match (&runtime as &dyn Any).downcast_ref::<Self>() {
+            Some(erased) => erased.clone(),
+            None => Self { inner: Arc::new(runtime) },
+        }
+    }
+}
+
+impl fmt::Debug for AnyRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyRuntime").field(&self.inner.type_name()).finish()
+    }
+}
+
+/// The dyn-compatible form of the traits.
+trait ErasedRuntime: Send + Sync {
+    fn start(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
+    fn root(&self) -> &Root;
+    fn within(&self, f: &mut dyn FnMut());
+    fn run_blocking(&self, job: Job);
+    fn run_cpu(&self, job: Job);
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>>;
+    fn now(&self) -> Instant;
+    fn type_name(&self) -> &'static str;
+}
+
+impl<R: Runtime> ErasedRuntime for R {
+    fn start(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        drop(Spawner::start(self, future));
+    }
+
+    fn root(&self) -> &Root {
+        Spawner::root(self)
+    }
+
+    fn within(&self, f: &mut dyn FnMut()) {
+        Spawner::within(self, f);
+    }
+
+    fn run_blocking(&self, job: Job) {
+        Blocking::run_blocking(self, job);
+    }
+
+    fn run_cpu(&self, job: Job) {
+        CpuPool::run_cpu(self, job);
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Timer::sleep_until(self, deadline))
+    }
+
+    fn now(&self) -> Instant {
+        Timer::now(self)
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<R>()
+    }
+}
+
+impl Spawner for AnyRuntime {
+    type Handle<T: Send + 'static> = RemoteHandle<T>;
+
+    fn start<F>(&self, future: F) -> RemoteHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (future, handle) = remote(future);
+        self.inner.start(Box::pin(future));
+        handle
+    }
+
+    fn root(&self) -> &Root {
+        self.inner.root()
+    }
+
+    fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        let (mut f, mut value) = (Some(f), None);
+        self.inner.within(&mut || value = f.take().map(|f| f()));
+        value.expect("`within` runs its closure")
+    }
+}
+
+impl Blocking for AnyRuntime {
+    fn run_blocking(&self, job: Job) {
+        self.inner.run_blocking(job);
+    }
+}
+
+impl CpuPool for AnyRuntime {
+    fn run_cpu(&self, job: Job) {
+        self.inner.run_cpu(job);
+    }
+}
+
+impl Timer for AnyRuntime {
+    type Sleep = Pin<Box<dyn Sleep>>;
+
+    fn sleep_until(&self, deadline: Instant) -> Self::Sleep {
+        self.inner.sleep_until(deadline)
+    }
+
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+}

@@ -1,0 +1,198 @@
+//! Jobs: closures on the blocking or CPU pool, from the queue to the handle.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::context::run_as;
+use crate::error::AsDynError;
+use crate::group::{Core, End, Ending, Fault, Role, Settled, Unit};
+use crate::panics::contain;
+use crate::runtime::{Root, Runtime};
+use crate::slot::Slot;
+use crate::sync::lock;
+use crate::task::{JoinJob, Output, TaskError, TaskInfo};
+use crate::unhandled::{self, UnhandledKind};
+
+/// A job on its way to a pool's thread. Dropping it before it has run says "shut down" to whoever
+/// waits for it.
+#[must_use = "dropping a job cancels it"]
+pub struct Job(Arc<dyn RunJob>);
+
+impl Job {
+    pub(crate) fn new(job: Arc<dyn RunJob>) -> Self {
+        Self(job)
+    }
+
+    /// Runs it, unless it was cancelled before. Never panics.
+    pub fn run(self) {
+        self.0.run();
+    }
+}
+
+impl Drop for Job {
+    /// After it has run there is nothing left to revoke.
+    fn drop(&mut self) {
+        self.0.revoke(CauseKind::Shutdown.into());
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+/// A job as the pool and a cancellation see it.
+pub(crate) trait RunJob: Send + Sync {
+    fn run(&self);
+    /// Ends the job if it has not been started (B3).
+    fn revoke(&self, cause: CancelCause);
+}
+
+/// One job: the closure until it starts, the value once it has ended.
+pub(crate) struct JobCell<R, E, C, T> {
+    /// Whoever takes it, a pool's thread or a cancellation, decides whether the job runs.
+    closure: Mutex<Option<C>>,
+    /// Taken by whoever ends the job; exchanged when the job is given up.
+    unit: Mutex<Option<Unit>>,
+    slot: Slot<Output<T>>,
+    core: PhantomData<fn() -> (R, E)>,
+}
+
+impl<R, E, C, T> JobCell<R, E, C, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(closure: C, unit: Unit) -> Arc<Self> {
+        let (node, key) = (unit.node().clone(), unit.key());
+        let cell = Arc::new(Self {
+            closure: Mutex::new(Some(closure)),
+            unit: Mutex::new(Some(unit)),
+            slot: Slot::new(),
+            core: PhantomData,
+        });
+        let job: Arc<dyn RunJob> = cell.clone();
+        node.add_job(key, Arc::downgrade(&job));
+        // A cancellation that came before the job was in the table could not find it there.
+        if let Some(cause) = node.cause_for(key) {
+            RunJob::revoke(&*cell, cause);
+        }
+        cell
+    }
+
+    /// Settles, stores the output for the handle, and only then counts the job as ended.
+    fn finish(&self, end: End<Result<T, Fault<E>>>) {
+        let Some(unit) = lock(&self.unit).take() else { return };
+        let outcome = match Core::<R, E>::get(unit.node()) {
+            Some(core) => {
+                let ending =
+                    Ending { group: unit.node().id(), role: Role::Job, info: &|| unit.info() };
+                let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
+                if let Some(cause) = cancel {
+                    unit.node().cancel(cause);
+                }
+                outcome
+            }
+            None => given_up(&unit.info(), end),
+        };
+        drop(self.slot.fill(Output::new(outcome)));
+        unit.end();
+    }
+
+    /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
+    fn take_closure(&self) -> Option<C> {
+        lock(&self.closure).take()
+    }
+}
+
+/// A job that was given up belongs to the runtime's root, which has no caller to fail (C9).
+fn given_up<T, E: AsDynError>(
+    info: &TaskInfo,
+    end: End<Result<T, Fault<E>>>,
+) -> Result<T, TaskError> {
+    match end {
+        End::Value(Ok(value)) => Ok(value),
+        End::Value(Err(fault)) => {
+            match &fault {
+                Fault::Error(error) => unhandled::report_error(info, error.as_dyn_error()),
+                Fault::Group(error) => unhandled::report_error(info, error),
+            }
+            contain(UnhandledKind::Destructor, || drop(fault));
+            Err(TaskError::cancelled(info.id(), CauseKind::Dropped.into()))
+        }
+        End::Panicked(payload) => Err(TaskError::panicked(info.id(), payload)),
+        End::Cancelled(cause) => Err(TaskError::cancelled(info.id(), cause)),
+    }
+}
+
+impl<R, E, C, T> RunJob for JobCell<R, E, C, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    T: Send + 'static,
+{
+    fn run(&self) {
+        let Some(closure) = self.take_closure() else { return };
+        let unit = lock(&self.unit).as_ref().map(Unit::share);
+        let mut current = unit;
+        if let Some(unit) = &current {
+            unit.node().job_started(unit.key());
+        }
+        let end = match run_as(&mut current, None, closure) {
+            Ok(value) => End::Value(value),
+            Err(payload) => End::Panicked(payload),
+        };
+        drop(current);
+        self.finish(end);
+    }
+
+    fn revoke(&self, cause: CancelCause) {
+        if let Some(closure) = self.take_closure() {
+            contain(UnhandledKind::Destructor, || drop(closure));
+            self.finish(End::Cancelled(cause));
+        }
+    }
+}
+
+impl<R, E, C, T> JoinJob<T> for JobCell<R, E, C, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    T: Send + 'static,
+{
+    fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>> {
+        self.slot.poll_take(cx)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.slot.is_settled()
+    }
+
+    fn revoke(&self, cause: CancelCause) {
+        RunJob::revoke(self, cause);
+    }
+
+    fn give_up(&self, root: &Root) {
+        RunJob::revoke(self, CauseKind::Dropped.into());
+        let Some(info) = lock(&self.unit).as_ref().map(Unit::info) else { return };
+        let Ok(heir) = root.node().enter(info) else { return };
+        let replaced = {
+            let mut unit = lock(&self.unit);
+            match unit.take() {
+                Some(old) => unit.replace(heir).or(Some(old)),
+                None => Some(heir),
+            }
+        };
+        if let Some(unit) = replaced {
+            unit.end();
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What a runtime must be able to do: the traits that a backend implements, and the erased runtime.
+
+mod any;
+mod blocking;
+mod cpu;
+mod job;
+mod root;
+mod spawner;
+mod timer;
+
+pub use any::AnyRuntime;
+pub use blocking::Blocking;
+pub use cpu::CpuPool;
+pub use job::Job;
+pub(crate) use job::{JobCell, RunJob};
+pub use root::{Drained, Root, Roots};
+pub use spawner::{NativeHandle, Spawner};
+pub use timer::{Elapsed, Sleep, Timeout, Timer};
+
+use crate::group::Group;
+
+/// A whole runtime: the sum of what a group needs. Implemented by itself for whatever implements
+/// the four.
+///
+/// A runtime is a value, cheap to clone, made from a given native runtime or from the current one
+/// (R2).
+pub trait Runtime: Spawner + Blocking + CpuPool + Timer + Group {}
+
+impl<R: Spawner + Blocking + CpuPool + Timer> Runtime for R {}

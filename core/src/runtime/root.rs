@@ -1,0 +1,141 @@
+//! `Root`: what counts the groups of a runtime that no other group encloses (R6).
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
+
+use crate::group::{AnyCore, Node, WatchKey};
+use crate::runtime::AnyRuntime;
+use crate::sync::lock;
+
+/// Counts what was left to the underlying runtime: groups that were opened where no other encloses
+/// them and whose futures were dropped, detached tasks, and jobs that were given up (R6).
+///
+/// # Implementing
+///
+/// A backend keeps one for each native runtime and gives the same to all values made from it.
+#[derive(Clone)]
+pub struct Root {
+    node: Arc<Node>,
+}
+
+impl Root {
+    /// A root that nothing belongs to yet.
+    #[expect(clippy::new_without_default, reason = "each is another identity, as with `Arc`")]
+    pub fn new() -> Self {
+        Self { node: Node::new(Box::new(RootCore)) }
+    }
+
+    /// Waits until nothing that was left to the runtime is alive.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if it is dropped.
+    pub fn drained(&self) -> Drained {
+        Drained { node: self.node.clone(), slot: None }
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root").field("live", &(self.node.live() - 1)).finish()
+    }
+}
+
+/// The roots of native runtimes of which a program may have several, by what tells them apart.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::Roots;
+///
+/// static ROOTS: Roots<u32> = Roots::new();
+/// let of_runtime_seven = ROOTS.of(7);
+/// # let _ = of_runtime_seven;
+/// ```
+#[derive(Debug)]
+pub struct Roots<K> {
+    /// Those that somebody still holds. The keys' `PartialEq` runs under the lock and is a backend's.
+    known: Mutex<Vec<(K, Weak<Node>)>>,
+}
+
+impl<K: PartialEq> Roots<K> {
+    /// None yet.
+    #[expect(clippy::new_without_default, reason = "meant for a static")]
+    pub const fn new() -> Self {
+        Self { known: Mutex::new(Vec::new()) }
+    }
+
+    /// The root of the runtime that is called `key`: the same as long as anybody holds it.
+    pub fn of(&self, key: K) -> Root {
+        let mut known = lock(&self.known);
+        known.retain(|(_, node)| node.strong_count() > 0);
+        let found = known.iter().find(|(k, _)| *k == key).and_then(|(_, node)| node.upgrade());
+        if let Some(node) = found {
+            return Root { node };
+        }
+        let root = Root::new();
+        known.push((key, Arc::downgrade(&root.node)));
+        root
+    }
+}
+
+/// The future of [`Root::drained`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Drained {
+    node: Arc<Node>,
+    slot: Option<WatchKey>,
+}
+
+impl Future for Drained {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.node.watch(&mut this.slot, cx);
+        // The one that is left is the root's own.
+        if this.node.live() == 1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Drained {
+    fn drop(&mut self) {
+        self.node.unwatch(self.slot.take());
+    }
+}
+
+impl fmt::Debug for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drained").finish_non_exhaustive()
+    }
+}
+
+/// A root has no runtime of its own, so that the two do not keep each other alive.
+struct RootCore;
+
+impl AnyCore for RootCore {
+    fn runtime(&self) -> Option<AnyRuntime> {
+        None
+    }
+
+    fn is_root(&self) -> bool {
+        true
+    }
+
+    fn within(&self, f: &mut dyn FnMut()) {
+        f();
+    }
+
+    fn report_leftovers(&self) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

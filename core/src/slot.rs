@@ -1,0 +1,149 @@
+//! A place for one value that is filled once and taken once: how jobs and erased tasks answer.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
+
+use crate::runtime::NativeHandle;
+use crate::sync::{drop_waker, lock, wake};
+
+#[derive(Debug)]
+pub(crate) struct Slot<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+enum State<T> {
+    /// Nothing yet; with the waker of whoever waits.
+    Empty(Option<Waker>),
+    Full(T),
+    /// Taken, or never to be filled.
+    Closed,
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(State::Empty(None)))
+    }
+
+    /// Fills the slot; a second value is given back.
+    pub(crate) fn fill(&self, value: T) -> Option<T> {
+        self.settle(State::Full(value))
+    }
+
+    /// Says that there will be no value.
+    pub(crate) fn close(&self) {
+        self.settle(State::Closed);
+    }
+
+    fn settle(&self, new: State<T>) -> Option<T> {
+        let mut state = lock(&self.0);
+        let waker = match &mut *state {
+            State::Empty(waker) => waker.take(),
+            _ => {
+                drop(state);
+                return match new {
+                    State::Full(value) => Some(value),
+                    _ => None,
+                };
+            }
+        };
+        *state = new;
+        drop(state);
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+        None
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        !matches!(*lock(&self.0), State::Empty(_))
+    }
+
+    /// Takes the value; `None` if there will be none.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let fresh = cx.waker().clone();
+        let old = {
+            let mut state = lock(&self.0);
+            match mem::replace(&mut *state, State::Closed) {
+                State::Empty(old) => {
+                    *state = State::Empty(Some(fresh));
+                    old
+                }
+                State::Full(value) => return Poll::Ready(Some(value)),
+                State::Closed => return Poll::Ready(None),
+            }
+        };
+        drop_waker(old);
+        Poll::Pending
+    }
+}
+
+/// Splits a future into one without an output and a handle for its value: for backends whose
+/// runtime can only start futures and forget them.
+///
+/// The handle resolves to `None` if the future is dropped before its end. It costs one allocation.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::remote;
+///
+/// let (future, handle) = remote(async { 7 });
+/// drop(future);
+/// assert!(anyscope_core::NativeHandle::is_finished(&handle));
+/// ```
+pub fn remote<F: Future>(future: F) -> (Remote<F>, RemoteHandle<F::Output>) {
+    let slot = Arc::new(Slot::new());
+    let sender = Sender(slot.clone());
+    (Remote { future: Some(future), sender }, RemoteHandle(slot))
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`remote`].
+    #[must_use = "futures do nothing unless awaited or spawned"]
+    #[derive(Debug)]
+    pub struct Remote<F: Future> {
+        // Gone before the value is handed over.
+        #[pin]
+        future: Option<F>,
+        // Declared after the future, so that it says "dropped" once the future is gone.
+        sender: Sender<F::Output>,
+    }
+}
+
+impl<F: Future> Future for Remote<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let value = ready!(future.poll(cx));
+        this.future.set(None);
+        drop(this.sender.0.fill(value));
+        Poll::Ready(())
+    }
+}
+
+#[derive(Debug)]
+struct Sender<T>(Arc<Slot<T>>);
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The handle of [`remote`]. Dropping it changes nothing for the future.
+#[derive(Debug)]
+pub struct RemoteHandle<T>(Arc<Slot<T>>);
+
+impl<T: Send + 'static> NativeHandle<T> for RemoteHandle<T> {
+    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_take(cx)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.is_settled()
+    }
+}

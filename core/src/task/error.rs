@@ -1,0 +1,177 @@
+//! What a handle says when there is no value (T1).
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Mutex;
+
+use crate::cancel::{CancelCause, Cancelled};
+use crate::group::GroupId;
+use crate::panics::{Payload, drop_payload, panic_message};
+use crate::task::TaskId;
+
+/// Why a task or job has no value: it failed, panicked, was cancelled or was refused.
+///
+/// The failure itself stays in the group's error; this only says that there is one (T1). Sent back
+/// through `?` it is recognised by its type: a cancellation is never a failure, and a failure that
+/// the group already has is not counted twice (G4).
+pub struct TaskError(Box<Inner>);
+
+struct Inner {
+    task: TaskId,
+    kind: Kind,
+}
+
+enum Kind {
+    /// The failure is in the error of the group named.
+    Failed(GroupId),
+    /// `recorded` names the group that has dealt with the panic; without it the payload is here.
+    Panicked { message: String, recorded: Option<GroupId>, payload: Mutex<Option<Payload>> },
+    Cancelled(Cancelled),
+    /// Never started: with the cause if its group was cancelled, without if it had ended.
+    Refused(Option<Cancelled>),
+    Taken,
+}
+
+impl TaskError {
+    pub(crate) fn failed(task: TaskId, group: GroupId) -> Self {
+        Self::new(task, Kind::Failed(group))
+    }
+
+    pub(crate) fn cancelled(task: TaskId, cause: CancelCause) -> Self {
+        Self::new(task, Kind::Cancelled(cause.into()))
+    }
+
+    pub(crate) fn refused(task: TaskId, cause: Option<CancelCause>) -> Self {
+        Self::new(task, Kind::Refused(cause.map(Cancelled::from)))
+    }
+
+    pub(crate) fn taken(task: TaskId) -> Self {
+        Self::new(task, Kind::Taken)
+    }
+
+    /// A panic whose payload the group keeps.
+    pub(crate) fn panicked_in(task: TaskId, group: GroupId, message: &str) -> Self {
+        let payload = Mutex::new(None);
+        let message = message.to_owned();
+        Self::new(task, Kind::Panicked { message, recorded: Some(group), payload })
+    }
+
+    /// A panic whose payload goes to whoever awaits the handle.
+    pub(crate) fn panicked(task: TaskId, payload: Payload) -> Self {
+        let message = panic_message(&*payload).to_owned();
+        let payload = Mutex::new(Some(payload));
+        Self::new(task, Kind::Panicked { message, recorded: None, payload })
+    }
+
+    fn new(task: TaskId, kind: Kind) -> Self {
+        Self(Box::new(Inner { task, kind }))
+    }
+
+    /// The task or job.
+    pub fn task(&self) -> TaskId {
+        self.0.task
+    }
+
+    /// It ended with an `Err`, which is in its group's error.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.0.kind, Kind::Failed(_))
+    }
+
+    /// It panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, Kind::Panicked { .. })
+    }
+
+    /// It was cancelled after it had been accepted.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.kind, Kind::Cancelled(_))
+    }
+
+    /// It was never started: its group was already cancelled (then there is a [`cause`](Self::cause))
+    /// or had ended (G10).
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0.kind, Kind::Refused(_))
+    }
+
+    /// The handle was awaited again after it had given its value.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.0.kind, Kind::Taken)
+    }
+
+    /// Why it was cancelled or refused.
+    pub fn cause(&self) -> Option<&CancelCause> {
+        self.cancelled_marker().map(Cancelled::cause)
+    }
+
+    /// The text of the panic, where it was one.
+    pub fn panic_message(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Panicked { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The payload of a job's panic, once (P4). A task's panic is raised by its group instead.
+    pub fn take_panic(&mut self) -> Option<Payload> {
+        match &mut self.0.kind {
+            Kind::Panicked { payload, .. } => {
+                payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+            }
+            _ => None,
+        }
+    }
+
+    /// The group whose error already has what this reports.
+    pub(crate) fn recorded_in(&self) -> Option<GroupId> {
+        match self.0.kind {
+            Kind::Failed(group) => Some(group),
+            Kind::Panicked { recorded, .. } => recorded,
+            _ => None,
+        }
+    }
+
+    fn cancelled_marker(&self) -> Option<&Cancelled> {
+        match &self.0.kind {
+            Kind::Cancelled(marker) | Kind::Refused(Some(marker)) => Some(marker),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// The payload is user data and its destructor may panic.
+    fn drop(&mut self) {
+        if let Kind::Panicked { payload, .. } = &mut self.kind {
+            let left = payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(payload) = left {
+                drop_payload(payload);
+            }
+        }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.0.task;
+        match &self.0.kind {
+            Kind::Failed(_) => write!(f, "task {task} failed"),
+            Kind::Panicked { message, .. } => write!(f, "task {task} panicked: {message}"),
+            Kind::Cancelled(marker) => write!(f, "task {task} {marker}"),
+            Kind::Refused(Some(marker)) => write!(f, "task {task} refused: its group was {marker}"),
+            Kind::Refused(None) => write!(f, "task {task} refused: its group has ended"),
+            Kind::Taken => write!(f, "the value of task {task} was already taken"),
+        }
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskError({self})")
+    }
+}
+
+impl Error for TaskError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cancelled_marker().map(|marker| marker as _)
+    }
+}

@@ -1,0 +1,164 @@
+//! The future that a backend runs for each task: drives the user's future and enters its end.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::cancel::CauseKind;
+use crate::error::AsDynError;
+use crate::group::{Core, Driven, End, Ending, Fault, Role, Settled, Unit};
+use crate::panics::catch;
+use crate::runtime::Runtime;
+use crate::task::TaskError;
+use crate::unhandled::{self, UnhandledKind};
+
+pin_project! {
+    /// What it adds to the user's future: the group's pointer and a key, 16 bytes.
+    pub(crate) struct TaskFuture<R, E, F, D>
+    where
+        R: Runtime,
+        E: AsDynError,
+        F: TaskOutput<E>,
+        D: OnDone<F::Value>,
+    {
+        #[pin]
+        driven: Driven<F>,
+        on_done: Option<D>,
+        core: PhantomData<fn() -> (R, E)>,
+    }
+
+    impl<R, E, F, D> PinnedDrop for TaskFuture<R, E, F, D>
+    where
+        R: Runtime,
+        E: AsDynError,
+        F: TaskOutput<E>,
+        D: OnDone<F::Value>,
+    {
+        // Dropped before its end: the runtime was shut down (R1).
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(node) = this.driven.unit().map(|unit| unit.node().clone()) {
+                node.cancel(CauseKind::Shutdown.into());
+                let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
+                let (mut driven, on_done) = (this.driven, this.on_done);
+                node.core().within(&mut || {
+                    let end = driven.as_mut().cut(cause.clone());
+                    let outcome = finish::<R, E, F, D>(driven.as_mut(), on_done, end);
+                    drop(Output::new(outcome));
+                });
+            }
+        }
+    }
+}
+
+/// A future whose output a group understands.
+pub(crate) trait TaskOutput<E>: Future<Output = Result<Self::Value, Fault<E>>> {
+    type Value;
+}
+
+impl<F, T, E> TaskOutput<E> for F
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+{
+    type Value = T;
+}
+
+impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> TaskFuture<R, E, F, D> {
+    pub(crate) fn new(future: F, unit: Unit, on_done: D) -> Self {
+        Self { driven: Driven::new(future, unit), on_done: Some(on_done), core: PhantomData }
+    }
+}
+
+impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
+    for TaskFuture<R, E, F, D>
+{
+    type Output = Output<F::Value>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut driven = this.driven;
+        let end = ready!(driven.as_mut().poll(cx));
+        Poll::Ready(Output::new(finish::<R, E, F, D>(driven, this.on_done, end)))
+    }
+}
+
+/// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
+/// counts the task as ended (T1, T5).
+fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
+    mut driven: Pin<&mut Driven<F>>,
+    on_done: &mut Option<D>,
+    end: End<F::Output>,
+) -> Result<F::Value, TaskError> {
+    let unit = driven.unit().expect("a task ends once");
+    let node = unit.node();
+    let ending = Ending { group: node.id(), role: Role::Task, info: &|| unit.info() };
+    let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
+    if let Some(cause) = cancel {
+        node.cancel(cause);
+    }
+    if let Some(on_done) = on_done.take() {
+        driven.as_mut().run_in_context(|| on_done.call(outcome.as_ref()));
+    }
+    if let Some(unit) = driven.take_unit() {
+        unit.end();
+    }
+    outcome
+}
+
+/// What is called with a task's outcome before the task counts as ended (T5).
+pub(crate) trait OnDone<T>: Send {
+    fn call(self, outcome: Result<&T, &TaskError>);
+}
+
+/// No callback, and no bytes for it.
+pub(crate) struct NoCallback;
+
+impl<T> OnDone<T> for NoCallback {
+    fn call(self, _: Result<&T, &TaskError>) {}
+}
+
+/// A user's callback.
+pub(crate) type Callback<T> = Box<dyn FnOnce(Result<&T, &TaskError>) + Send>;
+
+impl<T> OnDone<T> for Callback<T> {
+    fn call(self, outcome: Result<&T, &TaskError>) {
+        self(outcome);
+    }
+}
+
+/// A task's or job's outcome on its way to the handle. Dropped unseen, its destructor's panic is
+/// contained (P3), and a panic that only the handle would have shown goes to the hook (C9).
+#[derive(Debug)]
+pub(crate) struct Output<T>(Option<Result<T, TaskError>>);
+
+impl<T> Output<T> {
+    pub(crate) fn new(outcome: Result<T, TaskError>) -> Self {
+        Self(Some(outcome))
+    }
+
+    pub(crate) fn take(mut self) -> Result<T, TaskError> {
+        self.0.take().expect("only `take` and `drop` empty it")
+    }
+}
+
+impl<T> Drop for Output<T> {
+    fn drop(&mut self) {
+        let Some(outcome) = self.0.take() else { return };
+        let dropped = catch(|| match outcome {
+            Ok(value) => drop(value),
+            Err(mut error) => {
+                if let Some(payload) = error.take_panic() {
+                    unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
+                    crate::panics::drop_payload(payload);
+                }
+            }
+        });
+        if let Err(payload) = dropped {
+            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
+            crate::panics::drop_payload(payload);
+        }
+    }
+}

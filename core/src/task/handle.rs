@@ -1,0 +1,218 @@
+//! `TaskHandle`: awaiting, watching and cancelling one task or job.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::context::{is_about_to_be_dropped, is_native};
+use crate::group::{Node, UnitKey};
+use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
+use crate::sync::GuardedWaker;
+use crate::task::{Output, TaskError, TaskId};
+
+/// The handle of a task or job.
+///
+/// Awaiting it gives the value, or a [`TaskError`] that says failed, panicked, cancelled or refused;
+/// it never cancels the one who waits (T1). In a cancelled group, a body or task of it that awaits a
+/// task without a value stays pending until it is itself dropped, so that no secondary errors arise.
+///
+/// Dropping it changes nothing for the task (T2); [`cancel_on_drop`](Self::cancel_on_drop) is the
+/// other kind. It may be awaited on any runtime, and by reference (`(&mut handle).await`); after it
+/// has given its value it says [`TaskError::is_taken`].
+///
+/// # Cancel safety
+///
+/// Awaiting by reference loses nothing if it is dropped.
+pub struct TaskHandle<T, R = AnyRuntime>
+where
+    T: Send + 'static,
+    R: Spawner,
+{
+    node: Arc<Node>,
+    key: UnitKey,
+    id: TaskId,
+    join: Join<T, R>,
+    /// Stands before a waker that is not the executor's own (P3).
+    guard: Option<Arc<GuardedWaker>>,
+}
+
+enum Join<T: Send + 'static, R: Spawner> {
+    Native(R::Handle<Output<T>>),
+    Job(Arc<dyn JoinJob<T>>),
+    /// Known, but not given yet.
+    Ready(Result<T, TaskError>),
+    Taken,
+}
+
+/// A job as its handle sees it.
+pub(crate) trait JoinJob<T>: Send + Sync {
+    fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>>;
+    fn is_settled(&self) -> bool;
+    fn revoke(&self, cause: CancelCause);
+    fn give_up(&self, root: &Root);
+}
+
+impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
+    pub(crate) fn native(
+        node: Arc<Node>,
+        key: UnitKey,
+        id: TaskId,
+        native: R::Handle<Output<T>>,
+    ) -> Self {
+        Self { node, key, id, join: Join::Native(native), guard: None }
+    }
+
+    pub(crate) fn job(
+        node: Arc<Node>,
+        key: UnitKey,
+        id: TaskId,
+        job: Arc<dyn JoinJob<T>>,
+    ) -> Self {
+        Self { node, key, id, join: Join::Job(job), guard: None }
+    }
+
+    pub(crate) fn refused(node: Arc<Node>, id: TaskId, error: TaskError) -> Self {
+        let join = Join::Ready(Err(error));
+        Self { node, key: UnitKey::NOBODY, id, join, guard: None }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Whether the task has ended, destructors included (T3).
+    pub fn is_finished(&self) -> bool {
+        let native = match &self.join {
+            Join::Native(native) => native.is_finished(),
+            Join::Job(job) => job.is_settled(),
+            Join::Ready(_) | Join::Taken => true,
+        };
+        native && !self.node.is_live(self.key, self.id)
+    }
+
+    /// Cancels this task alone; that is no failure of its group, and its siblings go on (T6). A job
+    /// that has not started never runs; a running one can see the cause (B3). Does not block.
+    pub fn cancel(&self) {
+        self.cancel_with(CancelCause::requested());
+    }
+
+    /// Cancels this task alone, with a reason for those who read the cause.
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        self.cancel_with(CancelCause::because(reason));
+    }
+
+    fn cancel_with(&self, cause: CancelCause) {
+        self.node.cancel_unit(self.key, self.id, cause.clone());
+        if let Join::Job(job) = &self.join {
+            job.revoke(cause);
+        }
+    }
+
+    /// A handle that cancels the task when it is dropped.
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T, R> {
+        CancelOnDrop { handle: Some(self) }
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
+        let output = match &mut self.join {
+            Join::Native(native) if is_native(cx.waker()) => native.poll_join(cx),
+            Join::Native(native) => {
+                let waker = GuardedWaker::around(cx.waker(), &mut self.guard);
+                native.poll_join(&mut Context::from_waker(&waker))
+            }
+            Join::Job(job) => job.poll_join(cx),
+            other => {
+                return Poll::Ready(match mem::replace(other, Join::Taken) {
+                    Join::Ready(outcome) => outcome,
+                    _ => Err(TaskError::taken(self.id)),
+                });
+            }
+        };
+        output.map(|output| {
+            self.join = Join::Taken;
+            output.map_or_else(|| Err(self.dropped_by_runtime()), Output::take)
+        })
+    }
+
+    fn dropped_by_runtime(&self) -> TaskError {
+        let cause = self.node.cause().cloned();
+        TaskError::cancelled(self.id, cause.unwrap_or_else(|| CauseKind::Shutdown.into()))
+    }
+}
+
+impl<T: Send + 'static, R: crate::runtime::Runtime> TaskHandle<T, R> {
+    /// Gives a running job up: its group no longer waits for it. The job goes on, holds its thread
+    /// until it ends (B3), and is waited for by [`drained`](crate::Group::drained); its value is
+    /// dropped, its failure goes to the hook (C9). A job that has not started never runs. A task is
+    /// cancelled instead, which needs no giving up.
+    pub fn give_up(self, runtime: &R) {
+        match &self.join {
+            Join::Job(job) => job.give_up(runtime.root()),
+            _ => self.cancel(),
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Unpin for TaskHandle<T, R> {}
+
+impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match this.poll_outcome(cx) {
+            Poll::Ready(Err(error)) if is_about_to_be_dropped() => {
+                this.join = Join::Ready(Err(error));
+                Poll::Pending
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> fmt::Debug for TaskHandle<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle")
+            .field("id", &self.id)
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// A handle that cancels its task when it is dropped (T2): [`TaskHandle::cancel_on_drop`].
+#[must_use = "dropping it cancels the task"]
+#[derive(Debug)]
+pub struct CancelOnDrop<T: Send + 'static, R: Spawner = AnyRuntime> {
+    /// `None` once it was taken out.
+    handle: Option<TaskHandle<T, R>>,
+}
+
+impl<T: Send + 'static, R: Spawner> CancelOnDrop<T, R> {
+    /// The handle that does not cancel.
+    #[expect(clippy::missing_panics_doc, reason = "only this and `drop` take the handle out")]
+    pub fn into_inner(mut self) -> TaskHandle<T, R> {
+        self.handle.take().expect("only `into_inner` and `drop` empty it")
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Future for CancelOnDrop<T, R> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let handle = self.handle.as_mut().expect("only `into_inner` and `drop` empty it");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Drop for CancelOnDrop<T, R> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.cancel();
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Tasks: what they are called, their handles, and how they fail as seen from a handle.
+
+mod error;
+mod future;
+mod handle;
+mod info;
+
+pub use error::TaskError;
+pub(crate) use future::{Callback, NoCallback, OnDone, Output, TaskFuture, TaskOutput};
+pub(crate) use handle::JoinJob;
+pub use handle::{CancelOnDrop, TaskHandle};
+pub(crate) use info::next_id;
+pub use info::{TaskId, TaskInfo};

@@ -1,0 +1,115 @@
+//! The hook for failures that can be returned to nobody (C9).
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::panics::{catch, drop_payload, panic_message};
+use crate::task::TaskInfo;
+
+/// Why a failure has no caller that could take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnhandledKind {
+    /// An `Err` of a task or body whose group's future was dropped, or was displaced by a panic.
+    Failure,
+    /// A panic of a task, body or job that nobody waited for.
+    Panic,
+    /// A panic in the destructor of an output, of an error, or of a closure.
+    Destructor,
+    /// A panic in a done-callback.
+    Callback,
+    /// A panic in a waker.
+    Waker,
+    /// A panic in a completion policy.
+    Policy,
+}
+
+/// A failure that can be returned to nobody, as the hook sees it.
+#[derive(Debug)]
+pub struct Unhandled<'a> {
+    kind: UnhandledKind,
+    task: Option<&'a TaskInfo>,
+    error: Option<&'a (dyn Error + 'static)>,
+    message: &'a str,
+}
+
+impl<'a> Unhandled<'a> {
+    /// Why nobody could take it.
+    pub fn kind(&self) -> UnhandledKind {
+        self.kind
+    }
+
+    /// The task it comes from, where there is one.
+    pub fn task(&self) -> Option<&'a TaskInfo> {
+        self.task
+    }
+
+    /// The error, where it was not a panic.
+    pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
+        self.error
+    }
+}
+
+impl fmt::Display for Unhandled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            UnhandledKind::Failure => "unhandled failure",
+            UnhandledKind::Panic => "unhandled panic",
+            UnhandledKind::Destructor => "panic in a destructor",
+            UnhandledKind::Callback => "panic in a done-callback",
+            UnhandledKind::Waker => "panic in a waker",
+            UnhandledKind::Policy => "panic in a completion policy",
+        };
+        f.write_str(what)?;
+        if let Some(task) = self.task {
+            write!(f, " of {task}")?;
+        }
+        match self.error {
+            Some(error) => write!(f, ": {error}"),
+            None => write!(f, ": {}", self.message),
+        }
+    }
+}
+
+type Hook = Arc<dyn Fn(&Unhandled<'_>) + Send + Sync>;
+
+/// Read for the time of one clone; never held while a hook runs.
+static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+
+/// Sets what is called with each failure that can be returned to nobody (C9). The default writes a
+/// `tracing` event at level `ERROR`. A panic of the hook is swallowed.
+///
+/// The hook is one for the process; it may be called from any thread, also from a destructor.
+///
+/// # Examples
+///
+/// ```
+/// anyscope_core::set_unhandled_hook(|lost| eprintln!("lost: {lost}"));
+/// ```
+pub fn set_unhandled_hook(hook: impl Fn(&Unhandled<'_>) + Send + Sync + 'static) {
+    let hook: Hook = Arc::new(hook);
+    let old = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(hook);
+    drop(old);
+}
+
+pub(crate) fn report_error(task: &TaskInfo, error: &(dyn Error + 'static)) {
+    let kind = UnhandledKind::Failure;
+    report(&Unhandled { kind, task: Some(task), error: Some(error), message: "" });
+}
+
+pub(crate) fn report_panic(kind: UnhandledKind, task: Option<&TaskInfo>, payload: &(dyn Any + Send)) {
+    report(&Unhandled { kind, task, error: None, message: panic_message(payload) });
+}
+
+fn report(lost: &Unhandled<'_>) {
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let outcome = catch(|| match hook {
+        Some(hook) => hook(lost),
+        None => tracing::error!(target: "anyscope", "{lost}"),
+    });
+    if let Err(payload) = outcome {
+        drop_payload(payload);
+    }
+}

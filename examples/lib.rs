@@ -1,0 +1,3 @@
+//! What several example programs share.
+
+#![forbid(unsafe_code)]

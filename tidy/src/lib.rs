@@ -1,0 +1,3 @@
+//! Repository rules as one test.
+
+#![forbid(unsafe_code)]
