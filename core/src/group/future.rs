@@ -20,7 +20,6 @@ use crate::group::handle::GroupHandle;
 use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
 use crate::group::node::Node;
 use crate::group::policy::{FailFast, Policy};
-use crate::group::table::UnitKey;
 use crate::panics::PanicPolicy;
 use crate::runtime::Runtime;
 use crate::sync::GuardedWaker;
@@ -64,6 +63,7 @@ pin_project! {
             let mut this = this.project();
             let Some(node) = this.node.take() else { return };
             node.cancel(CauseKind::Dropped.into());
+            node.leave_to(Core::<R, E>::of(&node).runtime.root().node());
             node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
             node.give_up();
         }
@@ -158,15 +158,16 @@ where
             Deadline::After(duration) => runtime.after(duration),
             Deadline::At(at) => at,
         });
-        let (parent, opener) = enclosing()
-            .unwrap_or_else(|| (runtime.root().node().clone(), UnitKey::NOBODY));
         this.timer.set(own_deadline.map(|at| runtime.sleep_until(at)));
 
         let ledger = Ledger::new(setup.policy, setup.panics);
         let node = Node::new(Box::new(Core { runtime, ledger }));
         let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
         let unit = node.enter_first(TaskInfo { id, name, location });
-        node.attach(&parent, opener, own_deadline);
+        match enclosing() {
+            Some((parent, opener)) => node.attach(&parent, opener, own_deadline),
+            None => node.set_deadline(own_deadline),
+        }
         let body = Body::new(setup.body, GroupHandle::new(node.clone()));
         this.body.set(Some(Driven::new(body, unit)));
         *this.node = Some(node);

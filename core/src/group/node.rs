@@ -238,14 +238,33 @@ impl Node {
             self.cancel(CauseKind::Dropped.into());
             return;
         }
-        let earliest = own_deadline.into_iter().chain(parent.deadline()).min();
-        if let Some(at) = earliest {
-            let _ = self.deadline.set(at);
-        }
+        self.set_deadline(own_deadline.into_iter().chain(parent.deadline()).min());
         let key = lock(&parent.table).add_scope(Arc::downgrade(self), opener);
         *lock(&self.parent) = Some(Link { parent: parent.clone(), key });
         if let Some(cause) = parent.cause_for(opener) {
             self.cancel(cause.inherited_from(parent.id));
+        }
+    }
+
+    pub(crate) fn set_deadline(&self, earliest: Option<Instant>) {
+        if let Some(at) = earliest {
+            let _ = self.deadline.set(at);
+        }
+    }
+
+    /// Leaves a group that nothing encloses to the runtime's root, because its future is dropped
+    /// (R6). As long as that is awaited, the root need not count it.
+    pub(crate) fn leave_to(self: &Arc<Self>, root: &Arc<Node>) {
+        if self.is_closed() || lock(&self.parent).is_some() {
+            return;
+        }
+        root.count.fetch_add(1, Ordering::AcqRel);
+        let key = lock(&root.table).add_scope(Arc::downgrade(self), UnitKey::NOBODY);
+        *lock(&self.parent) = Some(Link { parent: root.clone(), key });
+        // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
+        if self.is_closed() {
+            let link = lock(&self.parent).take();
+            release_links(link);
         }
     }
 
@@ -318,12 +337,7 @@ impl Node {
 
     /// Gives one count back; closes this group, and those above it, where it was the last.
     fn release(&self) {
-        let mut link = self.release_here();
-        while let Some(Link { parent, key }) = link {
-            let scope = lock(&parent.table).remove_scope(key);
-            drop(scope);
-            link = parent.release_here();
-        }
+        release_links(self.release_here());
     }
 
     fn release_here(&self) -> Option<Link> {
@@ -376,6 +390,15 @@ impl Node {
     pub(crate) fn unwatch(&self, slot: Option<WatchKey>) {
         let old = slot.and_then(|key| lock(&self.table).unwatch(key));
         drop_waker(old);
+    }
+}
+
+/// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
+fn release_links(mut link: Option<Link>) {
+    while let Some(Link { parent, key }) = link {
+        let scope = lock(&parent.table).remove_scope(key);
+        drop(scope);
+        link = parent.release_here();
     }
 }
 

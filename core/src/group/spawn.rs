@@ -15,7 +15,6 @@ use crate::group::handle::GroupHandle;
 use crate::group::ledger::{Fault, Ledger};
 use crate::group::node::{Node, Unit};
 use crate::group::policy::Supervise;
-use crate::group::table::UnitKey;
 use crate::panics::{PanicPolicy, contain};
 use crate::runtime::{Job, JobCell, Runtime};
 use crate::task::{
@@ -227,7 +226,7 @@ where
     let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
     let (id, location) = (TaskId(next_id()), Location::caller());
     let unit = node.enter_first(TaskInfo { id, name: None, location });
-    node.attach(runtime.root().node(), UnitKey::NOBODY, None);
+    node.leave_to(runtime.root().node());
     node.give_up();
     let future = MapFault::new(async move { Ok(future.await) });
     start::<R, Infallible, _, _>(runtime, unit, id, future, NoCallback)
