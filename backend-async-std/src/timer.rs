@@ -14,7 +14,9 @@ impl Timer for AsyncStd {
     type Sleep = AsyncStdSleep;
 
     fn sleep_until(&self, deadline: Instant) -> AsyncStdSleep {
-        AsyncStdSleep { timer: async_io::Timer::at(deadline) }
+        AsyncStdSleep {
+            timer: async_io::Timer::at(deadline),
+        }
     }
 }
 

@@ -37,7 +37,9 @@ pub struct SmolHandle<T>(Option<async_executor::FallibleTask<T>>);
 
 impl<T: Send + 'static> NativeHandle<T> for SmolHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.0.as_mut().map_or(Poll::Ready(None), |task| Pin::new(task).poll(cx))
+        self.0
+            .as_mut()
+            .map_or(Poll::Ready(None), |task| Pin::new(task).poll(cx))
     }
 
     /// True too early while a dropped executor drops its tasks; core asks its own table as well.

@@ -15,7 +15,9 @@ impl Timer for Tokio {
 
     fn sleep_until(&self, deadline: Instant) -> TokioSleep {
         let _context = self.handle.enter();
-        TokioSleep { sleep: tokio::time::sleep_until(deadline.into()) }
+        TokioSleep {
+            sleep: tokio::time::sleep_until(deadline.into()),
+        }
     }
 
     fn now(&self) -> Instant {

@@ -1,3 +1,18 @@
 //! The contract of anyscope as cases that any backend can be run against.
+//!
+//! A backend's `tests/conformance.rs` (with `harness = false`) starts its runtime in a [`Harness`]
+//! and hands it to [`main`]; `docs/adding-a-backend.md` shows a whole one. Each case is named after
+//! the rule of `docs/contract.md` that it checks, runs on a runtime of its own, and has a time limit,
+//! so that a hang is a named failure. Each is run twice: on the backend's own type and through
+//! `AnyRuntime`.
 
 #![forbid(unsafe_code)]
+
+mod cases;
+mod env;
+mod harness;
+mod probe;
+mod runner;
+
+pub use harness::{Flavour, Harness};
+pub use runner::{main, run_case};

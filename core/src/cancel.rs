@@ -63,7 +63,10 @@ impl CancelCause {
 
     /// Whether a body that had already returned keeps its value (G20).
     pub(crate) fn keeps_value(&self) -> bool {
-        matches!(self.kind(), CauseKind::Requested(_) | CauseKind::FirstSuccess(_))
+        matches!(
+            self.kind(),
+            CauseKind::Requested(_) | CauseKind::FirstSuccess(_)
+        )
     }
 }
 
@@ -80,7 +83,9 @@ impl fmt::Display for CancelCause {
             CauseKind::Requested(Some(reason)) => write!(f, "requested: {reason}"),
             CauseKind::SiblingFailed(task) => write!(f, "task {task} failed"),
             CauseKind::Deadline(group) => write!(f, "the deadline of group {group} passed"),
-            CauseKind::Parent(group, root) => write!(f, "enclosing group {group} cancelled: {root}"),
+            CauseKind::Parent(group, root) => {
+                write!(f, "enclosing group {group} cancelled: {root}")
+            }
             CauseKind::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
             CauseKind::Shutdown => f.write_str("shutdown"),
             CauseKind::Dropped => f.write_str("its future was dropped"),

@@ -96,7 +96,13 @@ impl<T> Slot<T> {
 pub fn remote<F: Future>(future: F) -> (Remote<F>, RemoteHandle<F::Output>) {
     let slot = Arc::new(Slot::new());
     let sender = Sender(slot.clone());
-    (Remote { future: Some(future), sender }, RemoteHandle(slot))
+    (
+        Remote {
+            future: Some(future),
+            sender,
+        },
+        RemoteHandle(slot),
+    )
 }
 
 pin_project_lite::pin_project! {
@@ -117,7 +123,9 @@ impl<F: Future> Future for Remote<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Ready(());
+        };
         let value = ready!(future.poll(cx));
         this.future.set(None);
         drop(this.sender.0.fill(value));

@@ -23,7 +23,10 @@ pin_project! {
 
 impl<F, E> MapFault<F, E> {
     pub(crate) fn new(future: F) -> Self {
-        Self { future, error: PhantomData }
+        Self {
+            future,
+            error: PhantomData,
+        }
     }
 }
 
@@ -31,7 +34,10 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for MapFault<F, E> {
     type Output = Result<T, Fault<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx).map(|outcome| outcome.map_err(Fault::Error))
+        self.project()
+            .future
+            .poll(cx)
+            .map(|outcome| outcome.map_err(Fault::Error))
     }
 }
 
@@ -46,7 +52,10 @@ pin_project! {
 
 impl<F, E> NestFault<F, E> {
     pub(crate) fn new(future: F) -> Self {
-        Self { future, error: PhantomData }
+        Self {
+            future,
+            error: PhantomData,
+        }
     }
 }
 
@@ -54,7 +63,10 @@ impl<F: Future<Output = Result<T, GroupError<E>>>, T, E> Future for NestFault<F,
     type Output = Result<T, Fault<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(cx).map(|outcome| outcome.map_err(Fault::Group))
+        self.project()
+            .future
+            .poll(cx)
+            .map(|outcome| outcome.map_err(Fault::Group))
     }
 }
 
@@ -69,7 +81,10 @@ pin_project! {
 
 impl<E, R, B, F> Body<E, R, B, F> {
     pub(crate) fn new(body: B, handle: GroupHandle<E, R>) -> Self {
-        Self { start: Some((body, handle)), future: None }
+        Self {
+            start: Some((body, handle)),
+            future: None,
+        }
     }
 }
 

@@ -27,7 +27,10 @@ pin_project! {
 
 impl<F: Future> Driven<F> {
     pub(crate) fn new(future: F, unit: Unit) -> Self {
-        Self { future: Some(future), unit: Some(unit) }
+        Self {
+            future: Some(future),
+            unit: Some(unit),
+        }
     }
 
     pub(crate) fn unit(&self) -> Option<&Unit> {
@@ -58,9 +61,11 @@ impl<F: Future> Driven<F> {
         }
         let this = self.as_mut().project();
         let (mut future, native) = (this.future, WakerId::of(cx.waker()));
-        let polled = run_as(this.unit, Some(native), || match future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(cx),
-            None => Poll::Pending,
+        let polled = run_as(this.unit, Some(native), || {
+            match future.as_mut().as_pin_mut() {
+                Some(future) => future.poll(cx),
+                None => Poll::Pending,
+            }
         });
         match polled {
             Ok(Poll::Pending) => match self.unit().and_then(|unit| unit.park(cx.waker())) {
@@ -82,7 +87,9 @@ impl<F: Future> Driven<F> {
     fn end_with(self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
         let this = self.project();
         let mut future = this.future;
-        let Err(payload) = run_as(this.unit, None, || future.set(None)) else { return end };
+        let Err(payload) = run_as(this.unit, None, || future.set(None)) else {
+            return end;
+        };
         if let End::Panicked(first) = end {
             unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
             drop_payload(payload);

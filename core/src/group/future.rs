@@ -106,7 +106,14 @@ where
             location: Location::caller(),
         };
         let setup = Some(setup);
-        Self { setup, node: None, body: None, timer: None, guard: None, value: None }
+        Self {
+            setup,
+            node: None,
+            body: None,
+            timer: None,
+            guard: None,
+            value: None,
+        }
     }
 
     /// A group whose runtime is looked for at the first poll.
@@ -158,7 +165,8 @@ where
             Deadline::After(duration) => runtime.after(duration),
             Deadline::At(at) => at,
         });
-        this.timer.set(own_deadline.map(|at| runtime.sleep_until(at)));
+        this.timer
+            .set(own_deadline.map(|at| runtime.sleep_until(at)));
 
         let ledger = Ledger::new(setup.policy, setup.panics);
         let node = Node::new(Box::new(Core { runtime, ledger }));
@@ -178,7 +186,9 @@ where
         loop {
             let this = self.as_mut().project();
             let mut slot = this.body;
-            let Some(mut body) = slot.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+            let Some(mut body) = slot.as_mut().as_pin_mut() else {
+                return Poll::Ready(());
+            };
             let waker = match is_native(cx.waker()) {
                 true => cx.waker().clone(),
                 false => GuardedWaker::around(cx.waker(), this.guard),
@@ -200,7 +210,10 @@ where
     /// Cancels the group when its deadline passes. Whether it did so now.
     fn deadline_passed(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
         let mut timer = self.project().timer;
-        let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        let fired = timer
+            .as_mut()
+            .as_pin_mut()
+            .is_some_and(|timer| timer.poll(cx).is_ready());
         if fired {
             timer.set(None);
             node.cancel(CauseKind::Deadline(node.id()).into());
@@ -213,7 +226,10 @@ where
         let this = self.project();
         cut_body::<R, E, B, F, T>(node, this.body);
         *this.node = None;
-        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
+        let cause = node
+            .cause()
+            .cloned()
+            .unwrap_or_else(|| CauseKind::Dropped.into());
         Err(GroupError::cancelled(cause))
     }
 }
@@ -231,7 +247,10 @@ where
         if let Some(setup) = self.as_mut().project().setup.take() {
             self.as_mut().open(setup);
         }
-        let node = self.node.clone().expect("a group is not polled after it has returned");
+        let node = self
+            .node
+            .clone()
+            .expect("a group is not polled after it has returned");
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
         }
@@ -259,7 +278,11 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let unit = body.take_unit()?;
-    let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
+    let ending = Ending {
+        group: node.id(),
+        role: Role::Body,
+        info: &|| unit.info(),
+    };
     let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
@@ -279,8 +302,13 @@ where
     B: FnOnce(GroupHandle<E, R>) -> F,
     F: Future<Output = Result<T, E>>,
 {
-    let Some(mut body) = body.as_pin_mut() else { return };
-    let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
+    let Some(mut body) = body.as_pin_mut() else {
+        return;
+    };
+    let cause = node
+        .cause()
+        .cloned()
+        .unwrap_or_else(|| CauseKind::Dropped.into());
     let end = body.as_mut().cut(cause);
     end_body::<R, E, B, F, T>(node, body, end);
 }
@@ -293,6 +321,8 @@ where
     F: Future<Output = Result<T, E>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()
+        f.debug_struct("GroupFuture")
+            .field("begun", &self.setup.is_none())
+            .finish_non_exhaustive()
     }
 }

@@ -71,13 +71,24 @@ struct Book<E> {
 
 impl<E: AsDynError> Ledger<E> {
     pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
-        let book = Mutex::new(Book { failures: Vec::new(), panic: None });
-        Self { policy, panics, panics_at_handle: false, book }
+        let book = Mutex::new(Book {
+            failures: Vec::new(),
+            panic: None,
+        });
+        Self {
+            policy,
+            panics,
+            panics_at_handle: false,
+            book,
+        }
     }
 
     /// For detached tasks: their panics are values, as those of jobs are.
     pub(crate) fn at_handle(self) -> Self {
-        Self { panics_at_handle: true, ..self }
+        Self {
+            panics_at_handle: true,
+            ..self
+        }
     }
 
     /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
@@ -91,9 +102,10 @@ impl<E: AsDynError> Ledger<E> {
             End::Value(Ok(value)) => self.succeeded(ending, value),
             End::Value(Err(fault)) => self.failed(ending, fault),
             End::Panicked(payload) => self.panicked(ending, payload),
-            End::Cancelled(cause) => {
-                Settled { outcome: Err(TaskError::cancelled(ending.id(), cause)), cancel: None }
-            }
+            End::Cancelled(cause) => Settled {
+                outcome: Err(TaskError::cancelled(ending.id(), cause)),
+                cancel: None,
+            },
         }
     }
 
@@ -102,9 +114,12 @@ impl<E: AsDynError> Ledger<E> {
             Role::Body => Verdict::Continue,
             _ => self.ask(|policy| policy.on_success(&EndedTask::new(ending.info))),
         };
-        let cancel = (verdict == Verdict::Cancel)
-            .then(|| CauseKind::FirstSuccess(ending.id()).into());
-        Settled { outcome: Ok(value), cancel }
+        let cancel =
+            (verdict == Verdict::Cancel).then(|| CauseKind::FirstSuccess(ending.id()).into());
+        Settled {
+            outcome: Ok(value),
+            cancel,
+        }
     }
 
     fn failed<T>(&self, ending: &Ending<'_>, fault: Fault<E>) -> Settled<T> {
@@ -121,14 +136,20 @@ impl<E: AsDynError> Ledger<E> {
                 None => FailureKind::Error(error),
             },
             Fault::Group(inner) if inner.is_cancelled() => {
-                let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);
+                let cause = inner
+                    .cause()
+                    .cloned()
+                    .unwrap_or_else(CancelCause::requested);
                 return self.echoed(ending, Echo::Cancelled(cause));
             }
             Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
         };
         let failure = Failure::new((ending.info)(), kind);
         let outcome = Err(TaskError::failed(ending.id(), ending.group));
-        Settled { outcome, cancel: self.record(failure) }
+        Settled {
+            outcome,
+            cancel: self.record(failure),
+        }
     }
 
     /// What came back through `?` and is no failure of its own (G4).
@@ -136,23 +157,39 @@ impl<E: AsDynError> Ledger<E> {
         let cause = match echo {
             Echo::Recorded => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
-                return Settled { outcome, cancel: None };
+                return Settled {
+                    outcome,
+                    cancel: None,
+                };
             }
             Echo::Cancelled(cause) => cause,
         };
-        let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
+        let expired = matches!(
+            cause.root().kind(),
+            CauseKind::Deadline(_) | CauseKind::Shutdown
+        );
         let cuts = match ending.role {
             Role::Body => true,
-            _ => expired && self.ask(|policy| policy.on_expired(&EndedTask::new(ending.info))) == Verdict::Cancel,
+            _ => {
+                expired
+                    && self.ask(|policy| policy.on_expired(&EndedTask::new(ending.info)))
+                        == Verdict::Cancel
+            }
         };
         let outcome = Err(TaskError::cancelled(ending.id(), cause.clone()));
-        Settled { outcome, cancel: cuts.then_some(cause) }
+        Settled {
+            outcome,
+            cancel: cuts.then_some(cause),
+        }
     }
 
     fn panicked<T>(&self, ending: &Ending<'_>, payload: Payload) -> Settled<T> {
         if ending.role == Role::Job || self.panics_at_handle {
             let outcome = Err(TaskError::panicked(ending.id(), payload));
-            return Settled { outcome, cancel: None };
+            return Settled {
+                outcome,
+                cancel: None,
+            };
         }
         let message = crate::panics::panic_message(&*payload).to_owned();
         let outcome = Err(TaskError::panicked_in(ending.id(), ending.group, &message));
@@ -246,7 +283,13 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn take(&self) -> Book<E> {
-        mem::replace(&mut *lock(&self.book), Book { failures: Vec::new(), panic: None })
+        mem::replace(
+            &mut *lock(&self.book),
+            Book {
+                failures: Vec::new(),
+                panic: None,
+            },
+        )
     }
 }
 

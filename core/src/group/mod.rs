@@ -121,7 +121,7 @@ impl<R: Spawner + Blocking + CpuPool + Timer> Group for R {}
 /// # Panics
 ///
 /// If it is called inside a task, body or job: `run` blocks the thread, and there one awaits.
-pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output>
+pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output> + use<R, F>
 where
     R: Group,
     F: Future,
@@ -132,6 +132,8 @@ where
     );
     let group = runtime.group::<Infallible, _, _, _>(move |_| async move { Ok(main.await) });
     async move {
-        group.await.unwrap_or_else(|error| panic!("the main future of `run` was cut short: {error}"))
+        group
+            .await
+            .unwrap_or_else(|error| panic!("the main future of `run` was cut short: {error}"))
     }
 }

@@ -133,7 +133,10 @@ impl Node {
     /// Takes over the count that `new` made.
     pub(crate) fn enter_first(self: &Arc<Self>, info: TaskInfo) -> Unit {
         let key = lock(&self.table).insert(info);
-        Unit { node: self.clone(), key }
+        Unit {
+            node: self.clone(),
+            key,
+        }
     }
 
     /// Lets a unit in, or refuses it with the cause, or without one if the group has ended (G10).
@@ -213,14 +216,21 @@ impl Node {
         let removed = {
             let mut table = lock(&self.table);
             let removed = table.remove(key);
-            if removed.as_ref().is_some_and(|removed| removed.was_cancelled) {
+            if removed
+                .as_ref()
+                .is_some_and(|removed| removed.was_cancelled)
+            {
                 self.singled_out.fetch_sub(1, Ordering::Release);
             }
             removed
         };
         if let Some(removed) = removed {
             drop_waker(removed.waker);
-            removed.abandoned.iter().filter_map(Weak::upgrade).for_each(|scope| scope.abandon());
+            removed
+                .abandoned
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|scope| scope.abandon());
         }
     }
 
@@ -240,7 +250,10 @@ impl Node {
         }
         self.set_deadline(own_deadline.into_iter().chain(parent.deadline()).min());
         let key = lock(&parent.table).add_scope(Arc::downgrade(self), opener);
-        *lock(&self.parent) = Some(Link { parent: parent.clone(), key });
+        *lock(&self.parent) = Some(Link {
+            parent: parent.clone(),
+            key,
+        });
         if let Some(cause) = parent.cause_for(opener) {
             self.cancel(cause.inherited_from(parent.id));
         }
@@ -260,7 +273,10 @@ impl Node {
         }
         root.count.fetch_add(1, Ordering::AcqRel);
         let key = lock(&root.table).add_scope(Arc::downgrade(self), UnitKey::NOBODY);
-        *lock(&self.parent) = Some(Link { parent: root.clone(), key });
+        *lock(&self.parent) = Some(Link {
+            parent: root.clone(),
+            key,
+        });
         // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
         if self.is_closed() {
             let link = lock(&self.parent).take();
@@ -311,7 +327,11 @@ impl Node {
             Owner::Gone => Some(fresh),
         };
         drop_waker(old);
-        if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_closed() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Cancels this group and all below it, without recursion (C7, C8, G15).
@@ -332,7 +352,11 @@ impl Node {
         let scopes = signals.scopes.iter().filter_map(Weak::upgrade);
         queue.extend(scopes.map(|scope| (scope, inherited.clone())));
         signals.wakers.into_iter().for_each(wake);
-        signals.jobs.iter().filter_map(Weak::upgrade).for_each(|job| job.revoke(cause.clone()));
+        signals
+            .jobs
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|job| job.revoke(cause.clone()));
     }
 
     /// Gives one count back; closes this group, and those above it, where it was the last.
@@ -419,7 +443,10 @@ impl Unit {
 
     /// A second reference, for the context of a job; only one of the two may end it.
     pub(crate) fn share(&self) -> Self {
-        Self { node: self.node.clone(), key: self.key }
+        Self {
+            node: self.node.clone(),
+            key: self.key,
+        }
     }
 
     pub(crate) fn cause(&self) -> Option<CancelCause> {

@@ -42,7 +42,13 @@ where
 {
     #[track_caller]
     pub(crate) fn new(group: GroupHandle<E, R>, future: F) -> Self {
-        Self { group, future, name: None, location: Location::caller(), on_done: None }
+        Self {
+            group,
+            future,
+            name: None,
+            location: Location::caller(),
+            on_done: None,
+        }
     }
 
     /// Names the task; its failures carry the name (G17).
@@ -64,8 +70,18 @@ where
     /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
-        let Self { group, future, name, location, on_done } = self;
-        let info = TaskInfo { id: TaskId(next_id()), name, location };
+        let Self {
+            group,
+            future,
+            name,
+            location,
+            on_done,
+        } = self;
+        let info = TaskInfo {
+            id: TaskId(next_id()),
+            name,
+            location,
+        };
         let future = MapFault::new(future);
         match on_done {
             None => spawn_task(&group, info, future, NoCallback),
@@ -79,7 +95,13 @@ where
     ///
     /// [`Refused`], if the group is cancelled or finished.
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
-        let Self { group, future, name, location, on_done } = self;
+        let Self {
+            group,
+            future,
+            name,
+            location,
+            on_done,
+        } = self;
         let id = TaskId(next_id());
         let unit = match group.node().enter(TaskInfo { id, name, location }) {
             Ok(unit) => unit,
@@ -95,7 +117,9 @@ where
 
 impl<T, E, R, F> fmt::Debug for TaskBuilder<T, E, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskBuilder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("TaskBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -196,7 +220,11 @@ where
     T: Send + 'static,
 {
     let id = TaskId(next_id());
-    let unit = match node.enter(TaskInfo { id, name: None, location: Location::caller() }) {
+    let unit = match node.enter(TaskInfo {
+        id,
+        name: None,
+        location: Location::caller(),
+    }) {
         Ok(unit) => unit,
         Err(cause) => {
             contain(UnhandledKind::Destructor, || drop(job));
@@ -223,9 +251,16 @@ where
     F::Output: Send + 'static,
 {
     let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
-    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
+    let node = Node::new(Box::new(Core {
+        runtime: runtime.clone(),
+        ledger,
+    }));
     let (id, location) = (TaskId(next_id()), Location::caller());
-    let unit = node.enter_first(TaskInfo { id, name: None, location });
+    let unit = node.enter_first(TaskInfo {
+        id,
+        name: None,
+        location,
+    });
     node.leave_to(runtime.root().node());
     node.give_up();
     let future = MapFault::new(async move { Ok(future.await) });

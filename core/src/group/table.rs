@@ -106,7 +106,11 @@ pub(crate) struct Signals {
 
 impl Table {
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
-        let unit = Unit { slot: Slot::Fresh, id: info.id, location: info.location };
+        let unit = Unit {
+            slot: Slot::Fresh,
+            id: info.id,
+            location: info.location,
+        };
         let key = UnitKey(index(self.units.insert(unit)));
         if info.name.is_some() {
             self.extras.entry(key).or_default().name = info.name;
@@ -117,11 +121,17 @@ impl Table {
     pub(crate) fn info(&self, key: UnitKey) -> Option<TaskInfo> {
         let unit = self.units.get(key.0 as usize)?;
         let name = self.extras.get(&key).and_then(|extra| extra.name.clone());
-        Some(TaskInfo { id: unit.id, name, location: unit.location })
+        Some(TaskInfo {
+            id: unit.id,
+            name,
+            location: unit.location,
+        })
     }
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
-        self.units.get(key.0 as usize).is_some_and(|unit| unit.id == id)
+        self.units
+            .get(key.0 as usize)
+            .is_some_and(|unit| unit.id == id)
     }
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
@@ -141,7 +151,11 @@ impl Table {
 
     /// Parks the unit and gives back the waker that is no longer needed.
     pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Option<Waker> {
-        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
+        match self
+            .units
+            .get_mut(key.0 as usize)
+            .map(|unit| &mut unit.slot)
+        {
             None | Some(Slot::Cancelled(_)) => Some(waker),
             Some(slot) => match std::mem::replace(slot, Slot::Parked(waker)) {
                 Slot::Parked(old) => Some(old),
@@ -157,7 +171,10 @@ impl Table {
         id: TaskId,
         cause: CancelCause,
     ) -> Option<Option<Waker>> {
-        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id == id)?;
+        let unit = self
+            .units
+            .get_mut(key.0 as usize)
+            .filter(|unit| unit.id == id)?;
         match &unit.slot {
             Slot::Cancelled(_) => None,
             _ => match std::mem::replace(&mut unit.slot, Slot::Cancelled(cause)) {
@@ -170,15 +187,25 @@ impl Table {
     pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
         let unit = self.units.try_remove(key.0 as usize)?;
         self.jobs.remove(&key);
-        let opened = self.extras.remove(&key).map(|extra| extra.opened).unwrap_or_default();
-        let abandoned =
-            opened.iter().map(|scope| self.scopes[scope.0 as usize].0.clone()).collect();
+        let opened = self
+            .extras
+            .remove(&key)
+            .map(|extra| extra.opened)
+            .unwrap_or_default();
+        let abandoned = opened
+            .iter()
+            .map(|scope| self.scopes[scope.0 as usize].0.clone())
+            .collect();
         let (waker, was_cancelled) = match unit.slot {
             Slot::Fresh => (None, false),
             Slot::Parked(waker) => (Some(waker), false),
             Slot::Cancelled(_) => (None, true),
         };
-        Some(Removed { waker, was_cancelled, abandoned })
+        Some(Removed {
+            waker,
+            was_cancelled,
+            abandoned,
+        })
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -233,8 +260,16 @@ impl Table {
             }
         }
         let jobs = self.jobs.drain().map(|(_, job)| job).collect();
-        let scopes = self.scopes.iter().map(|(_, (scope, _))| scope.clone()).collect();
-        Signals { wakers, jobs, scopes }
+        let scopes = self
+            .scopes
+            .iter()
+            .map(|(_, (scope, _))| scope.clone())
+            .collect();
+        Signals {
+            wakers,
+            jobs,
+            scopes,
+        }
     }
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {

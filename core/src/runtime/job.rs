@@ -88,11 +88,16 @@ where
 
     /// Settles, stores the output for the handle, and only then counts the job as ended.
     fn finish(&self, end: End<Result<T, Fault<E>>>) {
-        let Some(unit) = lock(&self.unit).take() else { return };
+        let Some(unit) = lock(&self.unit).take() else {
+            return;
+        };
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
-                let ending =
-                    Ending { group: unit.node().id(), role: Role::Job, info: &|| unit.info() };
+                let ending = Ending {
+                    group: unit.node().id(),
+                    role: Role::Job,
+                    info: &|| unit.info(),
+                };
                 let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
                 if let Some(cause) = cancel {
                     unit.node().cancel(cause);
@@ -139,7 +144,9 @@ where
     T: Send + 'static,
 {
     fn run(&self) {
-        let Some(closure) = self.take_closure() else { return };
+        let Some(closure) = self.take_closure() else {
+            return;
+        };
         let unit = lock(&self.unit).as_ref().map(Unit::share);
         let mut current = unit;
         if let Some(unit) = &current {
@@ -182,8 +189,12 @@ where
 
     fn give_up(&self, root: &Root) {
         RunJob::revoke(self, CauseKind::Dropped.into());
-        let Some(info) = lock(&self.unit).as_ref().map(Unit::info) else { return };
-        let Ok(heir) = root.node().enter(info) else { return };
+        let Some(info) = lock(&self.unit).as_ref().map(Unit::info) else {
+            return;
+        };
+        let Ok(heir) = root.node().enter(info) else {
+            return;
+        };
         let replaced = {
             let mut unit = lock(&self.unit);
             match unit.take() {

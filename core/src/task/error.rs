@@ -25,7 +25,11 @@ enum Kind {
     /// The failure is in the error of the group named.
     Failed(GroupId),
     /// `recorded` names the group that has dealt with the panic; without it the payload is here.
-    Panicked { message: String, recorded: Option<GroupId>, payload: Mutex<Option<Payload>> },
+    Panicked {
+        message: String,
+        recorded: Option<GroupId>,
+        payload: Mutex<Option<Payload>>,
+    },
     Cancelled(Cancelled),
     /// Never started: with the cause if its group was cancelled, without if it had ended.
     Refused(Option<Cancelled>),
@@ -53,14 +57,28 @@ impl TaskError {
     pub(crate) fn panicked_in(task: TaskId, group: GroupId, message: &str) -> Self {
         let payload = Mutex::new(None);
         let message = message.to_owned();
-        Self::new(task, Kind::Panicked { message, recorded: Some(group), payload })
+        Self::new(
+            task,
+            Kind::Panicked {
+                message,
+                recorded: Some(group),
+                payload,
+            },
+        )
     }
 
     /// A panic whose payload goes to whoever awaits the handle.
     pub(crate) fn panicked(task: TaskId, payload: Payload) -> Self {
         let message = panic_message(&*payload).to_owned();
         let payload = Mutex::new(Some(payload));
-        Self::new(task, Kind::Panicked { message, recorded: None, payload })
+        Self::new(
+            task,
+            Kind::Panicked {
+                message,
+                recorded: None,
+                payload,
+            },
+        )
     }
 
     fn new(task: TaskId, kind: Kind) -> Self {
@@ -114,9 +132,10 @@ impl TaskError {
     /// The payload of a job's panic, once (P4). A task's panic is raised by its group instead.
     pub fn take_panic(&mut self) -> Option<Payload> {
         match &mut self.0.kind {
-            Kind::Panicked { payload, .. } => {
-                payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-            }
+            Kind::Panicked { payload, .. } => payload
+                .get_mut()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take(),
             _ => None,
         }
     }
@@ -142,7 +161,10 @@ impl Drop for Inner {
     /// The payload is user data and its destructor may panic.
     fn drop(&mut self) {
         if let Kind::Panicked { payload, .. } = &mut self.kind {
-            let left = payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            let left = payload
+                .get_mut()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .take();
             if let Some(payload) = left {
                 drop_payload(payload);
             }

@@ -68,7 +68,11 @@ where
 
 impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> TaskFuture<R, E, F, D> {
     pub(crate) fn new(future: F, unit: Unit, on_done: D) -> Self {
-        Self { driven: Driven::new(future, unit), on_done: Some(on_done), core: PhantomData }
+        Self {
+            driven: Driven::new(future, unit),
+            on_done: Some(on_done),
+            core: PhantomData,
+        }
     }
 }
 
@@ -94,13 +98,19 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
 ) -> Result<F::Value, TaskError> {
     let unit = driven.unit().expect("a task ends once");
     let node = unit.node();
-    let ending = Ending { group: node.id(), role: Role::Task, info: &|| unit.info() };
+    let ending = Ending {
+        group: node.id(),
+        role: Role::Task,
+        info: &|| unit.info(),
+    };
     let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
     if let Some(on_done) = on_done.take() {
-        driven.as_mut().run_in_context(|| on_done.call(outcome.as_ref()));
+        driven
+            .as_mut()
+            .run_in_context(|| on_done.call(outcome.as_ref()));
     }
     if let Some(unit) = driven.take_unit() {
         unit.end();

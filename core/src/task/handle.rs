@@ -63,21 +63,34 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         id: TaskId,
         native: R::Handle<Output<T>>,
     ) -> Self {
-        Self { node, key, id, join: Join::Native(native), guard: None }
+        Self {
+            node,
+            key,
+            id,
+            join: Join::Native(native),
+            guard: None,
+        }
     }
 
-    pub(crate) fn job(
-        node: Arc<Node>,
-        key: UnitKey,
-        id: TaskId,
-        job: Arc<dyn JoinJob<T>>,
-    ) -> Self {
-        Self { node, key, id, join: Join::Job(job), guard: None }
+    pub(crate) fn job(node: Arc<Node>, key: UnitKey, id: TaskId, job: Arc<dyn JoinJob<T>>) -> Self {
+        Self {
+            node,
+            key,
+            id,
+            join: Join::Job(job),
+            guard: None,
+        }
     }
 
     pub(crate) fn refused(node: Arc<Node>, id: TaskId, error: TaskError) -> Self {
         let join = Join::Ready(Err(error));
-        Self { node, key: UnitKey::NOBODY, id, join, guard: None }
+        Self {
+            node,
+            key: UnitKey::NOBODY,
+            id,
+            join,
+            guard: None,
+        }
     }
 
     /// The task's id.
@@ -194,9 +207,14 @@ pub struct CancelOnDrop<T: Send + 'static, R: Spawner = AnyRuntime> {
 
 impl<T: Send + 'static, R: Spawner> CancelOnDrop<T, R> {
     /// The handle that does not cancel.
-    #[expect(clippy::missing_panics_doc, reason = "only this and `drop` take the handle out")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "only this and `drop` take the handle out"
+    )]
     pub fn into_inner(mut self) -> TaskHandle<T, R> {
-        self.handle.take().expect("only `into_inner` and `drop` empty it")
+        self.handle
+            .take()
+            .expect("only `into_inner` and `drop` empty it")
     }
 }
 
@@ -204,7 +222,10 @@ impl<T: Send + 'static, R: Spawner> Future for CancelOnDrop<T, R> {
     type Output = Result<T, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let handle = self.handle.as_mut().expect("only `into_inner` and `drop` empty it");
+        let handle = self
+            .handle
+            .as_mut()
+            .expect("only `into_inner` and `drop` empty it");
         Pin::new(handle).poll(cx)
     }
 }

@@ -1,0 +1,9 @@
+//! Blocking and CPU jobs (rules B and U).
+
+use anyscope_core::Runtime;
+
+use super::Case;
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    Vec::new()
+}

@@ -1,0 +1,73 @@
+//! The cases: a file for each part of the contract, a private function for each case, one list at
+//! the top of each file. A case that is left out of its list is dead code, which the lints refuse.
+
+mod cancel;
+mod context;
+mod dropping;
+mod errors;
+mod group;
+mod jobs;
+mod misuse;
+mod nesting;
+mod panics;
+mod policy;
+mod runtime;
+mod spawning;
+mod task;
+mod time;
+
+use anyscope_core::Runtime;
+
+use crate::env::Env;
+
+/// One case, for one runtime type.
+pub(crate) struct Case<R> {
+    pub(crate) name: &'static str,
+    pub(crate) needs_shutdown: bool,
+    pub(crate) run: Box<dyn Fn(&Env<R>) + Send + Sync>,
+}
+
+impl<R> Case<R> {
+    /// The case shuts the runtime down.
+    pub(crate) fn needs_shutdown(mut self) -> Self {
+        self.needs_shutdown = true;
+        self
+    }
+}
+
+/// A case, named after its function: `group::g1_waits_for_every_child`.
+pub(crate) fn case<R, F>(run: F) -> Case<R>
+where
+    F: Fn(&Env<R>) + Send + Sync + 'static,
+{
+    let path = std::any::type_name::<F>();
+    let path = path.split('<').next().unwrap_or(path);
+    let name = path.split_once("::cases::").map_or(path, |(_, name)| name);
+    Case {
+        name,
+        needs_shutdown: false,
+        run: Box::new(run),
+    }
+}
+
+pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
+    [
+        cancel::cases(),
+        context::cases(),
+        dropping::cases(),
+        errors::cases(),
+        group::cases(),
+        jobs::cases(),
+        misuse::cases(),
+        nesting::cases(),
+        panics::cases(),
+        policy::cases(),
+        runtime::cases(),
+        spawning::cases(),
+        task::cases(),
+        time::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

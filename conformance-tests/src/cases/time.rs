@@ -1,0 +1,9 @@
+//! Deadlines and timeouts (rules D).
+
+use anyscope_core::Runtime;
+
+use super::Case;
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    Vec::new()
+}

@@ -1,0 +1,106 @@
+//! What a backend brings to the suite: a way to start its runtime, and what it cannot do.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyscope_core::{AnyRuntime, Runtime};
+
+use crate::cases::{self, Case};
+use crate::env::Env;
+
+/// A native runtime that was started for one case.
+pub trait Harness: 'static {
+    /// The backend's runtime value.
+    type Runtime: Runtime;
+
+    /// A value of the started runtime.
+    fn runtime(&self) -> Self::Runtime;
+
+    /// Drives a future to its end on this thread, with whatever else must run for tasks to proceed.
+    /// A panic of the future is the caller's.
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>);
+
+    /// Shuts the native runtime down: tasks that are left are dropped before this returns, queued
+    /// jobs will never run. Only called for a flavour that [says so](Flavour::can_shut_down).
+    fn shut_down(self: Box<Self>) {}
+}
+
+/// One way to run a backend: with so many threads, on this or that executor.
+pub struct Flavour {
+    pub(crate) name: String,
+    pub(crate) cases: Vec<ReadyCase>,
+    limit: Duration,
+}
+
+/// A case whose runtime type is fixed: all that is left is to run it.
+#[derive(Clone)]
+pub(crate) struct ReadyCase {
+    pub(crate) name: String,
+    pub(crate) ignored: bool,
+    pub(crate) limit: Duration,
+    pub(crate) run: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Flavour {
+    /// A flavour of this name; `start` starts a native runtime for one case.
+    pub fn new<H, S>(name: impl Into<String>, start: S) -> Self
+    where
+        H: Harness,
+        S: Fn() -> H + Clone + Send + Sync + 'static,
+    {
+        Self {
+            name: name.into(),
+            cases: Vec::new(),
+            limit: LIMIT,
+        }
+        .with_cases(start.clone(), "", |runtime| runtime)
+        .with_cases(start, "any/", AnyRuntime::new)
+    }
+
+    /// The native runtime can be shut down while values of it are alive: without this the cases
+    /// about shutdown are listed as ignored.
+    pub fn can_shut_down(mut self) -> Self {
+        self.cases.iter_mut().for_each(|case| case.ignored = false);
+        self
+    }
+
+    /// How long a case may take before it counts as hanging. The default is a minute.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self.cases.iter_mut().for_each(|case| case.limit = limit);
+        self
+    }
+
+    fn with_cases<H, R, S>(mut self, start: S, prefix: &str, erase: fn(H::Runtime) -> R) -> Self
+    where
+        H: Harness,
+        R: Runtime,
+        S: Fn() -> H + Clone + Send + Sync + 'static,
+    {
+        let ready = cases::all::<R>().into_iter().map(|case| {
+            let start = start.clone();
+            let Case {
+                name,
+                needs_shutdown,
+                run,
+            } = case;
+            ReadyCase {
+                name: format!("{prefix}{name}"),
+                ignored: needs_shutdown,
+                limit: self.limit,
+                run: Arc::new(move || {
+                    let host = start();
+                    let runtime = erase(host.runtime());
+                    run(&Env::new(runtime, Box::new(host)));
+                }),
+            }
+        });
+        self.cases.extend(ready);
+        self
+    }
+}
+
+/// Generous: only a hang reaches it.
+const LIMIT: Duration = Duration::from_secs(60);
