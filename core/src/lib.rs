@@ -11,6 +11,7 @@ mod cancel;
 mod context;
 mod error;
 mod group;
+mod local;
 mod panics;
 mod runtime;
 mod slot;
@@ -27,6 +28,7 @@ pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,
     Supervise, TaskBuilder, Verdict, root_future,
 };
+pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
 pub use runtime::{
     AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, NativeHandle, Root, Roots, Runtime,

@@ -11,7 +11,7 @@ use crate::cancel::CancelCause;
 use crate::context::run_as;
 use crate::group::ledger::End;
 use crate::group::node::Unit;
-use crate::panics::{contain, drop_payload};
+use crate::panics::drop_payload;
 use crate::sync::WakerId;
 use crate::unhandled::{self, UnhandledKind};
 
@@ -87,15 +87,9 @@ impl<F: Future> Driven<F> {
     fn end_with(self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
         let this = self.project();
         let mut future = this.future;
-        let Err(payload) = run_as(this.unit, None, || future.set(None)) else {
-            return end;
-        };
-        if let End::Panicked(first) = end {
-            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-            drop_payload(payload);
-            return End::Panicked(first);
+        match run_as(this.unit, None, || future.set(None)) {
+            Ok(()) => end,
+            Err(payload) => end.and_panicked(payload),
         }
-        contain(UnhandledKind::Destructor, || drop(end));
-        End::Panicked(payload)
     }
 }

@@ -19,6 +19,20 @@ pub(crate) enum End<T> {
     Cancelled(CancelCause),
 }
 
+impl<T> End<T> {
+    /// The destructor panicked after this end: that is a panic of the task, unless there was one
+    /// already. The value that was there is dropped.
+    pub(crate) fn and_panicked(self, payload: Payload) -> Self {
+        if let Self::Panicked(first) = self {
+            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
+            drop_payload(payload);
+            return Self::Panicked(first);
+        }
+        contain(UnhandledKind::Destructor, || drop(self));
+        Self::Panicked(payload)
+    }
+}
+
 /// What a unit of a group returns as its error.
 pub(crate) enum Fault<E> {
     Error(E),

@@ -16,10 +16,11 @@ mod spawn;
 mod table;
 
 pub(crate) use self::core::Core;
+pub(crate) use body::MapFault;
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
-pub(crate) use ledger::{End, Ending, Fault, Role, Settled};
+pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled};
 pub use node::GroupId;
 pub(crate) use node::{AnyCore, Node, Unit};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};

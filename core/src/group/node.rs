@@ -25,6 +25,12 @@ use crate::task::{TaskId, TaskInfo, next_id};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(u64);
 
+impl GroupId {
+    pub(crate) fn new() -> Self {
+        Self(next_id())
+    }
+}
+
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)
@@ -87,7 +93,7 @@ impl Node {
     /// hold for ever (a root).
     pub(crate) fn new(core: Box<dyn AnyCore>) -> Arc<Self> {
         Arc::new(Self {
-            id: GroupId(next_id()),
+            id: GroupId::new(),
             count: AtomicUsize::new(1),
             cause: OnceLock::new(),
             singled_out: AtomicUsize::new(0),
@@ -187,14 +193,14 @@ impl Node {
             Park::NeedsWaker => {
                 let waker = waker.clone();
                 let old = lock(&self.table).park(key, waker);
-                drop_waker(old);
+                drop_waker(Some(old));
             }
         }
         self.cause_for(key)
     }
 
-    /// Cancels one unit (T6). Whether there was something to cancel.
-    pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) -> bool {
+    /// Cancels one unit (T6).
+    pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
         let waker = {
             let mut table = lock(&self.table);
             let waker = table.cancel_unit(key, id, cause);
@@ -203,11 +209,9 @@ impl Node {
             }
             waker
         };
-        let found = waker.is_some();
-        if let Some(waker) = waker.flatten() {
+        if let Some(waker) = waker {
             wake(waker);
         }
-        found
     }
 
     /// Takes the unit out of the table. Inner groups that it opened and left open are cancelled:

@@ -175,6 +175,10 @@ pub struct Refused<F> {
 }
 
 impl<F> Refused<F> {
+    pub(crate) fn new(future: F, cause: Option<CancelCause>) -> Self {
+        Self { future, cause }
+    }
+
     /// The future.
     pub fn into_future(self) -> F {
         self.future

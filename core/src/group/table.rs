@@ -55,22 +55,22 @@ struct Unit {
 
 /// How a unit is reached.
 enum Slot {
-    /// Not polled yet, being polled, or woken by a cancellation.
-    Fresh,
-    /// Suspended: the waker to call.
-    Parked(Waker),
+    /// The waker to call; one that does nothing if the unit has not been suspended yet, or was woken
+    /// by a cancellation. Not a variant of its own, which would cost eight bytes.
+    Wakes(Waker),
     /// Cancelled by itself, its siblings not (T6).
     Cancelled(CancelCause),
 }
 
 impl Slot {
+    fn fresh() -> Self {
+        Self::Wakes(Waker::noop().clone())
+    }
+
     fn take_waker(&mut self) -> Option<Waker> {
-        match std::mem::replace(self, Slot::Fresh) {
-            Slot::Parked(waker) => Some(waker),
-            other => {
-                *self = other;
-                None
-            }
+        match self {
+            Self::Wakes(waker) => Some(std::mem::replace(waker, Waker::noop().clone())),
+            Self::Cancelled(_) => None,
         }
     }
 }
@@ -107,7 +107,7 @@ pub(crate) struct Signals {
 impl Table {
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
         let unit = Unit {
-            slot: Slot::Fresh,
+            slot: Slot::fresh(),
             id: info.id,
             location: info.location,
         };
@@ -143,24 +143,17 @@ impl Table {
 
     pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> Park {
         match self.units.get(key.0 as usize).map(|unit| &unit.slot) {
-            Some(Slot::Parked(old)) if old.will_wake(waker) => Park::Parked,
+            Some(Slot::Wakes(old)) if old.will_wake(waker) => Park::Parked,
             Some(Slot::Cancelled(cause)) => Park::Cancelled(cause.clone()),
             _ => Park::NeedsWaker,
         }
     }
 
     /// Parks the unit and gives back the waker that is no longer needed.
-    pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Option<Waker> {
-        match self
-            .units
-            .get_mut(key.0 as usize)
-            .map(|unit| &mut unit.slot)
-        {
-            None | Some(Slot::Cancelled(_)) => Some(waker),
-            Some(slot) => match std::mem::replace(slot, Slot::Parked(waker)) {
-                Slot::Parked(old) => Some(old),
-                _ => None,
-            },
+    pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
+        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
+            Some(Slot::Wakes(old)) => std::mem::replace(old, waker),
+            None | Some(Slot::Cancelled(_)) => waker,
         }
     }
 
@@ -170,18 +163,11 @@ impl Table {
         key: UnitKey,
         id: TaskId,
         cause: CancelCause,
-    ) -> Option<Option<Waker>> {
-        let unit = self
-            .units
-            .get_mut(key.0 as usize)
-            .filter(|unit| unit.id == id)?;
-        match &unit.slot {
-            Slot::Cancelled(_) => None,
-            _ => match std::mem::replace(&mut unit.slot, Slot::Cancelled(cause)) {
-                Slot::Parked(waker) => Some(Some(waker)),
-                _ => Some(None),
-            },
-        }
+    ) -> Option<Waker> {
+        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id == id)?;
+        let waker = unit.slot.take_waker()?;
+        unit.slot = Slot::Cancelled(cause);
+        Some(waker)
     }
 
     pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
@@ -197,8 +183,7 @@ impl Table {
             .map(|scope| self.scopes[scope.0 as usize].0.clone())
             .collect();
         let (waker, was_cancelled) = match unit.slot {
-            Slot::Fresh => (None, false),
-            Slot::Parked(waker) => (Some(waker), false),
+            Slot::Wakes(waker) => (Some(waker), false),
             Slot::Cancelled(_) => (None, true),
         };
         Some(Removed {

@@ -1,0 +1,276 @@
+//! One child of a local scope: its future, driven to its end in place.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::error::AsDynError;
+use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
+use crate::panics::{catch, contain};
+use crate::slot::Slot;
+use crate::sync::{drop_waker, wake};
+use crate::task::{Output, TaskError, TaskInfo};
+use crate::unhandled::UnhandledKind;
+
+/// What the scope's future, its handles and its children share. No borrow is held while user code
+/// runs.
+pub(crate) struct Shared {
+    pub(crate) id: GroupId,
+    /// Set once: the first cause stays (C2).
+    cause: RefCell<Option<CancelCause>>,
+    /// The body and the children that have not ended; zero once closes the scope.
+    live: Cell<usize>,
+    /// Whether the scope's future is being polled: only then will an awaiting child be dropped (T1).
+    polling: Cell<bool>,
+    /// Of the scope's future, as last polled.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: GroupId::new(),
+            cause: RefCell::new(None),
+            live: Cell::new(0),
+            polling: Cell::new(false),
+            waker: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn cause(&self) -> Option<CancelCause> {
+        self.cause.borrow().clone()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.live.get()
+    }
+
+    pub(crate) fn add_child(&self) {
+        self.live.set(self.live.get() + 1);
+    }
+
+    /// Whether the one who is polled right now is about to be dropped.
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.polling.get() && self.cause.borrow().is_some()
+    }
+
+    pub(crate) fn cancel(&self, cause: CancelCause) {
+        let first = self.cause.borrow().is_none();
+        if first {
+            *self.cause.borrow_mut() = Some(cause);
+            self.wake();
+        }
+    }
+
+    /// Has the scope's future polled: something was spawned or cancelled.
+    pub(crate) fn wake(&self) {
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+    }
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let old = self.waker.borrow_mut().replace(waker.clone());
+        drop_waker(old);
+    }
+
+    /// Runs `f` as part of the scope's poll. It does not panic.
+    pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.polling.replace(true);
+        let value = f();
+        self.polling.set(before);
+        value
+    }
+}
+
+/// The typed part of a scope.
+pub(crate) struct State<'env, E> {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) ledger: Ledger<E>,
+    /// Spawned since the scope was last polled.
+    pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
+}
+
+pub(crate) type LocalFuture<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
+
+/// What a child and its handle share.
+pub(crate) struct ChildCell<T> {
+    pub(crate) output: Slot<Output<T>>,
+    /// Its own cancellation (T6).
+    cause: RefCell<Option<CancelCause>>,
+    /// The child's, while it is suspended.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl<T> ChildCell<T> {
+    pub(crate) fn new() -> Rc<Self> {
+        let (cause, waker) = (RefCell::new(None), RefCell::new(None));
+        Rc::new(Self {
+            output: Slot::new(),
+            cause,
+            waker,
+        })
+    }
+
+    pub(crate) fn cancel(&self, cause: CancelCause) {
+        self.cause.borrow_mut().get_or_insert(cause);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+    }
+}
+
+pin_project! {
+    /// Dropped before its end it is cut, in place: the scope was cancelled, or its future dropped.
+    pub(crate) struct Child<'env, F, T, E>
+    where
+        F: Future<Output = Result<T, Fault<E>>>,
+        E: AsDynError,
+    {
+        // Gone as soon as it has ended.
+        #[pin]
+        future: Option<F>,
+        // `None` once the child has ended.
+        end: Option<Ends<'env, T, E>>,
+    }
+
+    impl<F, T, E> PinnedDrop for Child<'_, F, T, E>
+    where
+        F: Future<Output = Result<T, Fault<E>>>,
+        E: AsDynError,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let cause = this.end.as_ref().map(|ends| ends.cause_of_drop());
+            if let Some(cause) = cause {
+                this.finish(End::Cancelled(cause));
+            }
+        }
+    }
+}
+
+/// What a child needs for its end.
+pub(crate) struct Ends<'env, T, E> {
+    pub(crate) state: Rc<State<'env, E>>,
+    pub(crate) cell: Rc<ChildCell<T>>,
+    pub(crate) info: TaskInfo,
+    pub(crate) role: Role,
+    pub(crate) on_done: Option<LocalCallback<'env, T>>,
+}
+
+pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) + 'env>;
+
+impl<T, E> Ends<'_, T, E> {
+    fn cause(&self) -> Option<CancelCause> {
+        self.cell
+            .cause
+            .borrow()
+            .clone()
+            .or_else(|| self.state.shared.cause())
+    }
+
+    fn cause_of_drop(&self) -> CancelCause {
+        self.cause().unwrap_or_else(|| CauseKind::Dropped.into())
+    }
+
+    fn park(&self, waker: &Waker) {
+        let same = self
+            .cell
+            .waker
+            .borrow()
+            .as_ref()
+            .is_some_and(|old| old.will_wake(waker));
+        if !same {
+            let old = self.cell.waker.borrow_mut().replace(waker.clone());
+            drop_waker(old);
+        }
+    }
+}
+
+impl<'env, F, T, E> Child<'env, F, T, E>
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
+{
+    /// Counts as live from here on.
+    pub(crate) fn new(future: F, ends: Ends<'env, T, E>) -> Self {
+        ends.state.shared.add_child();
+        Self {
+            future: Some(future),
+            end: Some(ends),
+        }
+    }
+
+    /// Drops the future, enters its end, cancels the scope if that says so, calls back, hands the
+    /// output over, and only then counts the child as ended.
+    fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
+        let mut this = self.project();
+        let end = match catch(|| this.future.set(None)) {
+            Ok(()) => end,
+            Err(payload) => end.and_panicked(payload),
+        };
+        let Some(Ends {
+            state,
+            cell,
+            info,
+            role,
+            on_done,
+        }) = this.end.take()
+        else {
+            return;
+        };
+        let shared = &state.shared;
+        let ending = Ending {
+            group: shared.id,
+            role,
+            info: &|| info.clone(),
+        };
+        let Settled { outcome, cancel } = state.ledger.settle(&ending, end);
+        if let Some(cause) = cancel {
+            shared.cancel(cause);
+        }
+        if let Some(on_done) = on_done {
+            contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
+        }
+        drop_waker(cell.waker.borrow_mut().take());
+        drop(cell.output.fill(Output::new(outcome)));
+        shared.live.set(shared.live.get() - 1);
+    }
+}
+
+impl<F, T, E> Future for Child<'_, F, T, E>
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(ends) = self.end.as_ref() else {
+            return Poll::Ready(());
+        };
+        if let Some(cause) = ends.cause() {
+            self.finish(End::Cancelled(cause));
+            return Poll::Ready(());
+        }
+        ends.park(cx.waker());
+        let mut future = self.as_mut().project().future;
+        let polled = catch(|| future.as_mut().as_pin_mut().map(|future| future.poll(cx)));
+        let end = match polled {
+            Ok(Some(Poll::Ready(value))) => End::Value(value),
+            Ok(_) => match self.end.as_ref().and_then(Ends::cause) {
+                None => return Poll::Pending,
+                Some(cause) => End::Cancelled(cause),
+            },
+            Err(payload) => End::Panicked(payload),
+        };
+        self.finish(end);
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,319 @@
+//! The future of a local scope: polls its body and its children, in the caller's task.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_util::stream::{FuturesUnordered, Stream};
+
+use crate::cancel::CauseKind;
+use crate::error::{AsDynError, GroupError};
+use crate::group::{FailFast, Ledger, MapFault, Policy, Role};
+use crate::local::child::{Child, ChildCell, Ends, LocalFuture, Shared, State};
+use crate::local::handle::Scope;
+use crate::panics::{PanicPolicy, contain};
+use crate::sync::GuardedWaker;
+use crate::task::{Output, TaskId, TaskInfo, next_id};
+use crate::unhandled::UnhandledKind;
+
+/// Opens a local scope: a group whose children may borrow from the caller, need not be `Send`, and
+/// run concurrently inside the caller's task, on any executor at all (S1).
+///
+/// What holds for a [group](crate::Group::group) holds here, as far as no thread and no spawned task
+/// is involved (S2); there is no parallelism, and no runtime is needed. Inside it
+/// [`TaskContext`](crate::TaskContext) is that of the enclosing task.
+///
+/// # Errors
+///
+/// A [`GroupError`] with the cause, if the scope was cancelled, and all failures, if there were any.
+///
+/// # Panics
+///
+/// Raises the first panic of its body and children again, after all have ended (P1), unless
+/// [`ScopeFuture::panics`] says otherwise.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the body and all children in place, before the drop returns.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{GroupError, TaskError, scope};
+///
+/// async fn count(text: &str) -> Result<usize, TaskError> {
+///     Ok(text.lines().count())
+/// }
+///
+/// async fn total(text: &str) -> Result<usize, GroupError<TaskError>> {
+///     let (head, tail) = text.split_at(text.len() / 2);
+///     scope(async |s| {
+///         let a = s.spawn(count(head));
+///         let b = s.spawn(count(tail));
+///         Ok(a.await? + b.await?)
+///     })
+///     .await
+/// }
+/// assert_eq!(futures_executor::block_on(total("1\n2\n")).unwrap(), 2);
+/// ```
+///
+/// The future stays on its thread:
+///
+/// ```compile_fail,E0277
+/// use anyscope_core::{BoxError, scope};
+///
+/// fn send<T: Send>(_: T) {}
+/// send(scope::<BoxError, _, _, _>(async |_| Ok(())));
+/// ```
+///
+/// A child cannot borrow what the body owns, because it may outlive the body:
+///
+/// ```compile_fail,E0597
+/// use anyscope_core::{BoxError, scope};
+///
+/// let _ = scope::<BoxError, _, _, _>(async |s| {
+///     let text = String::from("the body's own");
+///     s.spawn(async { Ok(text.len()) });
+///     Ok(())
+/// });
+/// ```
+#[track_caller]
+pub fn scope<'env, E, T, B, F>(body: B) -> ScopeFuture<'env, E, T, B, F>
+where
+    B: FnOnce(Scope<'env, E>) -> F,
+    F: Future<Output = Result<T, E>> + 'env,
+    E: AsDynError,
+    T: 'env,
+{
+    let location = Location::caller();
+    let (policy, panics) = (Box::new(FailFast), PanicPolicy::default());
+    let setup = Some(Setup {
+        body,
+        policy,
+        panics,
+        name: None,
+        location,
+    });
+    ScopeFuture {
+        setup,
+        run: None,
+        types: PhantomData,
+    }
+}
+
+/// A local scope that is about to run, or runs: the future of [`scope`].
+#[must_use = "a scope does nothing unless awaited"]
+pub struct ScopeFuture<'env, E: AsDynError, T, B, F> {
+    /// Until the first poll.
+    setup: Option<Setup<E, B>>,
+    /// From the first poll until the result is returned.
+    run: Option<Run<'env, E, T>>,
+    types: PhantomData<fn() -> F>,
+}
+
+struct Setup<E, B> {
+    body: B,
+    policy: Box<dyn Policy<E>>,
+    panics: PanicPolicy,
+    name: Option<Arc<str>>,
+    location: &'static Location<'static>,
+}
+
+impl<'env, E, T, B, F> ScopeFuture<'env, E, T, B, F>
+where
+    B: FnOnce(Scope<'env, E>) -> F,
+    F: Future<Output = Result<T, E>> + 'env,
+    E: AsDynError,
+    T: 'env,
+{
+    /// Names the scope; its body carries the name in failures (G17).
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.with(|setup| setup.name = Some(name.into()))
+    }
+
+    /// What the end of one child means for the others (G16).
+    pub fn policy(self, policy: impl Policy<E>) -> Self {
+        self.with(|setup| setup.policy = Box::new(policy))
+    }
+
+    /// What a panic of the body or of a child means (P1, P2).
+    pub fn panics(self, policy: PanicPolicy) -> Self {
+        self.with(|setup| setup.panics = policy)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setup<E, B>)) -> Self {
+        if let Some(setup) = &mut self.setup {
+            change(setup);
+        }
+        self
+    }
+}
+
+impl<'env, E: AsDynError, B> Setup<E, B> {
+    /// The body is the first child; the closure is called in its first poll, where its panic is
+    /// caught.
+    fn open<F, T>(self) -> Run<'env, E, T>
+    where
+        B: FnOnce(Scope<'env, E>) -> F + 'env,
+        F: Future<Output = Result<T, E>> + 'env,
+        T: 'env,
+    {
+        let ledger = Ledger::new(self.policy, self.panics);
+        let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
+        let state = Rc::new(State {
+            shared,
+            ledger,
+            queue,
+        });
+        let info = TaskInfo {
+            id: TaskId(next_id()),
+            name: self.name,
+            location: self.location,
+        };
+        let cell = ChildCell::new();
+        let role = Role::Body;
+        let ends = Ends {
+            state: state.clone(),
+            cell: cell.clone(),
+            info,
+            role,
+            on_done: None,
+        };
+        let (body, scope) = (
+            self.body,
+            Scope {
+                state: state.clone(),
+            },
+        );
+        let future = MapFault::new(async move { body(scope).await });
+        let children = FuturesUnordered::new();
+        children.push(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
+        Run {
+            state,
+            children,
+            body: cell,
+            guard: None,
+            returned: false,
+        }
+    }
+}
+
+/// A scope that has been polled.
+struct Run<'env, E: AsDynError, T> {
+    state: Rc<State<'env, E>>,
+    children: FuturesUnordered<LocalFuture<'env>>,
+    /// Where the body leaves its value.
+    body: Rc<ChildCell<T>>,
+    /// Stands before the caller's waker, which may panic (P3).
+    guard: Option<Arc<GuardedWaker>>,
+    returned: bool,
+}
+
+impl<E: AsDynError, T> Run<'_, E, T> {
+    /// Polls what was woken, until all have ended or none can go on.
+    fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.children.extend(self.state.queue.take());
+            if self.state.shared.cause().is_some() {
+                self.drop_children();
+                return Poll::Ready(());
+            }
+            let polled = self
+                .state
+                .shared
+                .while_polling(|| Pin::new(&mut self.children).poll_next(cx));
+            match polled {
+                Poll::Ready(Some(())) => {}
+                Poll::Ready(None) if self.state.queue.borrow().is_empty() => {
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => {}
+                Poll::Pending if self.has_more_to_do() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn has_more_to_do(&self) -> bool {
+        self.state.shared.cause().is_some() || !self.state.queue.borrow().is_empty()
+    }
+
+    /// Each child enters its own end when it is dropped. Their destructors may spawn, which is
+    /// refused, and cancel, which changes nothing.
+    fn drop_children(&mut self) {
+        self.children.extend(self.state.queue.take());
+        let children = std::mem::take(&mut self.children);
+        contain(UnhandledKind::Destructor, || drop(children));
+    }
+
+    fn value(&self) -> Option<T> {
+        match self
+            .body
+            .output
+            .poll_take(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(output) => output.and_then(|output| Output::take(output).ok()),
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl<E: AsDynError, T> Drop for Run<'_, E, T> {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.state.shared.cancel(CauseKind::Dropped.into());
+            self.drop_children();
+            self.state.ledger.report_leftovers();
+        }
+    }
+}
+
+impl<E: AsDynError, T, B, F> Unpin for ScopeFuture<'_, E, T, B, F> {}
+
+impl<'env, E, T, B, F> Future for ScopeFuture<'env, E, T, B, F>
+where
+    B: FnOnce(Scope<'env, E>) -> F + 'env,
+    F: Future<Output = Result<T, E>> + 'env,
+    E: AsDynError,
+    T: 'env,
+{
+    type Output = Result<T, GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(setup) = this.setup.take() {
+            this.run = Some(setup.open());
+        }
+        let run = this
+            .run
+            .as_mut()
+            .expect("a scope is not polled after it has returned");
+        let waker = GuardedWaker::around(cx.waker(), &mut run.guard);
+        run.state.shared.set_waker(&waker);
+        if run
+            .poll_children(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            return Poll::Pending;
+        }
+        run.returned = true;
+        let (value, cause) = (run.value(), run.state.shared.cause());
+        let state = run.state.clone();
+        this.run = None;
+        Poll::Ready(state.ledger.close(value, cause))
+    }
+}
+
+impl<E: AsDynError, T, B, F> fmt::Debug for ScopeFuture<'_, E, T, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeFuture")
+            .field("begun", &self.setup.is_none())
+            .finish_non_exhaustive()
+    }
+}
