@@ -1,5 +1,48 @@
-//! Structured concurrency for any async runtime.
+//! Structured concurrency for any async runtime: nothing outlives its scope, on any runtime, even
+//! when futures are dropped.
+//!
+//! Libraries depend on this crate without features, take a runtime as `R: Runtime` or as an
+//! [`AnyRuntime`], and open groups on it. Applications enable the feature of their runtime and may
+//! use the ambient functions ([`group()`], [`spawn_blocking`], [`sleep`], ...), which find the
+//! runtime by [one rule](current_runtime).
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | [`tokio`](mod@crate::tokio): groups on a tokio runtime |
+//! | `smol` | `smol`: groups on smol's global executor or your own |
+//! | `async-std` | `async_std`: groups on async-std, which is discontinued |
+//!
+//! A feature only adds names: it never changes what existing code does, except that two of them
+//! leave the ambient functions without an only choice, and then they say so.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links))]
 
-pub use anyscope_core::*;
+mod ambient;
+mod default_runtime;
+pub mod prelude;
+
+#[cfg(feature = "tokio")]
+pub use anyscope_tokio as tokio;
+
+#[cfg(feature = "smol")]
+pub use anyscope_smol as smol;
+
+#[cfg(feature = "async-std")]
+pub use anyscope_async_std as async_std;
+
+pub use ambient::{group, group_of, run, sleep, spawn_blocking, spawn_cpu, timeout};
+pub use anyscope_core::{
+    AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
+    CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
+    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, IntoBoxError, Job,
+    LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
+    RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
+    TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
+    check_cancelled, panic_message, remote, root_future, scope, set_unhandled_hook, unhandled,
+};
+pub use default_runtime::{DefaultAlreadySet, current_runtime, set_default_runtime};
+
+#[cfg(all(doctest, feature = "tokio", feature = "smol", feature = "async-std"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

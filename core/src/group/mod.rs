@@ -24,6 +24,7 @@ pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled};
 pub use node::GroupId;
 pub(crate) use node::{AnyCore, Node, Unit};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
+use spawn::Pool;
 pub use spawn::{Refused, TaskBuilder};
 pub(crate) use table::{UnitKey, WatchKey};
 
@@ -102,6 +103,41 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
         Self: Sized,
     {
         spawn::spawn_detached(self, future)
+    }
+
+    /// Runs a closure that blocks on the blocking pool (B1), as a job of whatever group encloses the
+    /// caller: that waits for it, and cancels it before it starts (B3). Where no group encloses the
+    /// caller it is left to the runtime (R6). Its panic is a value at the handle (P4).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{Runtime, TaskError};
+    ///
+    /// async fn size<R: Runtime>(rt: &R) -> Result<usize, TaskError> {
+    ///     rt.spawn_blocking(|| std::fs::read("Cargo.toml").map_or(0, |bytes| bytes.len())).await
+    /// }
+    /// ```
+    #[track_caller]
+    fn spawn_blocking<C, T>(&self, job: C) -> TaskHandle<T, Self>
+    where
+        C: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        Self: Sized,
+    {
+        spawn::spawn_ambient_job(self, Pool::Blocking, job)
+    }
+
+    /// Runs a computation on the CPU pool (U1), as a job of whatever group encloses the caller;
+    /// otherwise as [`spawn_blocking`](Group::spawn_blocking).
+    #[track_caller]
+    fn spawn_cpu<C, T>(&self, job: C) -> TaskHandle<T, Self>
+    where
+        C: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        Self: Sized,
+    {
+        spawn::spawn_ambient_job(self, Pool::Cpu, job)
     }
 
     /// Waits until nothing that was left to the underlying runtime is alive (R6).

@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::cancel::CancelCause;
+use crate::context::enclosing;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::core::Core;
@@ -15,6 +16,7 @@ use crate::group::handle::GroupHandle;
 use crate::group::ledger::{Fault, Ledger};
 use crate::group::node::{Node, Unit};
 use crate::group::policy::Supervise;
+use crate::group::table::UnitKey;
 use crate::panics::{PanicPolicy, contain};
 use crate::runtime::{Job, JobCell, Runtime};
 use crate::task::{
@@ -235,15 +237,44 @@ where
             return TaskHandle::refused(node.clone(), id, TaskError::refused(id, cause));
         }
     };
-    let key = unit.key();
+    launch_job::<R, E, C, T>(unit, id, pool, job)
+}
+
+fn launch_job<R, E, C, T>(unit: Unit, id: TaskId, pool: Pool, job: C) -> TaskHandle<T, R>
+where
+    R: Runtime,
+    E: AsDynError,
+    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    T: Send + 'static,
+{
+    let (node, key) = (unit.node().clone(), unit.key());
     let cell = JobCell::<R, E, C, T>::new(job, unit);
-    let runtime = &Core::<R, E>::of(node).runtime;
+    let runtime = &Core::<R, E>::of(&node).runtime;
     let queued = Job::new(cell.clone());
     match pool {
         Pool::Blocking => runtime.run_blocking(queued),
         Pool::Cpu => runtime.run_cpu(queued),
     }
-    TaskHandle::job(node.clone(), key, id, cell)
+    TaskHandle::job(node, key, id, cell)
+}
+
+/// A job of whatever group encloses the caller, of any error type: the only one of a group without
+/// a body. It outlives the task that started it, but not the group (B4).
+#[track_caller]
+pub(crate) fn spawn_ambient_job<R, C, T>(runtime: &R, pool: Pool, job: C) -> TaskHandle<T, R>
+where
+    R: Runtime,
+    C: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let info = TaskInfo::here();
+    let (id, node) = (info.id, single(runtime));
+    let unit = node.enter_first(info);
+    match enclosing() {
+        Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, None),
+        None => node.leave_to(runtime.root().node()),
+    }
+    launch_job::<R, Infallible, _, T>(unit, id, pool, move || Ok(job()))
 }
 
 /// A detached task is the only one of a group without a body, under the runtime's root (R6).
@@ -254,19 +285,18 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
-    let node = Node::new(Box::new(Core {
-        runtime: runtime.clone(),
-        ledger,
-    }));
-    let (id, location) = (TaskId(next_id()), Location::caller());
-    let unit = node.enter_first(TaskInfo {
-        id,
-        name: None,
-        location,
-    });
+    let info = TaskInfo::here();
+    let (id, node) = (info.id, single(runtime));
+    let unit = node.enter_first(info);
     node.leave_to(runtime.root().node());
-    node.give_up();
     let future = MapFault::new(async move { Ok(future.await) });
     start::<R, Infallible, _, _>(runtime, unit, id, future, NoCallback)
+}
+
+/// A group for one task or job, whose panic is a value at its handle.
+fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
+    let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
+    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
+    node.give_up();
+    node
 }
