@@ -11,6 +11,7 @@
 mod cases;
 mod env;
 mod harness;
+mod held;
 mod probe;
 mod runner;
 

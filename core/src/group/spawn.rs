@@ -296,7 +296,10 @@ where
 /// A group for one task or job, whose panic is a value at its handle.
 fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
-    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
+    let node = Node::new(Box::new(Core {
+        runtime: runtime.clone(),
+        ledger,
+    }));
     node.give_up();
     node
 }

@@ -151,7 +151,11 @@ impl Table {
 
     /// Parks the unit and gives back the waker that is no longer needed.
     pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
-        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
+        match self
+            .units
+            .get_mut(key.0 as usize)
+            .map(|unit| &mut unit.slot)
+        {
             Some(Slot::Wakes(old)) => std::mem::replace(old, waker),
             None | Some(Slot::Cancelled(_)) => waker,
         }
@@ -164,7 +168,10 @@ impl Table {
         id: TaskId,
         cause: CancelCause,
     ) -> Option<Waker> {
-        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id == id)?;
+        let unit = self
+            .units
+            .get_mut(key.0 as usize)
+            .filter(|unit| unit.id == id)?;
         let waker = unit.slot.take_waker()?;
         unit.slot = Slot::Cancelled(cause);
         Some(waker)

@@ -1,0 +1,70 @@
+//! A runtime that starts tasks only when it is told to: to decide what comes before a first poll.
+
+use std::future::Future;
+use std::time::Instant;
+
+use anyscope_core::{Blocking, CpuPool, Job, Root, Runtime, Spawner, Timer};
+
+use crate::probe::Gate;
+
+/// The backend's runtime; its tasks wait at the gate before their first poll.
+#[derive(Clone)]
+pub(crate) struct Held<R> {
+    inner: R,
+    gate: Gate,
+}
+
+impl<R> Held<R> {
+    pub(crate) fn new(inner: R, gate: &Gate) -> Self {
+        let gate = gate.clone();
+        Self { inner, gate }
+    }
+}
+
+impl<R: Runtime> Spawner for Held<R> {
+    type Handle<T: Send + 'static> = R::Handle<T>;
+
+    fn start<F>(&self, future: F) -> R::Handle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let gate = self.gate.clone();
+        self.inner.start(async move {
+            gate.wait().await;
+            future.await
+        })
+    }
+
+    fn root(&self) -> &Root {
+        self.inner.root()
+    }
+
+    fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.inner.within(f)
+    }
+}
+
+impl<R: Runtime> Blocking for Held<R> {
+    fn run_blocking(&self, job: Job) {
+        self.inner.run_blocking(job);
+    }
+}
+
+impl<R: Runtime> CpuPool for Held<R> {
+    fn run_cpu(&self, job: Job) {
+        self.inner.run_cpu(job);
+    }
+}
+
+impl<R: Runtime> Timer for Held<R> {
+    type Sleep = R::Sleep;
+
+    fn sleep_until(&self, deadline: Instant) -> R::Sleep {
+        self.inner.sleep_until(deadline)
+    }
+
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+}
