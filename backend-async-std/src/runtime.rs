@@ -29,8 +29,6 @@ impl AsyncStd {
     /// The global runtime, which starts at its first use.
     pub fn global() -> Self {
         static ROOT: OnceLock<Root> = OnceLock::new();
-        Self {
-            root: ROOT.get_or_init(Root::new).clone(),
-        }
+        Self { root: ROOT.get_or_init(Root::new).clone() }
     }
 }

@@ -33,9 +33,4 @@ impl<T: Send + 'static> NativeHandle<T> for AsyncStdHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         Pin::new(&mut self.0).poll(cx).map(Some)
     }
-
-    /// async-std cannot tell; core asks its own table.
-    fn is_finished(&self) -> bool {
-        true
-    }
 }

@@ -14,9 +14,7 @@ impl Timer for AsyncStd {
     type Sleep = AsyncStdSleep;
 
     fn sleep_until(&self, deadline: Instant) -> AsyncStdSleep {
-        AsyncStdSleep {
-            timer: async_io::Timer::at(deadline),
-        }
+        AsyncStdSleep { timer: async_io::Timer::at(deadline) }
     }
 }
 

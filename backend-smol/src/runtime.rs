@@ -35,20 +35,14 @@ impl Smol {
     /// smol's global executor. It has one thread unless the environment's `SMOL_THREADS` says more.
     pub fn global() -> Self {
         static ROOT: OnceLock<Root> = OnceLock::new();
-        Self {
-            executor: None,
-            root: ROOT.get_or_init(Root::new).clone(),
-        }
+        Self { executor: None, root: ROOT.get_or_init(Root::new).clone() }
     }
 
     /// An executor of your own.
     pub fn from_executor(executor: &Arc<Executor<'static>>) -> Self {
         static ROOTS: Roots<Identity> = Roots::new();
         let executor = Arc::downgrade(executor);
-        Self {
-            root: ROOTS.of(Identity(executor.clone())),
-            executor: Some(executor),
-        }
+        Self { root: ROOTS.of(Identity(executor.clone())), executor: Some(executor) }
     }
 
     /// What to spawn on; `None` if the user's executor is gone.

@@ -37,14 +37,7 @@ pub struct SmolHandle<T>(Option<async_executor::FallibleTask<T>>);
 
 impl<T: Send + 'static> NativeHandle<T> for SmolHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.0
-            .as_mut()
-            .map_or(Poll::Ready(None), |task| Pin::new(task).poll(cx))
-    }
-
-    /// True too early while a dropped executor drops its tasks; core asks its own table as well.
-    fn is_finished(&self) -> bool {
-        self.0.as_ref().is_none_or(|task| task.is_finished())
+        self.0.as_mut().map_or(Poll::Ready(None), |task| Pin::new(task).poll(cx))
     }
 }
 

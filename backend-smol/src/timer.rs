@@ -14,9 +14,7 @@ impl Timer for Smol {
     type Sleep = SmolSleep;
 
     fn sleep_until(&self, deadline: Instant) -> SmolSleep {
-        SmolSleep {
-            timer: smol::Timer::at(deadline),
-        }
+        SmolSleep { timer: smol::Timer::at(deadline) }
     }
 }
 

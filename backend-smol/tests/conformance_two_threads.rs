@@ -14,10 +14,7 @@ fn main() -> ExitCode {
         return anyscope_conformance::main([Flavour::new("global-2", || hosts::Global)]);
     }
     let this = env::current_exe().expect("the test's own program");
-    let again = Command::new(this)
-        .args(env::args_os().skip(1))
-        .env("SMOL_THREADS", "2")
-        .status();
+    let again = Command::new(this).args(env::args_os().skip(1)).env("SMOL_THREADS", "2").status();
     if again.expect("the test's own program runs").success() {
         ExitCode::SUCCESS
     } else {

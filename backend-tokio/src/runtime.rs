@@ -38,10 +38,7 @@ impl Tokio {
     /// The runtime of this handle.
     pub fn from_handle(handle: Handle) -> Self {
         static ROOTS: Roots<Id> = Roots::new();
-        Self {
-            root: ROOTS.of(handle.id()),
-            handle,
-        }
+        Self { root: ROOTS.of(handle.id()), handle }
     }
 
     /// The runtime that this code runs in.

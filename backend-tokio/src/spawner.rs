@@ -38,12 +38,6 @@ impl<T: Send + 'static> NativeHandle<T> for TokioHandle<T> {
     /// Outside tokio's budget: once that is spent, a set of many handles would be told "pending"
     /// for ready ones and polled all over after every 128.
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        pin!(coop::unconstrained(&mut self.0))
-            .poll(cx)
-            .map(Result::ok)
-    }
-
-    fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        pin!(coop::unconstrained(&mut self.0)).poll(cx).map(Result::ok)
     }
 }

@@ -15,9 +15,7 @@ impl Timer for Tokio {
 
     fn sleep_until(&self, deadline: Instant) -> TokioSleep {
         let _context = self.handle.enter();
-        TokioSleep {
-            sleep: tokio::time::sleep_until(deadline.into()),
-        }
+        TokioSleep { sleep: tokio::time::sleep_until(deadline.into()), fresh: true }
     }
 
     fn now(&self) -> Instant {
@@ -27,12 +25,15 @@ impl Timer for Tokio {
 }
 
 pin_project! {
-    /// tokio's `Sleep`.
+    /// tokio's `Sleep`, except that an instant that has passed fires at the first poll (R4): tokio
+    /// rounds up to the next millisecond.
     #[must_use = "futures do nothing unless awaited"]
     #[derive(Debug)]
     pub struct TokioSleep {
         #[pin]
         sleep: tokio::time::Sleep,
+        // Not polled since it was set.
+        fresh: bool,
     }
 }
 
@@ -40,12 +41,19 @@ impl Future for TokioSleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().sleep.poll(cx)
+        let this = self.project();
+        let fresh = std::mem::replace(this.fresh, false);
+        if fresh && this.sleep.deadline() <= tokio::time::Instant::now() {
+            return Poll::Ready(());
+        }
+        this.sleep.poll(cx)
     }
 }
 
 impl Sleep for TokioSleep {
     fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        self.project().sleep.reset(deadline.into());
+        let this = self.project();
+        *this.fresh = true;
+        this.sleep.reset(deadline.into());
     }
 }

@@ -27,13 +27,7 @@ impl Harness for Host {
 }
 
 fn two_workers() -> Host {
-    Host(
-        Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap(),
-    )
+    Host(Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap())
 }
 
 fn current_thread() -> Host {

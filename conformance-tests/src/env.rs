@@ -32,10 +32,7 @@ pub(crate) struct Env<R> {
 
 impl<R: Runtime> Env<R> {
     pub(crate) fn new(runtime: R, host: Box<dyn Host>) -> Self {
-        Self {
-            runtime,
-            host: RefCell::new(Some(host)),
-        }
+        Self { runtime, host: RefCell::new(Some(host)) }
     }
 
     pub(crate) fn runtime(&self) -> R {
@@ -50,9 +47,7 @@ impl<R: Runtime> Env<R> {
         let main = main(self.runtime());
         let mut value = None;
         let host = self.host.borrow();
-        let host = host
-            .as_ref()
-            .expect("a case does not block on a runtime that it shut down");
+        let host = host.as_ref().expect("a case does not block on a runtime that it shut down");
         host.block_on(Box::pin(async { value = Some(main.await) }));
         value.expect("`block_on` drives the future to its end")
     }
@@ -71,7 +66,6 @@ impl<R: Runtime> Env<R> {
     /// Shuts the native runtime down; only in cases that say that they need it.
     pub(crate) fn shut_down(&self) {
         let host = self.host.take();
-        host.expect("a case shuts its runtime down once")
-            .shut_down();
+        host.expect("a case shuts its runtime down once").shut_down();
     }
 }

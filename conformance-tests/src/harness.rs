@@ -50,13 +50,9 @@ impl Flavour {
         H: Harness,
         S: Fn() -> H + Clone + Send + Sync + 'static,
     {
-        Self {
-            name: name.into(),
-            cases: Vec::new(),
-            limit: LIMIT,
-        }
-        .with_cases(start.clone(), "", |runtime| runtime)
-        .with_cases(start, "any/", AnyRuntime::new)
+        Self { name: name.into(), cases: Vec::new(), limit: LIMIT }
+            .with_cases(start.clone(), "", |runtime| runtime)
+            .with_cases(start, "any/", AnyRuntime::new)
     }
 
     /// The native runtime can be shut down while values of it are alive: without this the cases
@@ -81,11 +77,7 @@ impl Flavour {
     {
         let ready = cases::all::<R>().into_iter().map(|case| {
             let start = start.clone();
-            let Case {
-                name,
-                needs_shutdown,
-                run,
-            } = case;
+            let Case { name, needs_shutdown, run } = case;
             ReadyCase {
                 name: format!("{prefix}{name}"),
                 ignored: needs_shutdown,

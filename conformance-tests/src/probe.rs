@@ -2,13 +2,16 @@
 //! dropped, bounded waits.
 
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, GroupError, Runtime};
+use anyscope_core::unhandled::UnhandledKind;
+use anyscope_core::{BoxError, GroupError, Payload, Runtime, TaskInfo};
 
 /// The result of a case's groups.
 pub(crate) type Outcome<T> = Result<T, GroupError<BoxError>>;
@@ -62,14 +65,8 @@ impl Gate {
     /// Blocks the thread, up to the bound of all waits.
     pub(crate) fn wait_blocking(&self) {
         let inner = self.0.inner.lock().unwrap();
-        let waited = self
-            .0
-            .opened
-            .wait_timeout_while(inner, BOUND, |inner| !inner.0);
-        assert!(
-            waited.unwrap().0.0,
-            "a gate was not opened within {BOUND:?}"
-        );
+        let waited = self.0.opened.wait_timeout_while(inner, BOUND, |inner| !inner.0);
+        assert!(waited.unwrap().0.0, "a gate was not opened within {BOUND:?}");
     }
 }
 
@@ -91,7 +88,7 @@ impl Count {
     }
 
     /// A value that counts when it is dropped.
-    pub(crate) fn on_drop(&self) -> OnDrop<impl FnMut() + Send + Sync + 'static> {
+    pub(crate) fn on_drop(&self) -> OnDrop<impl FnMut() + Send + Sync + use<>> {
         let count = self.clone();
         on_drop(move || {
             count.add();
@@ -159,3 +156,138 @@ pub(crate) fn boom(text: &str) -> BoxError {
 
 /// Far more than any wait needs on a loaded machine, and less than a case's limit.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
+
+/// A future that is never ready and never wakes: only a cancellation ends it.
+pub(crate) async fn never<T>() -> Result<T, BoxError> {
+    std::future::pending().await
+}
+
+/// Counts in `dropped` when it is dropped, opens `started` when it is first polled, and never ends.
+pub(crate) fn parked(
+    started: &Gate,
+    dropped: &Count,
+) -> impl Future<Output = Result<(), BoxError>> + Send + use<> {
+    let (started, probe) = (started.clone(), dropped.on_drop());
+    async move {
+        let _probe = probe;
+        started.open();
+        std::future::pending().await
+    }
+}
+
+/// Drives a future on this thread, where no runtime is; up to the bound of all waits.
+pub(crate) fn block_on_here<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    let begin = Instant::now();
+    loop {
+        assert!(begin.elapsed() < BOUND, "not woken within {BOUND:?}");
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        thread::park_timeout(BOUND);
+    }
+}
+
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The value of a future, or the panic that polling it raised.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Payload> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(payload) => Poll::Ready(Err(payload)),
+    })
+    .await
+}
+
+/// The future, its polls counted.
+pub(crate) async fn counted<F: Future>(polls: Count, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        polls.add();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// A text that no other case uses, nor this one on another flavour: the hook for lost failures is one
+/// for the whole process.
+pub(crate) fn unique(text: &str) -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("{text}-{}-", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A failure that could be returned to nobody, as the hook saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Lost {
+    pub(crate) kind: UnhandledKind,
+    /// The task's name.
+    pub(crate) name: Option<String>,
+    /// The whole line.
+    pub(crate) text: String,
+}
+
+/// All that the hook has seen with this text in it. The first call in the process sets the hook: it
+/// must come before what is to be seen.
+pub(crate) fn lost(text: &str) -> Vec<Lost> {
+    static HOOK: OnceLock<Mutex<Vec<Lost>>> = OnceLock::new();
+    let seen = HOOK.get_or_init(|| {
+        anyscope_core::set_unhandled_hook(|lost| {
+            let name = lost.task().and_then(TaskInfo::name).map(str::to_owned);
+            let (kind, text) = (lost.kind(), lost.to_string());
+            let harmful = text.contains(HARMS_THE_HOOK);
+            if let Some(seen) = HOOK.get() {
+                seen.lock().unwrap().push(Lost { kind, name, text });
+            }
+            assert!(!harmful, "the hook panics");
+        });
+        Mutex::default()
+    });
+    let seen = seen.lock().unwrap();
+    let found = seen.iter().filter(|lost| lost.text.contains(text));
+    found.cloned().collect()
+}
+
+/// A failure with this in its text makes the hook panic.
+pub(crate) const HARMS_THE_HOOK: &str = "harms the hook";
+
+/// A value whose destructor panics.
+pub(crate) fn bomb(text: &str) -> OnDrop<impl FnMut() + Send + Sync + use<>> {
+    let text = text.to_owned();
+    on_drop(move || panic!("{text}"))
+}
+
+/// Fails unless the runtime still runs tasks and jobs.
+pub(crate) async fn assert_alive<R: Runtime>(rt: &R) {
+    let outcome: Outcome<i32> = rt
+        .group(async |g| {
+            let tasks: Vec<_> = (0..8).map(|_| g.spawn(async { Ok(1) })).collect();
+            let job = g.spawn_blocking(|| 1);
+            let mut sum = job.await?;
+            for task in tasks {
+                sum += task.await?;
+            }
+            Ok(sum)
+        })
+        .await;
+    assert_eq!(outcome.unwrap(), 9);
+}
+
+/// The future, with something that is dropped with it: after its last poll, not in it.
+pub(crate) fn holding<P, F>(probe: P, future: F) -> impl Future<Output = F::Output> + use<P, F>
+where
+    F: Future,
+{
+    let mut future = Box::pin(future);
+    poll_fn(move |cx| {
+        let _ = &probe;
+        future.as_mut().poll(cx)
+    })
+}

@@ -24,10 +24,8 @@ fn trials(flavour: Flavour) -> Vec<Trial> {
         .into_iter()
         .map(|case| {
             let ignored = case.ignored;
-            Trial::test(format!("{name}/{}", case.name), move || {
-                run(&case).map_err(Failed::from)
-            })
-            .with_ignored_flag(ignored)
+            Trial::test(format!("{name}/{}", case.name), move || run(&case).map_err(Failed::from))
+                .with_ignored_flag(ignored)
         })
         .collect()
 }
@@ -51,12 +49,10 @@ pub fn run_case(flavour: &Flavour, name: &str) -> Result<(), String> {
 fn run(case: &ReadyCase) -> Result<(), String> {
     let (sender, receiver) = mpsc::channel();
     let body = case.run.clone();
-    let thread = thread::Builder::new()
-        .name(case.name.clone())
-        .spawn(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| body()));
-            let _ = sender.send(outcome.map_err(|payload| panic_message(&*payload).to_owned()));
-        });
+    let thread = thread::Builder::new().name(case.name.clone()).spawn(move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| body()));
+        let _ = sender.send(outcome.map_err(|payload| panic_message(&*payload).to_owned()));
+    });
     thread.map_err(|error| format!("no thread for the case: {error}"))?;
     receiver
         .recv_timeout(case.limit)

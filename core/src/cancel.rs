@@ -63,10 +63,7 @@ impl CancelCause {
 
     /// Whether a body that had already returned keeps its value (G20).
     pub(crate) fn keeps_value(&self) -> bool {
-        matches!(
-            self.kind(),
-            CauseKind::Requested(_) | CauseKind::FirstSuccess(_)
-        )
+        matches!(self.kind(), CauseKind::Requested(_) | CauseKind::FirstSuccess(_))
     }
 }
 

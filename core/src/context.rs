@@ -38,10 +38,7 @@ pub(crate) fn run_as<T>(
     native: Option<WakerId>,
     f: impl FnOnce() -> T,
 ) -> Result<T, Payload> {
-    let mut frame = Frame {
-        unit: unit.take(),
-        native,
-    };
+    let mut frame = Frame { unit: unit.take(), native };
     swap_current(&mut frame);
     let outcome = catch(f);
     swap_current(&mut frame);
@@ -55,20 +52,12 @@ fn swap_current(frame: &mut Frame) {
 }
 
 fn look<T>(f: impl FnOnce(&Frame) -> Option<T>) -> Option<T> {
-    CURRENT
-        .try_with(|current| f(&current.borrow()))
-        .ok()
-        .flatten()
+    CURRENT.try_with(|current| f(&current.borrow())).ok().flatten()
 }
 
 /// The group that a group opened here belongs to, and the unit that opens it.
 pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
-    look(|frame| {
-        frame
-            .unit
-            .as_ref()
-            .map(|unit| (unit.node().clone(), unit.key()))
-    })
+    look(|frame| frame.unit.as_ref().map(|unit| (unit.node().clone(), unit.key())))
 }
 
 /// Whether this waker is the executor's own.
@@ -80,10 +69,7 @@ pub(crate) fn is_native(waker: &std::task::Waker) -> bool {
 pub(crate) fn is_about_to_be_dropped() -> bool {
     let unit = look(|frame| {
         frame.native?;
-        frame
-            .unit
-            .as_ref()
-            .map(|unit| (unit.node().clone(), unit.key()))
+        frame.unit.as_ref().map(|unit| (unit.node().clone(), unit.key()))
     });
     unit.is_some_and(|(node, key)| node.cause_for(key).is_some())
 }
@@ -161,10 +147,7 @@ impl TaskContext {
 
     /// The time until the [`deadline`](Self::deadline); zero if it has passed.
     pub fn remaining(&self) -> Option<Duration> {
-        Some(
-            self.deadline()?
-                .saturating_duration_since(self.runtime()?.now()),
-        )
+        Some(self.deadline()?.saturating_duration_since(self.runtime()?.now()))
     }
 
     /// Waits until its group is cancelled (C2). A task that only has to end needs no such wait: it
@@ -180,9 +163,7 @@ impl TaskContext {
 
 impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskContext")
-            .field("task", &self.info)
-            .finish_non_exhaustive()
+        f.debug_struct("TaskContext").field("task", &self.info).finish_non_exhaustive()
     }
 }
 
@@ -236,10 +217,7 @@ impl Future for WaitCancelled {
         if this.node.cause().is_none() {
             this.node.watch(&mut this.slot, cx);
         }
-        this.node
-            .cause()
-            .cloned()
-            .map_or(Poll::Pending, Poll::Ready)
+        this.node.cause().cloned().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -31,7 +31,8 @@ impl<T> Slot<T> {
         self.settle(State::Full(value))
     }
 
-    /// Says that there will be no value.
+    /// Says that there will be no value, or that nobody will take it. A value that is there stays
+    /// until the slot is dropped.
     pub(crate) fn close(&self) {
         self.settle(State::Closed);
     }
@@ -87,22 +88,17 @@ impl<T> Slot<T> {
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::remote;
+/// use std::task::{Context, Poll, Waker};
+/// use anyscope_core::{NativeHandle, remote};
 ///
-/// let (future, handle) = remote(async { 7 });
+/// let (future, mut handle) = remote(async { 7 });
 /// drop(future);
-/// assert!(anyscope_core::NativeHandle::is_finished(&handle));
+/// assert_eq!(handle.poll_join(&mut Context::from_waker(Waker::noop())), Poll::Ready(None));
 /// ```
 pub fn remote<F: Future>(future: F) -> (Remote<F>, RemoteHandle<F::Output>) {
     let slot = Arc::new(Slot::new());
     let sender = Sender(slot.clone());
-    (
-        Remote {
-            future: Some(future),
-            sender,
-        },
-        RemoteHandle(slot),
-    )
+    (Remote { future: Some(future), sender }, RemoteHandle(slot))
 }
 
 pin_project_lite::pin_project! {
@@ -149,9 +145,5 @@ pub struct RemoteHandle<T>(Arc<Slot<T>>);
 impl<T: Send + 'static> NativeHandle<T> for RemoteHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.0.poll_take(cx)
-    }
-
-    fn is_finished(&self) -> bool {
-        self.0.is_settled()
     }
 }

@@ -30,10 +30,7 @@ pub(crate) struct WakerId(usize, usize);
 
 impl WakerId {
     pub(crate) fn of(waker: &Waker) -> Self {
-        Self(
-            waker.data() as usize,
-            std::ptr::from_ref(waker.vtable()) as usize,
-        )
+        Self(waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize)
     }
 }
 
@@ -54,9 +51,7 @@ impl GuardedWaker {
                 guard.replace(waker);
                 guard
             }
-            None => Arc::new(Self {
-                inner: Mutex::new(Arc::new(waker.clone())),
-            }),
+            None => Arc::new(Self { inner: Mutex::new(Arc::new(waker.clone())) }),
         };
         *cached = Some(guard.clone());
         Waker::from(guard)

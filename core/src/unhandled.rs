@@ -90,21 +90,13 @@ static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 /// ```
 pub fn set_unhandled_hook(hook: impl Fn(&Unhandled<'_>) + Send + Sync + 'static) {
     let hook: Hook = Arc::new(hook);
-    let old = HOOK
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .replace(hook);
+    let old = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(hook);
     drop(old);
 }
 
 pub(crate) fn report_error(task: &TaskInfo, error: &(dyn Error + 'static)) {
     let kind = UnhandledKind::Failure;
-    report(&Unhandled {
-        kind,
-        task: Some(task),
-        error: Some(error),
-        message: "",
-    });
+    report(&Unhandled { kind, task: Some(task), error: Some(error), message: "" });
 }
 
 pub(crate) fn report_panic(
@@ -112,12 +104,7 @@ pub(crate) fn report_panic(
     task: Option<&TaskInfo>,
     payload: &(dyn Any + Send),
 ) {
-    report(&Unhandled {
-        kind,
-        task,
-        error: None,
-        message: panic_message(payload),
-    });
+    report(&Unhandled { kind, task, error: None, message: panic_message(payload) });
 }
 
 fn report(lost: &Unhandled<'_>) {

@@ -37,9 +37,7 @@ pub fn current_runtime() -> AnyRuntime {
 ///
 /// [`DefaultAlreadySet`]: it can be set once, so that nobody moves what another part relies on.
 pub fn set_default_runtime<R: Runtime>(runtime: R) -> Result<(), DefaultAlreadySet> {
-    DEFAULT
-        .set(AnyRuntime::new(runtime))
-        .map_err(|_| DefaultAlreadySet(()))
+    DEFAULT.set(AnyRuntime::new(runtime)).map_err(|_| DefaultAlreadySet(()))
 }
 
 /// The default runtime was already set.

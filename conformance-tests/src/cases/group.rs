@@ -82,10 +82,7 @@ fn g3_first_failure_cancels_body_and_siblings<R: Runtime>(env: &Env<R>) {
             })
             .await;
         let error = outcome.unwrap_err();
-        assert!(matches!(
-            error.cause().unwrap().kind(),
-            CauseKind::SiblingFailed(_)
-        ));
+        assert!(matches!(error.cause().unwrap().kind(), CauseKind::SiblingFailed(_)));
         let failures = error.failures().unwrap();
         assert_eq!(failures.len(), 1);
         assert_eq!(failures.first().error().unwrap().to_string(), "first");

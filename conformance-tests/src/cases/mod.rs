@@ -43,11 +43,7 @@ where
     let path = std::any::type_name::<F>();
     let path = path.split('<').next().unwrap_or(path);
     let name = path.split_once("::cases::").map_or(path, |(_, name)| name);
-    Case {
-        name,
-        needs_shutdown: false,
-        run: Box::new(run),
-    }
+    Case { name, needs_shutdown: false, run: Box::new(run) }
 }
 
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {

@@ -8,7 +8,7 @@ use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskHandle};
 use super::{Case, case};
 use crate::env::Env;
 use crate::held::Held;
-use crate::probe::{Count, Gate, Outcome, eventually, never, on_drop};
+use crate::probe::{Count, Gate, Outcome, eventually, never};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -108,11 +108,7 @@ fn g10_spawn_into_a_finished_group_drops_the_future_unpolled<R: Runtime>(env: &E
     let (polled, dropped) = (Count::new(), Count::new());
     env.block_on(async |rt| {
         let group: Outcome<GroupHandle<BoxError, R>> = rt.group(async |g| Ok(g)).await;
-        let error = group
-            .unwrap()
-            .spawn(counted(&polled, &dropped))
-            .await
-            .unwrap_err();
+        let error = group.unwrap().spawn(counted(&polled, &dropped)).await.unwrap_err();
         assert!(error.is_refused() && error.cause().is_none());
     });
     assert_eq!((polled.get(), dropped.get()), (0, 1));
@@ -181,16 +177,10 @@ fn race_with_end<R: Runtime>(env: &Env<R>, cancel: bool) {
             returned.open();
             (threads, group.live())
         });
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         let [accepted, refused, polled, dropped] = &*counts;
         assert_eq!(live, 0);
-        assert_eq!(
-            dropped.get(),
-            accepted.get() + refused.get(),
-            "each was dropped once"
-        );
+        assert_eq!(dropped.get(), accepted.get() + refused.get(), "each was dropped once");
         if !cancel {
             assert_eq!(polled.get(), accepted.get(), "each that was accepted ran");
         }
@@ -213,9 +203,7 @@ fn g11_cancelled_before_the_first_poll_is_never_polled<R: Runtime>(env: &Env<R>)
     env.block_on(async |rt| {
         let outcome: Outcome<()> = Held::new(rt, &gate)
             .group(async |g| {
-                let tasks: Vec<_> = (0..10)
-                    .map(|_| g.spawn(counted(&polled, &dropped)))
-                    .collect();
+                let tasks: Vec<_> = (0..10).map(|_| g.spawn(counted(&polled, &dropped))).collect();
                 g.cancel();
                 gate.open();
                 drop(tasks);
@@ -275,7 +263,7 @@ fn g13_finished_task_without_a_handle_drops_its_output<R: Runtime>(env: &Env<R>)
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let output = dropped.clone();
-                drop(g.spawn(async move { Ok(on_drop(move || drop(output.add()))) }));
+                drop(g.spawn(async move { Ok(output.on_drop()) }));
                 eventually(&rt, "the output is dropped", || dropped.get() == 1).await;
                 Ok(())
             })

@@ -1,9 +1,142 @@
-//! Deadlines and timeouts (rules D).
+//! Deadlines and timeouts (rules D1 to D4).
 
-use anyscope_core::Runtime;
+use std::future::ready;
+use std::time::{Duration, Instant};
 
-use super::Case;
+use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, eventually, never, parked};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
-    Vec::new()
+    vec![
+        case(d1_timeout_says_that_the_time_was_up_and_has_dropped_the_future::<R>),
+        case(d1_value_that_is_ready_wins_over_a_time_that_is_up::<R>),
+        case(d2_deadline_cancels_and_names_its_owner::<R>),
+        case(d2_deadline_that_does_not_come_changes_nothing::<R>),
+        case(d2_deadline_passes_while_the_group_drains::<R>),
+        case(d2_deadline_of_an_inner_task_group_is_not_lost::<R>),
+        case(d3_earliest_of_nested_deadlines_holds::<R>),
+        case(d4_past_deadline_lets_a_body_that_does_not_suspend_return::<R>),
+    ]
+}
+
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(3600);
+
+fn d1_timeout_says_that_the_time_was_up_and_has_dropped_the_future<R: Runtime>(env: &Env<R>) {
+    let dropped = Count::new();
+    env.block_on(async |rt| {
+        let outcome = rt.timeout(SHORT, parked(&Gate::new(), &dropped)).await;
+        assert_eq!(dropped.get(), 1);
+        assert!(outcome.is_err());
+    });
+}
+
+fn d1_value_that_is_ready_wins_over_a_time_that_is_up<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        assert_eq!(rt.timeout(Duration::ZERO, ready(7)).await, Ok(7));
+    });
+}
+
+fn d2_deadline_cancels_and_names_its_owner<R: Runtime>(env: &Env<R>) {
+    let dropped = Count::new();
+    env.block_on(async |rt| {
+        let mut owner = None;
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                owner = Some(g.id());
+                g.spawn(parked(&Gate::new(), &dropped));
+                never().await
+            })
+            .deadline(SHORT)
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled());
+        assert_eq!(error.cause().unwrap().kind(), &CauseKind::Deadline(owner.unwrap()));
+        assert_eq!(dropped.get(), 1);
+    });
+}
+
+fn d2_deadline_that_does_not_come_changes_nothing<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<bool> = rt
+            .group(async |_| {
+                let left = TaskContext::current().unwrap().remaining().unwrap();
+                Ok(left > LONG / 2 && left <= LONG)
+            })
+            .deadline(LONG)
+            .await;
+        assert!(outcome.unwrap());
+    });
+}
+
+/// The body has its value; the deadline is an error all the same.
+fn d2_deadline_passes_while_the_group_drains<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(never::<()>());
+                Ok(())
+            })
+            .deadline(SHORT)
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
+    });
+}
+
+fn d2_deadline_of_an_inner_task_group_is_not_lost<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let rt = rt.clone();
+                g.spawn(async move {
+                    let inner = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await);
+                    inner.deadline(SHORT).await?;
+                    Ok(())
+                });
+                Ok(())
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled(), "it is a cause, not a failure");
+        assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
+    });
+}
+
+fn d3_earliest_of_nested_deadlines_holds<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let mut outer_id = None;
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                outer_id = Some(g.id());
+                let outer_at = TaskContext::current().unwrap().deadline();
+                let inner: Outcome<()> = rt
+                    .group(async |_| {
+                        assert_eq!(TaskContext::current().unwrap().deadline(), outer_at);
+                        never().await
+                    })
+                    .deadline(LONG)
+                    .await;
+                drop(inner);
+                never().await
+            })
+            .deadline(SHORT)
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.cause().unwrap().kind(), &CauseKind::Deadline(outer_id.unwrap()));
+    });
+}
+
+fn d4_past_deadline_lets_a_body_that_does_not_suspend_return<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let begin = Instant::now();
+        eventually(&rt, "the clock moves", || rt.now() > begin).await;
+        let outcome: Outcome<u32> = rt.group(async |_| Ok(4)).deadline_at(begin).await;
+        assert_eq!(outcome.unwrap(), 4);
+        let outcome: Outcome<u32> = rt.group(async |_| Ok(4)).deadline(Duration::ZERO).await;
+        assert_eq!(outcome.unwrap(), 4);
+    });
 }

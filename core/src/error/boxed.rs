@@ -97,10 +97,7 @@ pub trait IntoBoxError: Future {
     where
         Self: Sized,
     {
-        ErrInto {
-            future: self,
-            error: std::marker::PhantomData,
-        }
+        ErrInto { future: self, error: std::marker::PhantomData }
     }
 }
 

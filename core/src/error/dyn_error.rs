@@ -66,9 +66,7 @@ impl Echo {
             if let Some(marker) = error.downcast_ref::<Cancelled>() {
                 return Some(Self::Cancelled(marker.cause().clone()));
             }
-            let report = error
-                .downcast_ref::<TaskError>()
-                .and_then(TaskError::recorded_in);
+            let report = error.downcast_ref::<TaskError>().and_then(TaskError::recorded_in);
             if report == Some(group) {
                 return Some(Self::Recorded);
             }

@@ -31,20 +31,13 @@ pub struct PanicPayload(std::sync::Mutex<Payload>);
 impl PanicPayload {
     /// The payload, to be inspected or raised again.
     pub fn into_inner(self) -> Payload {
-        self.0
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The panic's text.
     pub fn message(&self) -> String {
-        panic_message(
-            &**self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
-        .to_owned()
+        panic_message(&**self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+            .to_owned()
     }
 }
 
@@ -54,10 +47,7 @@ impl<E> Failure<E> {
     }
 
     pub(crate) fn panic(task: TaskInfo, payload: Payload) -> Self {
-        Self::new(
-            task,
-            FailureKind::Panic(PanicPayload(std::sync::Mutex::new(payload))),
-        )
+        Self::new(task, FailureKind::Panic(PanicPayload(std::sync::Mutex::new(payload))))
     }
 
     /// The task that failed: id, name and spawn location.
@@ -121,9 +111,7 @@ impl<E: fmt::Debug> fmt::Debug for FailureKind<E> {
 
 impl fmt::Debug for PanicPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PanicPayload")
-            .field(&self.message())
-            .finish()
+        f.debug_tuple("PanicPayload").field(&self.message()).finish()
     }
 }
 

@@ -34,18 +34,13 @@ impl<E> GroupError<E> {
     /// `None` if there is neither a cause nor a failure: then there is no error.
     pub(crate) fn new(cause: Option<CancelCause>, failures: Vec<Failure<E>>) -> Option<Self> {
         let failures = ErrorGroup::from_vec(failures);
-        (cause.is_some() || failures.is_some()).then(|| Self {
-            cancelled: cause.map(Cancelled::from),
-            failures,
-        })
+        (cause.is_some() || failures.is_some())
+            .then(|| Self { cancelled: cause.map(Cancelled::from), failures })
     }
 
     /// A mere cancellation.
     pub(crate) fn cancelled(cause: CancelCause) -> Self {
-        Self {
-            cancelled: Some(cause.into()),
-            failures: None,
-        }
+        Self { cancelled: Some(cause.into()), failures: None }
     }
 
     /// Why the group was cancelled, if it was. A fail-fast group that failed was cancelled by its
@@ -71,10 +66,7 @@ impl<E> GroupError<E> {
 
     /// The failures of a group about to be dropped, so that depth does not use the stack.
     pub(crate) fn failures_mut(&mut self) -> &mut Vec<Failure<E>> {
-        self.failures
-            .as_mut()
-            .expect("a nested group has failures")
-            .failures_mut()
+        self.failures.as_mut().expect("a nested group has failures").failures_mut()
     }
 }
 

@@ -95,15 +95,8 @@ struct Indent<'a, 'b, E> {
 
 impl<E> fmt::Display for Indent<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (last, outer) = self
-            .levels
-            .split_last()
-            .expect("a failure stands on a level");
+        let (last, outer) = self.levels.split_last().expect("a failure stands on a level");
         Bars { levels: outer }.fmt(f)?;
-        f.write_str(if last.len() == 0 {
-            "└─ "
-        } else {
-            "├─ "
-        })
+        f.write_str(if last.len() == 0 { "└─ " } else { "├─ " })
     }
 }

@@ -23,10 +23,7 @@ pin_project! {
 
 impl<F, E> MapFault<F, E> {
     pub(crate) fn new(future: F) -> Self {
-        Self {
-            future,
-            error: PhantomData,
-        }
+        Self { future, error: PhantomData }
     }
 }
 
@@ -34,10 +31,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for MapFault<F, E> {
     type Output = Result<T, Fault<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project()
-            .future
-            .poll(cx)
-            .map(|outcome| outcome.map_err(Fault::Error))
+        self.project().future.poll(cx).map(|outcome| outcome.map_err(Fault::Error))
     }
 }
 
@@ -52,10 +46,7 @@ pin_project! {
 
 impl<F, E> NestFault<F, E> {
     pub(crate) fn new(future: F) -> Self {
-        Self {
-            future,
-            error: PhantomData,
-        }
+        Self { future, error: PhantomData }
     }
 }
 
@@ -63,10 +54,7 @@ impl<F: Future<Output = Result<T, GroupError<E>>>, T, E> Future for NestFault<F,
     type Output = Result<T, Fault<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project()
-            .future
-            .poll(cx)
-            .map(|outcome| outcome.map_err(Fault::Group))
+        self.project().future.poll(cx).map(|outcome| outcome.map_err(Fault::Group))
     }
 }
 
@@ -81,10 +69,7 @@ pin_project! {
 
 impl<E, R, B, F> Body<E, R, B, F> {
     pub(crate) fn new(body: B, handle: GroupHandle<E, R>) -> Self {
-        Self {
-            start: Some((body, handle)),
-            future: None,
-        }
+        Self { start: Some((body, handle)), future: None }
     }
 }
 

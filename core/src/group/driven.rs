@@ -27,10 +27,7 @@ pin_project! {
 
 impl<F: Future> Driven<F> {
     pub(crate) fn new(future: F, unit: Unit) -> Self {
-        Self {
-            future: Some(future),
-            unit: Some(unit),
-        }
+        Self { future: Some(future), unit: Some(unit) }
     }
 
     pub(crate) fn unit(&self) -> Option<&Unit> {
@@ -61,11 +58,9 @@ impl<F: Future> Driven<F> {
         }
         let this = self.as_mut().project();
         let (mut future, native) = (this.future, WakerId::of(cx.waker()));
-        let polled = run_as(this.unit, Some(native), || {
-            match future.as_mut().as_pin_mut() {
-                Some(future) => future.poll(cx),
-                None => Poll::Pending,
-            }
+        let polled = run_as(this.unit, Some(native), || match future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => Poll::Pending,
         });
         match polled {
             Ok(Poll::Pending) => match self.unit().and_then(|unit| unit.park(cx.waker())) {

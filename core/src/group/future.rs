@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use crate::cancel::CauseKind;
-use crate::context::{enclosing, is_native};
+use crate::context::{enclosing, is_about_to_be_dropped, is_native};
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::Body;
 use crate::group::core::Core;
@@ -106,14 +106,7 @@ where
             location: Location::caller(),
         };
         let setup = Some(setup);
-        Self {
-            setup,
-            node: None,
-            body: None,
-            timer: None,
-            guard: None,
-            value: None,
-        }
+        Self { setup, node: None, body: None, timer: None, guard: None, value: None }
     }
 
     /// A group whose runtime is looked for at the first poll.
@@ -165,8 +158,7 @@ where
             Deadline::After(duration) => runtime.after(duration),
             Deadline::At(at) => at,
         });
-        this.timer
-            .set(own_deadline.map(|at| runtime.sleep_until(at)));
+        this.timer.set(own_deadline.map(|at| runtime.sleep_until(at)));
 
         let ledger = Ledger::new(setup.policy, setup.panics);
         let node = Node::new(Box::new(Core { runtime, ledger }));
@@ -210,10 +202,7 @@ where
     /// Cancels the group when its deadline passes. Whether it did so now.
     fn deadline_passed(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
         let mut timer = self.project().timer;
-        let fired = timer
-            .as_mut()
-            .as_pin_mut()
-            .is_some_and(|timer| timer.poll(cx).is_ready());
+        let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
         if fired {
             timer.set(None);
             node.cancel(CauseKind::Deadline(node.id()).into());
@@ -226,10 +215,7 @@ where
         let this = self.project();
         cut_body::<R, E, B, F, T>(node, this.body);
         *this.node = None;
-        let cause = node
-            .cause()
-            .cloned()
-            .unwrap_or_else(|| CauseKind::Dropped.into());
+        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
         Err(GroupError::cancelled(cause))
     }
 }
@@ -247,16 +233,23 @@ where
         if let Some(setup) = self.as_mut().project().setup.take() {
             self.as_mut().open(setup);
         }
-        let node = self
-            .node
-            .clone()
-            .expect("a group is not polled after it has returned");
+        let node = self.node.clone().expect("a group is not polled after it has returned");
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
         }
         ready!(self.as_mut().poll_body(&node, cx));
-        self.as_mut().deadline_passed(&node, cx);
+        if !node.is_closed() {
+            self.as_mut().deadline_passed(&node, cx);
+        }
         ready!(node.poll_closed(cx));
+        // What the caller would make of a mere cancellation must not depend on whether the caller's
+        // own comes a moment earlier or later (T1): it is dropped right after this poll.
+        if Core::<R, E>::of(&node).ledger.is_clean()
+            && node.cause().is_some()
+            && is_about_to_be_dropped()
+        {
+            return Poll::Pending;
+        }
 
         let this = self.project();
         *this.node = None;
@@ -278,11 +271,7 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let unit = body.take_unit()?;
-    let ending = Ending {
-        group: node.id(),
-        role: Role::Body,
-        info: &|| unit.info(),
-    };
+    let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
     let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
@@ -305,10 +294,7 @@ where
     let Some(mut body) = body.as_pin_mut() else {
         return;
     };
-    let cause = node
-        .cause()
-        .cloned()
-        .unwrap_or_else(|| CauseKind::Dropped.into());
+    let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
     let end = body.as_mut().cut(cause);
     end_body::<R, E, B, F, T>(node, body, end);
 }
@@ -321,8 +307,6 @@ where
     F: Future<Output = Result<T, E>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupFuture")
-            .field("begun", &self.setup.is_none())
-            .finish_non_exhaustive()
+        f.debug_struct("GroupFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()
     }
 }

@@ -158,10 +158,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
 
 impl<E, R> GroupHandle<E, R> {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self {
-            node,
-            types: PhantomData,
-        }
+        Self { node, types: PhantomData }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

@@ -85,24 +85,13 @@ struct Book<E> {
 
 impl<E: AsDynError> Ledger<E> {
     pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
-        let book = Mutex::new(Book {
-            failures: Vec::new(),
-            panic: None,
-        });
-        Self {
-            policy,
-            panics,
-            panics_at_handle: false,
-            book,
-        }
+        let book = Mutex::new(Book { failures: Vec::new(), panic: None });
+        Self { policy, panics, panics_at_handle: false, book }
     }
 
     /// For detached tasks: their panics are values, as those of jobs are.
     pub(crate) fn at_handle(self) -> Self {
-        Self {
-            panics_at_handle: true,
-            ..self
-        }
+        Self { panics_at_handle: true, ..self }
     }
 
     /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
@@ -116,10 +105,9 @@ impl<E: AsDynError> Ledger<E> {
             End::Value(Ok(value)) => self.succeeded(ending, value),
             End::Value(Err(fault)) => self.failed(ending, fault),
             End::Panicked(payload) => self.panicked(ending, payload),
-            End::Cancelled(cause) => Settled {
-                outcome: Err(TaskError::cancelled(ending.id(), cause)),
-                cancel: None,
-            },
+            End::Cancelled(cause) => {
+                Settled { outcome: Err(TaskError::cancelled(ending.id(), cause)), cancel: None }
+            }
         }
     }
 
@@ -130,10 +118,7 @@ impl<E: AsDynError> Ledger<E> {
         };
         let cancel =
             (verdict == Verdict::Cancel).then(|| CauseKind::FirstSuccess(ending.id()).into());
-        Settled {
-            outcome: Ok(value),
-            cancel,
-        }
+        Settled { outcome: Ok(value), cancel }
     }
 
     fn failed<T>(&self, ending: &Ending<'_>, fault: Fault<E>) -> Settled<T> {
@@ -150,20 +135,14 @@ impl<E: AsDynError> Ledger<E> {
                 None => FailureKind::Error(error),
             },
             Fault::Group(inner) if inner.is_cancelled() => {
-                let cause = inner
-                    .cause()
-                    .cloned()
-                    .unwrap_or_else(CancelCause::requested);
+                let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);
                 return self.echoed(ending, Echo::Cancelled(cause));
             }
             Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
         };
         let failure = Failure::new((ending.info)(), kind);
         let outcome = Err(TaskError::failed(ending.id(), ending.group));
-        Settled {
-            outcome,
-            cancel: self.record(failure),
-        }
+        Settled { outcome, cancel: self.record(failure) }
     }
 
     /// What came back through `?` and is no failure of its own (G4).
@@ -171,17 +150,11 @@ impl<E: AsDynError> Ledger<E> {
         let cause = match echo {
             Echo::Recorded => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
-                return Settled {
-                    outcome,
-                    cancel: None,
-                };
+                return Settled { outcome, cancel: None };
             }
             Echo::Cancelled(cause) => cause,
         };
-        let expired = matches!(
-            cause.root().kind(),
-            CauseKind::Deadline(_) | CauseKind::Shutdown
-        );
+        let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
         let cuts = match ending.role {
             Role::Body => true,
             _ => {
@@ -191,19 +164,13 @@ impl<E: AsDynError> Ledger<E> {
             }
         };
         let outcome = Err(TaskError::cancelled(ending.id(), cause.clone()));
-        Settled {
-            outcome,
-            cancel: cuts.then_some(cause),
-        }
+        Settled { outcome, cancel: cuts.then_some(cause) }
     }
 
     fn panicked<T>(&self, ending: &Ending<'_>, payload: Payload) -> Settled<T> {
         if ending.role == Role::Job || self.panics_at_handle {
             let outcome = Err(TaskError::panicked(ending.id(), payload));
-            return Settled {
-                outcome,
-                cancel: None,
-            };
+            return Settled { outcome, cancel: None };
         }
         let message = crate::panics::panic_message(&*payload).to_owned();
         let outcome = Err(TaskError::panicked_in(ending.id(), ending.group, &message));
@@ -287,6 +254,12 @@ impl<E: AsDynError> Ledger<E> {
         })
     }
 
+    /// Whether there was neither a failure nor a panic to be raised.
+    pub(crate) fn is_clean(&self) -> bool {
+        let book = lock(&self.book);
+        book.failures.is_empty() && book.panic.is_none()
+    }
+
     /// Reports what nobody came to take: the group's future is gone (C9).
     pub(crate) fn report_leftovers(&self) {
         let Book { failures, panic } = self.take();
@@ -297,13 +270,7 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn take(&self) -> Book<E> {
-        mem::replace(
-            &mut *lock(&self.book),
-            Book {
-                failures: Vec::new(),
-                panic: None,
-            },
-        )
+        mem::replace(&mut *lock(&self.book), Book { failures: Vec::new(), panic: None })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::group::table::{Park, ScopeKey, Table, UnitKey, WatchKey};
 use crate::runtime::{AnyRuntime, RunJob};
 use crate::sync::{drop_waker, lock, wake};
-use crate::task::{TaskId, TaskInfo, next_id};
+use crate::task::{Output, TaskId, TaskInfo, next_id};
 
 /// The id of a group, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,10 +139,7 @@ impl Node {
     /// Takes over the count that `new` made.
     pub(crate) fn enter_first(self: &Arc<Self>, info: TaskInfo) -> Unit {
         let key = lock(&self.table).insert(info);
-        Unit {
-            node: self.clone(),
-            key,
-        }
+        Unit { node: self.clone(), key }
     }
 
     /// Lets a unit in, or refuses it with the cause, or without one if the group has ended (G10).
@@ -163,6 +160,11 @@ impl Node {
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
         lock(&self.table).is_live(key, id)
+    }
+
+    /// The handle of a unit was dropped: its output is not stored for anybody.
+    pub(crate) fn mark_handle_gone(&self, key: UnitKey, id: TaskId) {
+        lock(&self.table).mark_handle_gone(key, id);
     }
 
     pub(crate) fn add_job(&self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -216,26 +218,23 @@ impl Node {
 
     /// Takes the unit out of the table. Inner groups that it opened and left open are cancelled:
     /// nobody will poll them in time (G2).
-    fn remove(&self, key: UnitKey) {
+    ///
+    /// Whether its handle is gone, so that nobody will take its output.
+    fn remove(&self, key: UnitKey) -> bool {
         let removed = {
             let mut table = lock(&self.table);
             let removed = table.remove(key);
-            if removed
-                .as_ref()
-                .is_some_and(|removed| removed.was_cancelled)
-            {
+            if removed.as_ref().is_some_and(|removed| removed.was_cancelled) {
                 self.singled_out.fetch_sub(1, Ordering::Release);
             }
             removed
         };
+        let handle_gone = removed.as_ref().is_some_and(|removed| removed.handle_gone);
         if let Some(removed) = removed {
             drop_waker(removed.waker);
-            removed
-                .abandoned
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|scope| scope.abandon());
+            removed.abandoned.iter().filter_map(Weak::upgrade).for_each(|scope| scope.abandon());
         }
+        handle_gone
     }
 
     // ---- the tree ----------------------------------------------------------------------------
@@ -254,10 +253,7 @@ impl Node {
         }
         self.set_deadline(own_deadline.into_iter().chain(parent.deadline()).min());
         let key = lock(&parent.table).add_scope(Arc::downgrade(self), opener);
-        *lock(&self.parent) = Some(Link {
-            parent: parent.clone(),
-            key,
-        });
+        *lock(&self.parent) = Some(Link { parent: parent.clone(), key });
         if let Some(cause) = parent.cause_for(opener) {
             self.cancel(cause.inherited_from(parent.id));
         }
@@ -277,10 +273,7 @@ impl Node {
         }
         root.count.fetch_add(1, Ordering::AcqRel);
         let key = lock(&root.table).add_scope(Arc::downgrade(self), UnitKey::NOBODY);
-        *lock(&self.parent) = Some(Link {
-            parent: root.clone(),
-            key,
-        });
+        *lock(&self.parent) = Some(Link { parent: root.clone(), key });
         // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
         if self.is_closed() {
             let link = lock(&self.parent).take();
@@ -331,11 +324,7 @@ impl Node {
             Owner::Gone => Some(fresh),
         };
         drop_waker(old);
-        if self.is_closed() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Cancels this group and all below it, without recursion (C7, C8, G15).
@@ -356,11 +345,7 @@ impl Node {
         let scopes = signals.scopes.iter().filter_map(Weak::upgrade);
         queue.extend(scopes.map(|scope| (scope, inherited.clone())));
         signals.wakers.into_iter().for_each(wake);
-        signals
-            .jobs
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|job| job.revoke(cause.clone()));
+        signals.jobs.iter().filter_map(Weak::upgrade).for_each(|job| job.revoke(cause.clone()));
     }
 
     /// Gives one count back; closes this group, and those above it, where it was the last.
@@ -447,10 +432,7 @@ impl Unit {
 
     /// A second reference, for the context of a job; only one of the two may end it.
     pub(crate) fn share(&self) -> Self {
-        Self {
-            node: self.node.clone(),
-            key: self.key,
-        }
+        Self { node: self.node.clone(), key: self.key }
     }
 
     pub(crate) fn cause(&self) -> Option<CancelCause> {
@@ -470,10 +452,25 @@ impl Unit {
         })
     }
 
-    /// A task or job has ended: its future, callbacks and output are done with.
+    /// A task or job has ended: its future and callbacks are done with, and its output is stored
+    /// elsewhere for its handle.
     pub(crate) fn end(self) {
         self.node.remove(self.key);
         self.node.release();
+    }
+
+    /// A task has ended, with its output still in hand: dropped here if its handle is gone, because
+    /// the native runtime would drop it only after the group may have returned.
+    pub(crate) fn end_with<T>(self, output: Output<T>) -> Output<T> {
+        let output = match self.node.remove(self.key) {
+            true => {
+                drop(output);
+                Output::nobodys()
+            }
+            false => output,
+        };
+        self.node.release();
+        output
     }
 
     /// The body has ended. Its count may have been given back already.

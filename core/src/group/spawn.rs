@@ -44,13 +44,7 @@ where
 {
     #[track_caller]
     pub(crate) fn new(group: GroupHandle<E, R>, future: F) -> Self {
-        Self {
-            group,
-            future,
-            name: None,
-            location: Location::caller(),
-            on_done: None,
-        }
+        Self { group, future, name: None, location: Location::caller(), on_done: None }
     }
 
     /// Names the task; its failures carry the name (G17).
@@ -72,18 +66,8 @@ where
     /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
-        let Self {
-            group,
-            future,
-            name,
-            location,
-            on_done,
-        } = self;
-        let info = TaskInfo {
-            id: TaskId(next_id()),
-            name,
-            location,
-        };
+        let Self { group, future, name, location, on_done } = self;
+        let info = TaskInfo { id: TaskId(next_id()), name, location };
         let future = MapFault::new(future);
         match on_done {
             None => spawn_task(&group, info, future, NoCallback),
@@ -97,13 +81,7 @@ where
     ///
     /// [`Refused`], if the group is cancelled or finished.
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
-        let Self {
-            group,
-            future,
-            name,
-            location,
-            on_done,
-        } = self;
+        let Self { group, future, name, location, on_done } = self;
         let id = TaskId(next_id());
         let unit = match group.node().enter(TaskInfo { id, name, location }) {
             Ok(unit) => unit,
@@ -119,9 +97,7 @@ where
 
 impl<T, E, R, F> fmt::Debug for TaskBuilder<T, E, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskBuilder")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("TaskBuilder").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -226,11 +202,7 @@ where
     T: Send + 'static,
 {
     let id = TaskId(next_id());
-    let unit = match node.enter(TaskInfo {
-        id,
-        name: None,
-        location: Location::caller(),
-    }) {
+    let unit = match node.enter(TaskInfo { id, name: None, location: Location::caller() }) {
         Ok(unit) => unit,
         Err(cause) => {
             contain(UnhandledKind::Destructor, || drop(job));
@@ -296,10 +268,7 @@ where
 /// A group for one task or job, whose panic is a value at its handle.
 fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
-    let node = Node::new(Box::new(Core {
-        runtime: runtime.clone(),
-        ledger,
-    }));
+    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
     node.give_up();
     node
 }

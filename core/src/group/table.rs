@@ -49,8 +49,32 @@ pub(crate) struct WatchKey(u64);
 /// What each live unit costs: 32 bytes.
 struct Unit {
     slot: Slot,
-    id: TaskId,
+    /// The id, and whether the handle is gone.
+    id: MarkedId,
     location: &'static Location<'static>,
+}
+
+/// An id and a flag in its highest bit, which no id reaches.
+struct MarkedId(u64);
+
+impl MarkedId {
+    const MARK: u64 = 1 << 63;
+
+    fn new(id: TaskId) -> Self {
+        Self(id.0)
+    }
+
+    fn get(&self) -> TaskId {
+        TaskId(self.0 & !Self::MARK)
+    }
+
+    fn mark(&mut self) {
+        self.0 |= Self::MARK;
+    }
+
+    fn is_marked(&self) -> bool {
+        self.0 & Self::MARK != 0
+    }
 }
 
 /// How a unit is reached.
@@ -94,6 +118,8 @@ pub(crate) enum Park {
 pub(crate) struct Removed {
     pub(crate) waker: Option<Waker>,
     pub(crate) was_cancelled: bool,
+    /// Nobody will take the output: it must be dropped before the unit counts as ended.
+    pub(crate) handle_gone: bool,
     pub(crate) abandoned: Vec<Weak<Node>>,
 }
 
@@ -106,11 +132,8 @@ pub(crate) struct Signals {
 
 impl Table {
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
-        let unit = Unit {
-            slot: Slot::fresh(),
-            id: info.id,
-            location: info.location,
-        };
+        let unit =
+            Unit { slot: Slot::fresh(), id: MarkedId::new(info.id), location: info.location };
         let key = UnitKey(index(self.units.insert(unit)));
         if info.name.is_some() {
             self.extras.entry(key).or_default().name = info.name;
@@ -121,17 +144,19 @@ impl Table {
     pub(crate) fn info(&self, key: UnitKey) -> Option<TaskInfo> {
         let unit = self.units.get(key.0 as usize)?;
         let name = self.extras.get(&key).and_then(|extra| extra.name.clone());
-        Some(TaskInfo {
-            id: unit.id,
-            name,
-            location: unit.location,
-        })
+        Some(TaskInfo { id: unit.id.get(), name, location: unit.location })
     }
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
-        self.units
-            .get(key.0 as usize)
-            .is_some_and(|unit| unit.id == id)
+        self.units.get(key.0 as usize).is_some_and(|unit| unit.id.get() == id)
+    }
+
+    /// The handle of the unit was dropped.
+    pub(crate) fn mark_handle_gone(&mut self, key: UnitKey, id: TaskId) {
+        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id);
+        if let Some(unit) = unit {
+            unit.id.mark();
+        }
     }
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
@@ -151,11 +176,7 @@ impl Table {
 
     /// Parks the unit and gives back the waker that is no longer needed.
     pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
-        match self
-            .units
-            .get_mut(key.0 as usize)
-            .map(|unit| &mut unit.slot)
-        {
+        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
             Some(Slot::Wakes(old)) => std::mem::replace(old, waker),
             None | Some(Slot::Cancelled(_)) => waker,
         }
@@ -168,10 +189,7 @@ impl Table {
         id: TaskId,
         cause: CancelCause,
     ) -> Option<Waker> {
-        let unit = self
-            .units
-            .get_mut(key.0 as usize)
-            .filter(|unit| unit.id == id)?;
+        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?;
         let waker = unit.slot.take_waker()?;
         unit.slot = Slot::Cancelled(cause);
         Some(waker)
@@ -180,24 +198,14 @@ impl Table {
     pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
         let unit = self.units.try_remove(key.0 as usize)?;
         self.jobs.remove(&key);
-        let opened = self
-            .extras
-            .remove(&key)
-            .map(|extra| extra.opened)
-            .unwrap_or_default();
-        let abandoned = opened
-            .iter()
-            .map(|scope| self.scopes[scope.0 as usize].0.clone())
-            .collect();
+        let opened = self.extras.remove(&key).map(|extra| extra.opened).unwrap_or_default();
+        let abandoned =
+            opened.iter().map(|scope| self.scopes[scope.0 as usize].0.clone()).collect();
         let (waker, was_cancelled) = match unit.slot {
             Slot::Wakes(waker) => (Some(waker), false),
             Slot::Cancelled(_) => (None, true),
         };
-        Some(Removed {
-            waker,
-            was_cancelled,
-            abandoned,
-        })
+        Some(Removed { waker, was_cancelled, handle_gone: unit.id.is_marked(), abandoned })
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -252,16 +260,8 @@ impl Table {
             }
         }
         let jobs = self.jobs.drain().map(|(_, job)| job).collect();
-        let scopes = self
-            .scopes
-            .iter()
-            .map(|(_, (scope, _))| scope.clone())
-            .collect();
-        Signals {
-            wakers,
-            jobs,
-            scopes,
-        }
+        let scopes = self.scopes.iter().map(|(_, (scope, _))| scope.clone()).collect();
+        Signals { wakers, jobs, scopes }
     }
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {

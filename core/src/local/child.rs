@@ -111,11 +111,7 @@ pub(crate) struct ChildCell<T> {
 impl<T> ChildCell<T> {
     pub(crate) fn new() -> Rc<Self> {
         let (cause, waker) = (RefCell::new(None), RefCell::new(None));
-        Rc::new(Self {
-            output: Slot::new(),
-            cause,
-            waker,
-        })
+        Rc::new(Self { output: Slot::new(), cause, waker })
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
@@ -168,11 +164,7 @@ pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) 
 
 impl<T, E> Ends<'_, T, E> {
     fn cause(&self) -> Option<CancelCause> {
-        self.cell
-            .cause
-            .borrow()
-            .clone()
-            .or_else(|| self.state.shared.cause())
+        self.cell.cause.borrow().clone().or_else(|| self.state.shared.cause())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
@@ -180,12 +172,7 @@ impl<T, E> Ends<'_, T, E> {
     }
 
     fn park(&self, waker: &Waker) {
-        let same = self
-            .cell
-            .waker
-            .borrow()
-            .as_ref()
-            .is_some_and(|old| old.will_wake(waker));
+        let same = self.cell.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker));
         if !same {
             let old = self.cell.waker.borrow_mut().replace(waker.clone());
             drop_waker(old);
@@ -201,10 +188,7 @@ where
     /// Counts as live from here on.
     pub(crate) fn new(future: F, ends: Ends<'env, T, E>) -> Self {
         ends.state.shared.add_child();
-        Self {
-            future: Some(future),
-            end: Some(ends),
-        }
+        Self { future: Some(future), end: Some(ends) }
     }
 
     /// Drops the future, enters its end, cancels the scope if that says so, calls back, hands the
@@ -215,22 +199,11 @@ where
             Ok(()) => end,
             Err(payload) => end.and_panicked(payload),
         };
-        let Some(Ends {
-            state,
-            cell,
-            info,
-            role,
-            on_done,
-        }) = this.end.take()
-        else {
+        let Some(Ends { state, cell, info, role, on_done }) = this.end.take() else {
             return;
         };
         let shared = &state.shared;
-        let ending = Ending {
-            group: shared.id,
-            role,
-            info: &|| info.clone(),
-        };
+        let ending = Ending { group: shared.id, role, info: &|| info.clone() };
         let Settled { outcome, cancel } = state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);

@@ -78,13 +78,7 @@ impl<'env, E: AsDynError> Scope<'env, E> {
         T: 'env,
     {
         let (scope, location) = (self.clone(), Location::caller());
-        LocalTaskBuilder {
-            scope,
-            future,
-            name: None,
-            location,
-            on_done: None,
-        }
+        LocalTaskBuilder { scope, future, name: None, location, on_done: None }
     }
 }
 
@@ -123,18 +117,13 @@ impl<E> Scope<'_, E> {
 
 impl<E> Clone for Scope<'_, E> {
     fn clone(&self) -> Self {
-        Self {
-            state: self.state.clone(),
-        }
+        Self { state: self.state.clone() }
     }
 }
 
 impl<E> fmt::Debug for Scope<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope")
-            .field("live", &self.live())
-            .field("cause", &self.cause())
-            .finish()
+        f.debug_struct("Scope").field("live", &self.live()).field("cause", &self.cause()).finish()
     }
 }
 
@@ -189,41 +178,22 @@ where
     ///
     /// [`Refused`], if the scope is cancelled or finished.
     pub fn try_spawn(self) -> Result<LocalHandle<T>, Refused<F>> {
-        self.admit(TaskId(next_id()))
-            .map_err(|(refused, ..)| refused)
+        self.admit(TaskId(next_id())).map_err(|(refused, ..)| refused)
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "what is given back when it is refused, once"
-    )]
+    #[expect(clippy::type_complexity, reason = "what is given back when it is refused, once")]
     fn admit(
         self,
         id: TaskId,
     ) -> Result<LocalHandle<T>, (Refused<F>, Rc<Shared>, Option<LocalCallback<'env, T>>)> {
-        let Self {
-            scope: Scope { state },
-            future,
-            name,
-            location,
-            on_done,
-        } = self;
+        let Self { scope: Scope { state }, future, name, location, on_done } = self;
         let (shared, cause) = (state.shared.clone(), state.shared.cause());
         if cause.is_some() || shared.live() == 0 {
             return Err((Refused::new(future, cause), shared, on_done));
         }
         let (cell, info) = (ChildCell::new(), TaskInfo { id, name, location });
-        let (role, handle) = (
-            Role::Task,
-            LocalHandle::new(shared.clone(), id, cell.clone()),
-        );
-        let ends = Ends {
-            state: state.clone(),
-            cell,
-            info,
-            role,
-            on_done,
-        };
+        let (role, handle) = (Role::Task, LocalHandle::new(shared.clone(), id, cell.clone()));
+        let ends = Ends { state: state.clone(), cell, info, role, on_done };
         let child = Child::new(MapFault::new(future), ends);
         state.queue.borrow_mut().push(Box::pin(child));
         shared.wake();
@@ -233,9 +203,7 @@ where
 
 impl<T, E, F> fmt::Debug for LocalTaskBuilder<'_, T, E, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalTaskBuilder")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("LocalTaskBuilder").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -259,19 +227,11 @@ enum Join<T> {
 
 impl<T> LocalHandle<T> {
     fn new(shared: Rc<Shared>, id: TaskId, cell: Rc<ChildCell<T>>) -> Self {
-        Self {
-            shared,
-            id,
-            join: Join::Child(cell),
-        }
+        Self { shared, id, join: Join::Child(cell) }
     }
 
     fn refused(shared: Rc<Shared>, id: TaskId, error: TaskError) -> Self {
-        Self {
-            shared,
-            id,
-            join: Join::Known(error),
-        }
+        Self { shared, id, join: Join::Known(error) }
     }
 
     /// The child's id.
@@ -301,7 +261,7 @@ impl<T> LocalHandle<T> {
                     self.join = Join::Child(cell);
                     return Poll::Pending;
                 }
-                Poll::Ready(output) => output.map(Output::take),
+                Poll::Ready(output) => output.and_then(Output::take),
             },
             Join::Known(error) => Some(Err(error)),
             Join::Taken => None,

@@ -93,18 +93,8 @@ where
 {
     let location = Location::caller();
     let (policy, panics) = (Box::new(FailFast), PanicPolicy::default());
-    let setup = Some(Setup {
-        body,
-        policy,
-        panics,
-        name: None,
-        location,
-    });
-    ScopeFuture {
-        setup,
-        run: None,
-        types: PhantomData,
-    }
+    let setup = Some(Setup { body, policy, panics, name: None, location });
+    ScopeFuture { setup, run: None, types: PhantomData }
 }
 
 /// A local scope that is about to run, or runs: the future of [`scope`].
@@ -166,41 +156,16 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
     {
         let ledger = Ledger::new(self.policy, self.panics);
         let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
-        let state = Rc::new(State {
-            shared,
-            ledger,
-            queue,
-        });
-        let info = TaskInfo {
-            id: TaskId(next_id()),
-            name: self.name,
-            location: self.location,
-        };
+        let state = Rc::new(State { shared, ledger, queue });
+        let info = TaskInfo { id: TaskId(next_id()), name: self.name, location: self.location };
         let cell = ChildCell::new();
         let role = Role::Body;
-        let ends = Ends {
-            state: state.clone(),
-            cell: cell.clone(),
-            info,
-            role,
-            on_done: None,
-        };
-        let (body, scope) = (
-            self.body,
-            Scope {
-                state: state.clone(),
-            },
-        );
+        let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
+        let (body, scope) = (self.body, Scope { state: state.clone() });
         let future = MapFault::new(async move { body(scope).await });
         let children = FuturesUnordered::new();
         children.push(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
-        Run {
-            state,
-            children,
-            body: cell,
-            guard: None,
-            returned: false,
-        }
+        Run { state, children, body: cell, guard: None, returned: false }
     }
 }
 
@@ -224,10 +189,8 @@ impl<E: AsDynError, T> Run<'_, E, T> {
                 self.drop_children();
                 return Poll::Ready(());
             }
-            let polled = self
-                .state
-                .shared
-                .while_polling(|| Pin::new(&mut self.children).poll_next(cx));
+            let polled =
+                self.state.shared.while_polling(|| Pin::new(&mut self.children).poll_next(cx));
             match polled {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) if self.state.queue.borrow().is_empty() => {
@@ -253,12 +216,8 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     }
 
     fn value(&self) -> Option<T> {
-        match self
-            .body
-            .output
-            .poll_take(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(output) => output.and_then(|output| Output::take(output).ok()),
+        match self.body.output.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output.and_then(Output::take)?.ok(),
             Poll::Pending => None,
         }
     }
@@ -290,16 +249,10 @@ where
         if let Some(setup) = this.setup.take() {
             this.run = Some(setup.open());
         }
-        let run = this
-            .run
-            .as_mut()
-            .expect("a scope is not polled after it has returned");
+        let run = this.run.as_mut().expect("a scope is not polled after it has returned");
         let waker = GuardedWaker::around(cx.waker(), &mut run.guard);
         run.state.shared.set_waker(&waker);
-        if run
-            .poll_children(&mut Context::from_waker(&waker))
-            .is_pending()
-        {
+        if run.poll_children(&mut Context::from_waker(&waker)).is_pending() {
             return Poll::Pending;
         }
         run.returned = true;
@@ -312,8 +265,6 @@ where
 
 impl<E: AsDynError, T, B, F> fmt::Debug for ScopeFuture<'_, E, T, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopeFuture")
-            .field("begun", &self.setup.is_none())
-            .finish_non_exhaustive()
+        f.debug_struct("ScopeFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()
     }
 }

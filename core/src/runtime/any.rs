@@ -22,18 +22,14 @@ impl AnyRuntime {
     pub fn new<R: Runtime>(runtime: R) -> Self {
         match (&runtime as &dyn Any).downcast_ref::<Self>() {
             Some(erased) => erased.clone(),
-            None => Self {
-                inner: Arc::new(runtime),
-            },
+            None => Self { inner: Arc::new(runtime) },
         }
     }
 }
 
 impl fmt::Debug for AnyRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AnyRuntime")
-            .field(&self.inner.type_name())
-            .finish()
+        f.debug_tuple("AnyRuntime").field(&self.inner.type_name()).finish()
     }
 }
 

@@ -93,11 +93,8 @@ where
         };
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
-                let ending = Ending {
-                    group: unit.node().id(),
-                    role: Role::Job,
-                    info: &|| unit.info(),
-                };
+                let ending =
+                    Ending { group: unit.node().id(), role: Role::Job, info: &|| unit.info() };
                 let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
                 if let Some(cause) = cancel {
                     unit.node().cancel(cause);
@@ -179,8 +176,8 @@ where
         self.slot.poll_take(cx)
     }
 
-    fn is_settled(&self) -> bool {
-        self.slot.is_settled()
+    fn close(&self) {
+        self.slot.close();
     }
 
     fn revoke(&self, cause: CancelCause) {

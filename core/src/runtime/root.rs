@@ -24,14 +24,9 @@ pub struct Root {
 
 impl Root {
     /// A root that nothing belongs to yet.
-    #[expect(
-        clippy::new_without_default,
-        reason = "each is another identity, as with `Arc`"
-    )]
+    #[expect(clippy::new_without_default, reason = "each is another identity, as with `Arc`")]
     pub fn new() -> Self {
-        Self {
-            node: Node::new(Box::new(RootCore)),
-        }
+        Self { node: Node::new(Box::new(RootCore)) }
     }
 
     /// Waits until nothing that was left to the runtime is alive.
@@ -40,10 +35,7 @@ impl Root {
     ///
     /// Nothing is lost if it is dropped.
     pub fn drained(&self) -> Drained {
-        Drained {
-            node: self.node.clone(),
-            slot: None,
-        }
+        Drained { node: self.node.clone(), slot: None }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -53,9 +45,7 @@ impl Root {
 
 impl fmt::Debug for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Root")
-            .field("live", &(self.node.live() - 1))
-            .finish()
+        f.debug_struct("Root").field("live", &(self.node.live() - 1)).finish()
     }
 }
 
@@ -80,19 +70,14 @@ impl<K: PartialEq> Roots<K> {
     /// None yet.
     #[expect(clippy::new_without_default, reason = "meant for a static")]
     pub const fn new() -> Self {
-        Self {
-            known: Mutex::new(Vec::new()),
-        }
+        Self { known: Mutex::new(Vec::new()) }
     }
 
     /// The root of the runtime that is called `key`: the same as long as anybody holds it.
     pub fn of(&self, key: K) -> Root {
         let mut known = lock(&self.known);
         known.retain(|(_, node)| node.strong_count() > 0);
-        let found = known
-            .iter()
-            .find(|(k, _)| *k == key)
-            .and_then(|(_, node)| node.upgrade());
+        let found = known.iter().find(|(k, _)| *k == key).and_then(|(_, node)| node.upgrade());
         if let Some(node) = found {
             return Root { node };
         }
@@ -116,11 +101,7 @@ impl Future for Drained {
         let this = self.get_mut();
         this.node.watch(&mut this.slot, cx);
         // The one that is left is the root's own.
-        if this.node.live() == 1 {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if this.node.live() == 1 { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -56,8 +56,4 @@ pub trait NativeHandle<T>: Unpin + Send + Sync + 'static {
     /// The output once the future is gone, `None` if it was dropped by the runtime. Not called
     /// again after it was ready.
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>>;
-
-    /// Whether `poll_join` would be ready. It may err on the side of true, and where the runtime
-    /// cannot tell it is true: core asks its own table as well (T3).
-    fn is_finished(&self) -> bool;
 }

@@ -50,10 +50,7 @@ pub trait Timer {
     ///
     /// Dropping it drops `future`.
     fn timeout<F: Future>(&self, duration: Duration, future: F) -> Timeout<F, Self::Sleep> {
-        Timeout {
-            future: Some(future),
-            sleep: self.sleep(duration),
-        }
+        Timeout { future: Some(future), sleep: self.sleep(duration) }
     }
 }
 
@@ -103,12 +100,7 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let outcome = match this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .map(|future| future.poll(cx))
-        {
+        let outcome = match this.future.as_mut().as_pin_mut().map(|future| future.poll(cx)) {
             Some(Poll::Ready(value)) => Ok(value),
             _ if this.sleep.poll(cx).is_ready() => Err(Elapsed(())),
             _ => return Poll::Pending,

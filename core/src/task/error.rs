@@ -57,28 +57,14 @@ impl TaskError {
     pub(crate) fn panicked_in(task: TaskId, group: GroupId, message: &str) -> Self {
         let payload = Mutex::new(None);
         let message = message.to_owned();
-        Self::new(
-            task,
-            Kind::Panicked {
-                message,
-                recorded: Some(group),
-                payload,
-            },
-        )
+        Self::new(task, Kind::Panicked { message, recorded: Some(group), payload })
     }
 
     /// A panic whose payload goes to whoever awaits the handle.
     pub(crate) fn panicked(task: TaskId, payload: Payload) -> Self {
         let message = panic_message(&*payload).to_owned();
         let payload = Mutex::new(Some(payload));
-        Self::new(
-            task,
-            Kind::Panicked {
-                message,
-                recorded: None,
-                payload,
-            },
-        )
+        Self::new(task, Kind::Panicked { message, recorded: None, payload })
     }
 
     fn new(task: TaskId, kind: Kind) -> Self {
@@ -132,10 +118,9 @@ impl TaskError {
     /// The payload of a job's panic, once (P4). A task's panic is raised by its group instead.
     pub fn take_panic(&mut self) -> Option<Payload> {
         match &mut self.0.kind {
-            Kind::Panicked { payload, .. } => payload
-                .get_mut()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take(),
+            Kind::Panicked { payload, .. } => {
+                payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+            }
             _ => None,
         }
     }
@@ -161,10 +146,7 @@ impl Drop for Inner {
     /// The payload is user data and its destructor may panic.
     fn drop(&mut self) {
         if let Kind::Panicked { payload, .. } = &mut self.kind {
-            let left = payload
-                .get_mut()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .take();
+            let left = payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
             if let Some(payload) = left {
                 drop_payload(payload);
             }

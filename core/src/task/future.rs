@@ -46,8 +46,7 @@ pin_project! {
                 let (mut driven, on_done) = (this.driven, this.on_done);
                 node.core().within(&mut || {
                     let end = driven.as_mut().cut(cause.clone());
-                    let outcome = finish::<R, E, F, D>(driven.as_mut(), on_done, end);
-                    drop(Output::new(outcome));
+                    drop(finish::<R, E, F, D>(driven.as_mut(), on_done, end));
                 });
             }
         }
@@ -68,11 +67,7 @@ where
 
 impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> TaskFuture<R, E, F, D> {
     pub(crate) fn new(future: F, unit: Unit, on_done: D) -> Self {
-        Self {
-            driven: Driven::new(future, unit),
-            on_done: Some(on_done),
-            core: PhantomData,
-        }
+        Self { driven: Driven::new(future, unit), on_done: Some(on_done), core: PhantomData }
     }
 }
 
@@ -85,7 +80,7 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
         let this = self.project();
         let mut driven = this.driven;
         let end = ready!(driven.as_mut().poll(cx));
-        Poll::Ready(Output::new(finish::<R, E, F, D>(driven, this.on_done, end)))
+        Poll::Ready(finish::<R, E, F, D>(driven, this.on_done, end))
     }
 }
 
@@ -95,27 +90,22 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
     mut driven: Pin<&mut Driven<F>>,
     on_done: &mut Option<D>,
     end: End<F::Output>,
-) -> Result<F::Value, TaskError> {
+) -> Output<F::Value> {
     let unit = driven.unit().expect("a task ends once");
     let node = unit.node();
-    let ending = Ending {
-        group: node.id(),
-        role: Role::Task,
-        info: &|| unit.info(),
-    };
+    let ending = Ending { group: node.id(), role: Role::Task, info: &|| unit.info() };
     let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
     if let Some(on_done) = on_done.take() {
-        driven
-            .as_mut()
-            .run_in_context(|| on_done.call(outcome.as_ref()));
+        driven.as_mut().run_in_context(|| on_done.call(outcome.as_ref()));
     }
-    if let Some(unit) = driven.take_unit() {
-        unit.end();
+    let output = Output::new(outcome);
+    match driven.take_unit() {
+        Some(unit) => unit.end_with(output),
+        None => output,
     }
-    outcome
 }
 
 /// What is called with a task's outcome before the task counts as ended (T5).
@@ -149,8 +139,13 @@ impl<T> Output<T> {
         Self(Some(outcome))
     }
 
-    pub(crate) fn take(mut self) -> Result<T, TaskError> {
-        self.0.take().expect("only `take` and `drop` empty it")
+    /// The output of a task whose handle is gone: it was dropped already.
+    pub(crate) fn nobodys() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn take(mut self) -> Option<Result<T, TaskError>> {
+        self.0.take()
     }
 }
 

@@ -51,7 +51,8 @@ enum Join<T: Send + 'static, R: Spawner> {
 /// A job as its handle sees it.
 pub(crate) trait JoinJob<T>: Send + Sync {
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>>;
-    fn is_settled(&self) -> bool;
+    /// The handle is gone: what comes is dropped before the job counts as ended.
+    fn close(&self);
     fn revoke(&self, cause: CancelCause);
     fn give_up(&self, root: &Root);
 }
@@ -63,34 +64,16 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         id: TaskId,
         native: R::Handle<Output<T>>,
     ) -> Self {
-        Self {
-            node,
-            key,
-            id,
-            join: Join::Native(native),
-            guard: None,
-        }
+        Self { node, key, id, join: Join::Native(native), guard: None }
     }
 
     pub(crate) fn job(node: Arc<Node>, key: UnitKey, id: TaskId, job: Arc<dyn JoinJob<T>>) -> Self {
-        Self {
-            node,
-            key,
-            id,
-            join: Join::Job(job),
-            guard: None,
-        }
+        Self { node, key, id, join: Join::Job(job), guard: None }
     }
 
     pub(crate) fn refused(node: Arc<Node>, id: TaskId, error: TaskError) -> Self {
         let join = Join::Ready(Err(error));
-        Self {
-            node,
-            key: UnitKey::NOBODY,
-            id,
-            join,
-            guard: None,
-        }
+        Self { node, key: UnitKey::NOBODY, id, join, guard: None }
     }
 
     /// The task's id.
@@ -100,12 +83,7 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     /// Whether the task has ended, destructors included (T3).
     pub fn is_finished(&self) -> bool {
-        let native = match &self.join {
-            Join::Native(native) => native.is_finished(),
-            Join::Job(job) => job.is_settled(),
-            Join::Ready(_) | Join::Taken => true,
-        };
-        native && !self.node.is_live(self.key, self.id)
+        !self.node.is_live(self.key, self.id)
     }
 
     /// Cancels this task alone; that is no failure of its group, and its siblings go on (T6). A job
@@ -148,7 +126,7 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         };
         output.map(|output| {
             self.join = Join::Taken;
-            output.map_or_else(|| Err(self.dropped_by_runtime()), Output::take)
+            output.and_then(Output::take).unwrap_or_else(|| Err(self.dropped_by_runtime()))
         })
     }
 
@@ -167,6 +145,17 @@ impl<T: Send + 'static, R: crate::runtime::Runtime> TaskHandle<T, R> {
         match &self.join {
             Join::Job(job) => job.give_up(runtime.root()),
             _ => self.cancel(),
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
+    /// Nobody will take the output: it must be gone when the group returns (G1).
+    fn drop(&mut self) {
+        match &self.join {
+            Join::Native(_) => self.node.mark_handle_gone(self.key, self.id),
+            Join::Job(job) => job.close(),
+            Join::Ready(_) | Join::Taken => {}
         }
     }
 }
@@ -207,14 +196,9 @@ pub struct CancelOnDrop<T: Send + 'static, R: Spawner = AnyRuntime> {
 
 impl<T: Send + 'static, R: Spawner> CancelOnDrop<T, R> {
     /// The handle that does not cancel.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "only this and `drop` take the handle out"
-    )]
+    #[expect(clippy::missing_panics_doc, reason = "only this and `drop` take the handle out")]
     pub fn into_inner(mut self) -> TaskHandle<T, R> {
-        self.handle
-            .take()
-            .expect("only `into_inner` and `drop` empty it")
+        self.handle.take().expect("only `into_inner` and `drop` empty it")
     }
 }
 
@@ -222,10 +206,7 @@ impl<T: Send + 'static, R: Spawner> Future for CancelOnDrop<T, R> {
     type Output = Result<T, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let handle = self
-            .handle
-            .as_mut()
-            .expect("only `into_inner` and `drop` empty it");
+        let handle = self.handle.as_mut().expect("only `into_inner` and `drop` empty it");
         Pin::new(handle).poll(cx)
     }
 }

@@ -27,11 +27,7 @@ impl TaskInfo {
     /// A new id, and the caller's place.
     #[track_caller]
     pub(crate) fn here() -> Self {
-        Self {
-            id: TaskId(next_id()),
-            name: None,
-            location: Location::caller(),
-        }
+        Self { id: TaskId(next_id()), name: None, location: Location::caller() }
     }
 
     /// The id.
