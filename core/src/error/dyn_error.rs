@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::{BoxError, GroupError};
 use crate::group::GroupId;
-use crate::task::TaskError;
+use crate::task::Recorded;
 
 /// An error type that a group can hold: every [`Error`] that is `Send + Sync + 'static`, and
 /// [`BoxError`]. There is nothing to implement.
@@ -60,21 +60,24 @@ pub(crate) enum Echo {
 impl Echo {
     /// Looks for our own types in the `source()` chain of an error that a unit of `group` returned.
     pub(crate) fn of(error: &(dyn Error + 'static), group: GroupId) -> Option<Self> {
-        let mut next = Some(error);
-        for _ in 0..CHAIN_LIMIT {
-            let error = next?;
+        chain(error).find_map(|error| {
             if let Some(marker) = error.downcast_ref::<Cancelled>() {
                 return Some(Self::Cancelled(marker.cause().clone()));
             }
-            let report = error.downcast_ref::<TaskError>().and_then(TaskError::recorded_in);
-            if report == Some(group) {
-                return Some(Self::Recorded);
-            }
-            next = error.source();
-        }
-        None
+            let recorded = error.downcast_ref::<Recorded>()?;
+            recorded.is_echo_in(group).then_some(Self::Recorded)
+        })
+    }
+
+    /// The error becomes a failure of some other group: what it reports is part of it from now on,
+    /// and going up inside that group's error it is no echo any more.
+    pub(crate) fn end_in(error: &(dyn Error + 'static)) {
+        let markers = chain(error).filter_map(|error| error.downcast_ref::<Recorded>());
+        markers.for_each(Recorded::count);
     }
 }
 
-/// A `source()` chain may be cyclic.
-const CHAIN_LIMIT: usize = 64;
+/// The error and its sources, up to a limit because a chain may be cyclic.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source()).take(64)
+}

@@ -132,7 +132,10 @@ impl<E: AsDynError> Ledger<E> {
                     contain(UnhandledKind::Destructor, || drop(error));
                     return self.echoed(ending, echo);
                 }
-                None => FailureKind::Error(error),
+                None => {
+                    Echo::end_in(error.as_dyn_error());
+                    FailureKind::Error(error)
+                }
             },
             Fault::Group(inner) if inner.is_cancelled() => {
                 let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);

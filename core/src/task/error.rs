@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cancel::{CancelCause, Cancelled};
 use crate::group::GroupId;
@@ -22,12 +23,12 @@ struct Inner {
 }
 
 enum Kind {
-    /// The failure is in the error of the group named.
-    Failed(GroupId),
-    /// `recorded` names the group that has dealt with the panic; without it the payload is here.
+    /// The failure is in the error of its group.
+    Failed(Recorded),
+    /// With `recorded` its group has dealt with the panic; without, the payload is here.
     Panicked {
         message: String,
-        recorded: Option<GroupId>,
+        recorded: Option<Recorded>,
         payload: Mutex<Option<Payload>>,
     },
     Cancelled(Cancelled),
@@ -38,7 +39,7 @@ enum Kind {
 
 impl TaskError {
     pub(crate) fn failed(task: TaskId, group: GroupId) -> Self {
-        Self::new(task, Kind::Failed(group))
+        Self::new(task, Kind::Failed(Recorded::new(group)))
     }
 
     pub(crate) fn cancelled(task: TaskId, cause: CancelCause) -> Self {
@@ -57,7 +58,7 @@ impl TaskError {
     pub(crate) fn panicked_in(task: TaskId, group: GroupId, message: &str) -> Self {
         let payload = Mutex::new(None);
         let message = message.to_owned();
-        Self::new(task, Kind::Panicked { message, recorded: Some(group), payload })
+        Self::new(task, Kind::Panicked { message, recorded: Some(Recorded::new(group)), payload })
     }
 
     /// A panic whose payload goes to whoever awaits the handle.
@@ -125,15 +126,6 @@ impl TaskError {
         }
     }
 
-    /// The group whose error already has what this reports.
-    pub(crate) fn recorded_in(&self) -> Option<GroupId> {
-        match self.0.kind {
-            Kind::Failed(group) => Some(group),
-            Kind::Panicked { recorded, .. } => recorded,
-            _ => None,
-        }
-    }
-
     fn cancelled_marker(&self) -> Option<&Cancelled> {
         match &self.0.kind {
             Kind::Cancelled(marker) | Kind::Refused(Some(marker)) => Some(marker),
@@ -176,6 +168,43 @@ impl fmt::Debug for TaskError {
 
 impl Error for TaskError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cancelled_marker().map(|marker| marker as _)
+        match &self.0.kind {
+            Kind::Failed(recorded) | Kind::Panicked { recorded: Some(recorded), .. } => {
+                Some(recorded)
+            }
+            _ => self.cancelled_marker().map(|marker| marker as _),
+        }
     }
 }
+
+/// Says that a group has what a [`TaskError`] reports. An error type of its own at the end of the
+/// `source()` chain, so that it is found through wrappers that only forward their source.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    group: GroupId,
+    /// Set once another group has counted the report as a failure. Relaxed: the error that carries
+    /// it is handed on by value, which orders it.
+    counted: AtomicBool,
+}
+
+impl Recorded {
+    fn new(group: GroupId) -> Self {
+        Self { group, counted: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn is_echo_in(&self, group: GroupId) -> bool {
+        self.group == group && !self.counted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self) {
+        self.counted.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its failure is in the error of group {}", self.group)
+    }
+}
+
+impl Error for Recorded {}

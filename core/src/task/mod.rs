@@ -5,6 +5,7 @@ mod future;
 mod handle;
 mod info;
 
+pub(crate) use error::Recorded;
 pub use error::TaskError;
 pub(crate) use future::{Callback, NoCallback, OnDone, Output, TaskFuture, TaskOutput};
 pub(crate) use handle::JoinJob;
