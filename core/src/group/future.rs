@@ -143,6 +143,10 @@ where
         self.with(|setup| setup.deadline = Some(Deadline::At(at)))
     }
 
+    pub(crate) fn name_set(&self) -> Option<Arc<str>> {
+        self.setup.as_ref().and_then(|setup| setup.name.clone())
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {
         if let Some(setup) = &mut self.setup {
             change(setup);

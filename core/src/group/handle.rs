@@ -79,8 +79,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         TaskBuilder::new(self.clone(), future)
     }
 
-    /// Spawns a task that runs a group of its own. Its failures are one nested node in this group's
-    /// error, whatever `E` is (G14).
+    /// Spawns a task that runs a group of its own, with the default options. Its failures are one
+    /// nested node in this group's error, whatever `E` is (G14).
+    ///
+    /// Equals `spawn_nested(self.runtime().group(body))`.
     #[track_caller]
     pub fn spawn_group<B, F, T>(&self, body: B) -> TaskHandle<T, R>
     where
@@ -88,8 +90,20 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let group = GroupFuture::new(Ok(self.native().clone()), body);
-        spawn_task(self, TaskInfo::here(), NestFault::new(group), NoCallback)
+        self.spawn_nested(GroupFuture::new(Ok(self.native().clone()), body))
+    }
+
+    /// Spawns a task that runs this group, whose options have been set. Its failures are one nested
+    /// node in this group's error (G14); the task has the group's name.
+    #[track_caller]
+    pub fn spawn_nested<B, F, T>(&self, group: GroupFuture<R, E, B, F, T>) -> TaskHandle<T, R>
+    where
+        B: FnOnce(GroupHandle<E, R>) -> F + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
+        spawn_task(self, info, NestFault::new(group), NoCallback)
     }
 
     /// Runs a closure that blocks on the blocking pool (B1). Its return value is plain, whatever it
