@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupError, Payload, Runtime, TaskInfo};
+use anyscope_core::{BoxError, GroupError, GroupHandle, Payload, Runtime, TaskInfo};
+use futures_util::future::{Either, select};
 
 /// The result of a case's groups.
 pub(crate) type Outcome<T> = Result<T, GroupError<BoxError>>;
@@ -290,4 +291,53 @@ where
         let _ = &probe;
         future.as_mut().poll(cx)
     })
+}
+
+/// A job that no cancellation can end, only this: for a group that must not return yet. Dropping
+/// this ends it, so that a case that fails leaves no thread behind.
+#[derive(Default)]
+pub(crate) struct Stuck {
+    pub(crate) running: Gate,
+    pub(crate) finish: Gate,
+    pub(crate) ended: Count,
+}
+
+impl Stuck {
+    pub(crate) fn job(&self) -> impl FnOnce() + Send + use<> {
+        let (running, finish) = (self.running.clone(), self.finish.clone());
+        let ended = self.ended.clone();
+        move || {
+            running.open();
+            finish.wait_blocking();
+            ended.add();
+        }
+    }
+
+    pub(crate) fn spawn_into<R: Runtime>(&self, g: &GroupHandle<BoxError, R>) {
+        drop(g.spawn_blocking(self.job()));
+    }
+
+    /// Drives `group` until `reached` is open, sees that it goes on waiting for the job, and lets
+    /// that end.
+    pub(crate) async fn is_waited_for_by<F: Future>(&self, group: F, reached: &Gate) -> F::Output {
+        let mut group = pin!(group);
+        let reached = pin!(reached.wait());
+        let early = matches!(select(group.as_mut(), reached).await, Either::Left(_));
+        assert!(!early, "returned without waiting for the job");
+        for _ in 0..10 {
+            assert!(poll_once(group.as_mut()).is_pending(), "has not waited for the job");
+            yield_now().await;
+        }
+        assert_eq!(self.ended.get(), 0, "nobody has told the job to end");
+        self.finish.open();
+        let outcome = group.await;
+        assert_eq!(self.ended.get(), 1, "the job has ended");
+        outcome
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        self.finish.open();
+    }
 }

@@ -2,15 +2,26 @@
 //! the top of each file. A case that is left out of its list is dead code, which the lints refuse.
 
 mod cancel;
+mod causes;
 mod context;
 mod dropping;
+mod echoes;
+mod ending;
 mod errors;
 mod group;
+mod handle;
+mod identity;
 mod jobs;
+mod local;
 mod misuse;
 mod nesting;
+mod outcome;
 mod panics;
 mod policy;
+mod races;
+mod reach;
+mod reports;
+mod roots;
 mod runtime;
 mod spawning;
 mod task;
@@ -49,15 +60,26 @@ where
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
         cancel::cases(),
+        causes::cases(),
         context::cases(),
         dropping::cases(),
+        echoes::cases(),
+        ending::cases(),
         errors::cases(),
         group::cases(),
+        handle::cases(),
+        identity::cases(),
         jobs::cases(),
+        local::cases(),
         misuse::cases(),
         nesting::cases(),
+        outcome::cases(),
         panics::cases(),
         policy::cases(),
+        races::cases(),
+        reach::cases(),
+        reports::cases(),
+        roots::cases(),
         runtime::cases(),
         spawning::cases(),
         task::cases(),

@@ -1,12 +1,13 @@
 //! The runtime itself: shutdown, erasure, timers (rules R1, R3 to R5).
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_core::{AnyRuntime, CauseKind, Runtime, Sleep, TaskHandle};
+use anyscope_core::{AnyRuntime, CauseKind, Runtime, Sleep, TaskHandle, panic_message};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -15,6 +16,10 @@ use crate::probe::{Count, Gate, Outcome, block_on_here, eventually, never, parke
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(r1_task_runs_to_its_end_without_its_handle::<R>),
+        case(r1_started_future_ends_or_its_handle_says_so::<R>),
+        case(p1_panic_reaches_the_thread_that_blocks::<R>),
+        case(t3_await_resolves_after_the_destructor::<R>),
+        case(c7_cancel_from_a_foreign_thread::<R>),
         case(r1_shutdown_drops_tasks_and_their_handles_say_so::<R>).needs_shutdown(),
         case(r1_shutdown_wakes_who_waits_in_another_thread::<R>).needs_shutdown(),
         case(r1_shutdown_ends_a_group_that_is_awaited_elsewhere::<R>).needs_shutdown(),
@@ -37,6 +42,64 @@ fn r1_task_runs_to_its_end_without_its_handle<R: Runtime>(env: &Env<R>) {
             drop(rt.spawn_detached(async move { count.add() }));
         }
         eventually(&rt, "all have run", || ran.get() == 100).await;
+    });
+}
+
+fn r1_started_future_ends_or_its_handle_says_so<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        for number in 0..100 {
+            assert_eq!(rt.spawn_detached(async move { number }).await.unwrap(), number);
+        }
+    });
+}
+
+fn p1_panic_reaches_the_thread_that_blocks<R: Runtime>(env: &Env<R>) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        env.block_on(async |rt| {
+            let _: Outcome<()> = rt
+                .group(async |g| {
+                    g.spawn::<_, ()>(async { panic!("of a task") });
+                    never().await
+                })
+                .await;
+        });
+    }));
+    let payload = outcome.expect_err("the panic is raised again in the caller");
+    assert_eq!(panic_message(&*payload), "of a task");
+}
+
+fn t3_await_resolves_after_the_destructor<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        for _ in 0..50 {
+            let (started, dropped) = (Gate::new(), Count::new());
+            let parked = parked(&started, &dropped);
+            let task = rt.spawn_detached(async { drop(parked.await) });
+            started.wait().await;
+            task.cancel();
+            assert!(task.await.unwrap_err().is_cancelled());
+            assert_eq!(dropped.get(), 1);
+        }
+    });
+}
+
+fn c7_cancel_from_a_foreign_thread<R: Runtime>(env: &Env<R>) {
+    let dropped = Count::new();
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let (canceller, begun) = (g.clone(), started.clone());
+                let thread = thread::spawn(move || {
+                    begun.wait_blocking();
+                    canceller.cancel_because("from a thread");
+                });
+                g.spawn(parked(&started, &dropped));
+                drop(thread);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(dropped.get(), 1);
     });
 }
 

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use crate::cancel::CancelCause;
 use crate::context::run_as;
 use crate::group::ledger::End;
-use crate::group::node::Unit;
+use crate::group::unit::Unit;
 use crate::panics::drop_payload;
 use crate::sync::WakerId;
 use crate::unhandled::{self, UnhandledKind};

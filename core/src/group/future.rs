@@ -62,7 +62,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let Some(node) = this.node.take() else { return };
-            node.cancel(CauseKind::Dropped.into());
+            node.cancel(node.cause_of_drop());
             node.leave_to(Core::<R, E>::of(&node).runtime.root().node());
             node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
             node.give_up();

@@ -1,6 +1,7 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! `node` is the state that does not depend on any type, `table` its table of live units, `ledger`
+//! `node` is the state that does not depend on any type, `tree` its place among other groups, `table`
+//! its live units (each a `unit`), `ledger`
 //! decides what each end means, `driven` polls users' futures, `future` is the group as its owner
 //! awaits it, and `handle` is what the body and the tasks spawn with.
 
@@ -14,19 +15,22 @@ mod node;
 mod policy;
 mod spawn;
 mod table;
+mod tree;
+mod unit;
 
 pub(crate) use self::core::Core;
-pub(crate) use body::MapFault;
+pub(crate) use body::{MapFault, NestFault};
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled};
 pub use node::GroupId;
-pub(crate) use node::{AnyCore, Node, Unit};
+pub(crate) use node::{AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
 use spawn::Pool;
 pub use spawn::{Refused, TaskBuilder};
 pub(crate) use table::{UnitKey, WatchKey};
+pub(crate) use unit::Unit;
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -9,17 +9,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
-use crate::cancel::{CancelCause, CauseKind};
-use crate::group::table::{Park, ScopeKey, Table, UnitKey, WatchKey};
+use crate::cancel::CancelCause;
+use crate::group::table::{Park, Table, UnitKey, WatchKey};
+use crate::group::tree::Link;
+use crate::group::unit::Unit;
 use crate::runtime::{AnyRuntime, RunJob};
 use crate::sync::{drop_waker, lock, wake};
-use crate::task::{Output, TaskId, TaskInfo, next_id};
+use crate::task::{TaskId, TaskInfo, next_id};
 
 /// The id of a group, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,42 +39,36 @@ impl fmt::Display for GroupId {
 }
 
 pub(crate) struct Node {
-    id: GroupId,
+    pub(super) id: GroupId,
     /// Live units and open inner groups. Once it falls to zero `CLOSED` is set, and from then on
     /// `enter` refuses; an `enter` that comes between the two makes the closing fail, so a spawn is
     /// either refused or waited for (G10). AcqRel: the last to leave sees what all others wrote.
-    count: AtomicUsize,
+    pub(super) count: AtomicUsize,
     /// Set once, before the wakers are taken from the table. Whoever parks looks here after it has
     /// put its waker into the table, so one of the two always sees the other.
-    cause: OnceLock<CancelCause>,
+    pub(super) cause: OnceLock<CancelCause>,
     /// Live units that were cancelled one by one: keeps the table's lock out of each poll. Raised
     /// under the table's lock; Acquire/Release for those who read it without.
     singled_out: AtomicUsize,
-    table: Mutex<Table>,
-    owner: Mutex<Owner>,
+    pub(super) table: Mutex<Table>,
+    pub(super) owner: Mutex<Owner>,
     /// Whether the body's count was given back: by the group's future, or by the end of the unit
     /// that opened it, whichever comes first.
-    body_released: AtomicBool,
+    pub(super) body_released: AtomicBool,
     /// Set at the first poll, taken by whoever closes the group: so that dropping a deep tree does
     /// not recurse (G15).
-    parent: Mutex<Option<Link>>,
+    pub(super) parent: Mutex<Option<Link>>,
     /// The earliest deadline in force here, set at the first poll.
-    deadline: OnceLock<Instant>,
-    core: Box<dyn AnyCore>,
+    pub(super) deadline: OnceLock<Instant>,
+    pub(super) core: Box<dyn AnyCore>,
 }
 
 /// What holds the group's future.
-enum Owner {
+pub(super) enum Owner {
     /// Somebody polls it; with the waker to call when the group closes.
     Awaited(Option<Waker>),
     /// Nobody will take the result: leftovers go to the hook (C9).
     Gone,
-}
-
-/// The enclosing group, which counts this one until it closes.
-pub(crate) struct Link {
-    parent: Arc<Node>,
-    key: ScopeKey,
 }
 
 /// The typed part of a group, as its state needs it.
@@ -86,7 +81,7 @@ pub(crate) trait AnyCore: Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
-const CLOSED: usize = 1 << (usize::BITS - 1);
+pub(super) const CLOSED: usize = 1 << (usize::BITS - 1);
 
 impl Node {
     /// A group with nobody in it yet, except the one count that the caller must `enter_first` or
@@ -134,12 +129,10 @@ impl Node {
         self.count.load(Ordering::Acquire) >= CLOSED
     }
 
-    // ---- units -------------------------------------------------------------------------------
-
     /// Takes over the count that `new` made.
     pub(crate) fn enter_first(self: &Arc<Self>, info: TaskInfo) -> Unit {
         let key = lock(&self.table).insert(info);
-        Unit { node: self.clone(), key }
+        Unit::new(self.clone(), key)
     }
 
     /// Lets a unit in, or refuses it with the cause, or without one if the group has ended (G10).
@@ -220,7 +213,7 @@ impl Node {
     /// nobody will poll them in time (G2).
     ///
     /// Whether its handle is gone, so that nobody will take its output.
-    fn remove(&self, key: UnitKey) -> bool {
+    pub(super) fn remove(&self, key: UnitKey) -> bool {
         let removed = {
             let mut table = lock(&self.table);
             let removed = table.remove(key);
@@ -232,161 +225,13 @@ impl Node {
         let handle_gone = removed.as_ref().is_some_and(|removed| removed.handle_gone);
         if let Some(removed) = removed {
             drop_waker(removed.waker);
-            removed.abandoned.iter().filter_map(Weak::upgrade).for_each(|scope| scope.abandon());
+            let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);
+            abandoned.for_each(|scope| scope.abandon(self.cause_below()));
         }
         handle_gone
     }
 
-    // ---- the tree ----------------------------------------------------------------------------
-
-    /// Puts this group under `parent`, which counts it until it closes (G2). Inherits the deadline
-    /// and, if there is one, the cancellation.
-    pub(crate) fn attach(
-        self: &Arc<Self>,
-        parent: &Arc<Node>,
-        opener: UnitKey,
-        own_deadline: Option<Instant>,
-    ) {
-        if parent.count.fetch_add(1, Ordering::AcqRel) >= CLOSED {
-            self.cancel(CauseKind::Dropped.into());
-            return;
-        }
-        self.set_deadline(own_deadline.into_iter().chain(parent.deadline()).min());
-        let key = lock(&parent.table).add_scope(Arc::downgrade(self), opener);
-        *lock(&self.parent) = Some(Link { parent: parent.clone(), key });
-        if let Some(cause) = parent.cause_for(opener) {
-            self.cancel(cause.inherited_from(parent.id));
-        }
-    }
-
-    pub(crate) fn set_deadline(&self, earliest: Option<Instant>) {
-        if let Some(at) = earliest {
-            let _ = self.deadline.set(at);
-        }
-    }
-
-    /// Leaves a group that nothing encloses to the runtime's root, because its future is dropped
-    /// (R6). As long as that is awaited, the root need not count it.
-    pub(crate) fn leave_to(self: &Arc<Self>, root: &Arc<Node>) {
-        if self.is_closed() || lock(&self.parent).is_some() {
-            return;
-        }
-        root.count.fetch_add(1, Ordering::AcqRel);
-        let key = lock(&root.table).add_scope(Arc::downgrade(self), UnitKey::NOBODY);
-        *lock(&self.parent) = Some(Link { parent: root.clone(), key });
-        // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
-        if self.is_closed() {
-            let link = lock(&self.parent).take();
-            release_links(link);
-        }
-    }
-
-    /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
-    /// must wait for a body that nobody polls. Its table entry stays with the future.
-    fn abandon(&self) {
-        self.cancel(CauseKind::Dropped.into());
-        self.give_up();
-        self.release_body();
-    }
-
-    fn release_body(&self) {
-        // Relaxed: only who comes first matters; `release` orders the rest.
-        if !self.body_released.swap(true, Ordering::Relaxed) {
-            self.release();
-        }
-    }
-
-    /// From now on nobody takes the result.
-    pub(crate) fn give_up(&self) {
-        let old = std::mem::replace(&mut *lock(&self.owner), Owner::Gone);
-        if let Owner::Awaited(waker) = old {
-            drop_waker(waker);
-        }
-        // Closing looks at the owner after it has set CLOSED; this looks at CLOSED after it has set
-        // the owner: one of them reports, and taking the failures makes it exactly one.
-        if self.is_closed() {
-            self.core.report_leftovers();
-        }
-    }
-
-    pub(crate) fn is_given_up(&self) -> bool {
-        matches!(*lock(&self.owner), Owner::Gone)
-    }
-
-    /// Ready once the group has closed.
-    pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_closed() {
-            return Poll::Ready(());
-        }
-        let fresh = cx.waker().clone();
-        let old = match &mut *lock(&self.owner) {
-            Owner::Awaited(slot) => slot.replace(fresh),
-            Owner::Gone => Some(fresh),
-        };
-        drop_waker(old);
-        if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Cancels this group and all below it, without recursion (C7, C8, G15).
-    pub(crate) fn cancel(&self, cause: CancelCause) {
-        let mut queue = Vec::new();
-        self.cancel_here(cause, &mut queue);
-        while let Some((scope, cause)) = queue.pop() {
-            scope.cancel_here(cause, &mut queue);
-        }
-    }
-
-    fn cancel_here(&self, cause: CancelCause, queue: &mut Vec<(Arc<Node>, CancelCause)>) {
-        if self.cause.set(cause.clone()).is_err() {
-            return;
-        }
-        let signals = lock(&self.table).signals();
-        let inherited = cause.inherited_from(self.id);
-        let scopes = signals.scopes.iter().filter_map(Weak::upgrade);
-        queue.extend(scopes.map(|scope| (scope, inherited.clone())));
-        signals.wakers.into_iter().for_each(wake);
-        signals.jobs.iter().filter_map(Weak::upgrade).for_each(|job| job.revoke(cause.clone()));
-    }
-
-    /// Gives one count back; closes this group, and those above it, where it was the last.
-    fn release(&self) {
-        release_links(self.release_here());
-    }
-
-    fn release_here(&self) -> Option<Link> {
-        match self.count.fetch_sub(1, Ordering::AcqRel) {
-            1 => self
-                .count
-                .compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Relaxed)
-                .ok()
-                .and_then(|_| self.close()),
-            // A root keeps one count for itself and is idle with it.
-            2 => {
-                self.wake_watchers_of_root();
-                None
-            }
-            _ => None,
-        }
-    }
-
-    fn close(&self) -> Option<Link> {
-        let (waker, gone) = match &mut *lock(&self.owner) {
-            Owner::Awaited(waker) => (waker.take(), false),
-            Owner::Gone => (None, true),
-        };
-        if gone {
-            self.core.report_leftovers();
-        }
-        let link = lock(&self.parent).take();
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-        link
-    }
-
-    // ---- watchers ----------------------------------------------------------------------------
-
-    fn wake_watchers_of_root(&self) {
+    pub(super) fn wake_watchers_of_root(&self) {
         if self.core.is_root() {
             let watchers = lock(&self.table).take_watchers();
             watchers.into_iter().for_each(wake);
@@ -403,79 +248,5 @@ impl Node {
     pub(crate) fn unwatch(&self, slot: Option<WatchKey>) {
         let old = slot.and_then(|key| lock(&self.table).unwatch(key));
         drop_waker(old);
-    }
-}
-
-/// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
-fn release_links(mut link: Option<Link>) {
-    while let Some(Link { parent, key }) = link {
-        let scope = lock(&parent.table).remove_scope(key);
-        drop(scope);
-        link = parent.release_here();
-    }
-}
-
-/// One live unit of a group: the right and the duty to end it.
-pub(crate) struct Unit {
-    node: Arc<Node>,
-    key: UnitKey,
-}
-
-impl Unit {
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.node
-    }
-
-    pub(crate) fn key(&self) -> UnitKey {
-        self.key
-    }
-
-    /// A second reference, for the context of a job; only one of the two may end it.
-    pub(crate) fn share(&self) -> Self {
-        Self { node: self.node.clone(), key: self.key }
-    }
-
-    pub(crate) fn cause(&self) -> Option<CancelCause> {
-        self.node.cause_for(self.key)
-    }
-
-    pub(crate) fn park(&self, waker: &Waker) -> Option<CancelCause> {
-        self.node.park(self.key, waker)
-    }
-
-    /// What is known of it.
-    pub(crate) fn info(&self) -> TaskInfo {
-        self.node.info(self.key).unwrap_or_else(|| TaskInfo {
-            id: TaskId(0),
-            name: None,
-            location: Location::caller(),
-        })
-    }
-
-    /// A task or job has ended: its future and callbacks are done with, and its output is stored
-    /// elsewhere for its handle.
-    pub(crate) fn end(self) {
-        self.node.remove(self.key);
-        self.node.release();
-    }
-
-    /// A task has ended, with its output still in hand: dropped here if its handle is gone, because
-    /// the native runtime would drop it only after the group may have returned.
-    pub(crate) fn end_with<T>(self, output: Output<T>) -> Output<T> {
-        let output = match self.node.remove(self.key) {
-            true => {
-                drop(output);
-                Output::nobodys()
-            }
-            false => output,
-        };
-        self.node.release();
-        output
-    }
-
-    /// The body has ended. Its count may have been given back already.
-    pub(crate) fn end_body(self) {
-        self.node.remove(self.key);
-        self.node.release_body();
     }
 }

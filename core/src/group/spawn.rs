@@ -14,9 +14,10 @@ use crate::group::body::MapFault;
 use crate::group::core::Core;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::{Fault, Ledger};
-use crate::group::node::{Node, Unit};
+use crate::group::node::Node;
 use crate::group::policy::Supervise;
 use crate::group::table::UnitKey;
+use crate::group::unit::Unit;
 use crate::panics::{PanicPolicy, contain};
 use crate::runtime::{Job, JobCell, Runtime};
 use crate::task::{

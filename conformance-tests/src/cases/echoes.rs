@@ -1,0 +1,301 @@
+//! What is a failure: what is raised while cancelling is, what only says "cancelled" is not (rule G4).
+
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::future::pending;
+
+use anyscope_core::{
+    AsDynError, BoxError, CancelCause, Cancelled, FailureKind, GroupError, PanicPolicy, Runtime,
+    TaskError, check_cancelled,
+};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Gate, Outcome, bomb, boom, holding, never};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(g4_failures_raised_while_cancelling_are_in_the_error::<R>),
+        case(g4_panic_raised_while_cancelling_is_in_the_error::<R>),
+        case(g4_cancelled_handle_is_no_failure_of_a_task::<R>),
+        case(g4_cancelled_handle_is_no_failure_of_the_body::<R>),
+        case(g4_cancelled_inner_group_is_no_failure::<R>),
+        case(g4_checked_cancellation_is_no_failure::<R>),
+    ]
+}
+
+/// The error types that each situation is tried with.
+pub(super) trait Wrapping:
+    AsDynError + Debug + Display + From<TaskError> + From<GroupError<Self>>
+{
+    fn leaf(text: &'static str) -> Self;
+}
+
+impl Wrapping for BoxError {
+    fn leaf(text: &'static str) -> Self {
+        BoxError::msg(text)
+    }
+}
+
+/// As a user writes it with `#[from]`: the wrapped error is the source.
+#[derive(Debug)]
+pub(super) enum Sourced {
+    Leaf(&'static str),
+    Task(TaskError),
+    Group(Box<GroupError<Self>>),
+}
+
+impl Display for Sourced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf(text) => f.write_str(text),
+            Self::Task(_) => f.write_str("a task of mine"),
+            Self::Group(_) => f.write_str("a group of mine"),
+        }
+    }
+}
+
+impl Error for Sourced {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::Task(error) => Some(error),
+            Self::Group(error) => Some(&**error),
+        }
+    }
+}
+
+impl From<TaskError> for Sourced {
+    fn from(error: TaskError) -> Self {
+        Self::Task(error)
+    }
+}
+
+impl From<GroupError<Self>> for Sourced {
+    fn from(error: GroupError<Self>) -> Self {
+        Self::Group(Box::new(error))
+    }
+}
+
+impl Wrapping for Sourced {
+    fn leaf(text: &'static str) -> Self {
+        Self::Leaf(text)
+    }
+}
+
+/// As `#[error(transparent)]` makes it: text and source are those of the wrapped error, which itself
+/// does not stand in the chain.
+#[derive(Debug)]
+pub(super) enum Transparent {
+    Leaf(&'static str),
+    Task(TaskError),
+    Group(Box<GroupError<Self>>),
+}
+
+impl Display for Transparent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf(text) => f.write_str(text),
+            Self::Task(error) => Display::fmt(error, f),
+            Self::Group(error) => Display::fmt(error, f),
+        }
+    }
+}
+
+impl Error for Transparent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::Task(error) => error.source(),
+            Self::Group(error) => error.source(),
+        }
+    }
+}
+
+impl From<TaskError> for Transparent {
+    fn from(error: TaskError) -> Self {
+        Self::Task(error)
+    }
+}
+
+impl From<GroupError<Self>> for Transparent {
+    fn from(error: GroupError<Self>) -> Self {
+        Self::Group(Box::new(error))
+    }
+}
+
+impl Wrapping for Transparent {
+    fn leaf(text: &'static str) -> Self {
+        Self::Leaf(text)
+    }
+}
+
+/// The texts of the errors among the failures.
+pub(super) fn texts<E: AsDynError>(error: &GroupError<E>) -> Vec<String> {
+    let failures = error.failures().into_iter().flatten();
+    failures
+        .filter_map(|failure| failure.error())
+        .map(|error| error.as_dyn_error().to_string())
+        .collect()
+}
+
+fn g4_failures_raised_while_cancelling_are_in_the_error<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let begun = started.clone();
+                g.try_spawn_blocking(move || {
+                    begun.open();
+                    while check_cancelled().is_ok() {
+                        std::thread::yield_now();
+                    }
+                    Err::<(), _>(boom("job"))
+                });
+                started.wait().await;
+                let group = g.clone();
+                g.spawn(async move {
+                    group.cancel();
+                    Err::<(), _>(boom("task"))
+                });
+                never().await
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.cause(), Some(&CancelCause::requested()));
+        let mut texts = texts(&error);
+        texts.sort();
+        assert_eq!(texts, ["job", "task"]);
+    });
+}
+
+fn g4_panic_raised_while_cancelling_is_in_the_error<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let begun = started.clone();
+                g.spawn(holding(bomb("expected: destructor"), async move {
+                    begun.open();
+                    never::<()>().await
+                }));
+                started.wait().await;
+                Err(boom("body"))
+            })
+            .panics(PanicPolicy::Capture)
+            .await;
+        let error = outcome.unwrap_err();
+        let failures = error.failures().unwrap();
+        assert_eq!(failures.len(), 2);
+        assert_eq!(failures.first().error().unwrap().to_string(), "body");
+        let panic = failures.iter().nth(1).unwrap().kind();
+        assert!(
+            matches!(panic, FailureKind::Panic(panic) if panic.message() == "expected: destructor")
+        );
+    });
+}
+
+fn g4_cancelled_handle_is_no_failure_of_a_task<R: Runtime>(env: &Env<R>) {
+    async fn with<R: Runtime, E: Wrapping>(rt: &R) {
+        let outcome: Result<i32, GroupError<E>> = rt
+            .group(async |g| {
+                let victim = g.spawn(pending::<Result<(), E>>());
+                victim.cancel_because("not wanted");
+                let echo = g.spawn(async {
+                    victim.await?;
+                    Ok(())
+                });
+                let error = echo.await.unwrap_err();
+                assert!(error.is_cancelled());
+                assert_eq!(error.cause(), Some(&CancelCause::because("not wanted")));
+                Ok(7)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 7);
+    }
+    env.block_on(async |rt: R| {
+        with::<R, BoxError>(&rt).await;
+        with::<R, Sourced>(&rt).await;
+        with::<R, Transparent>(&rt).await;
+    });
+}
+
+fn g4_cancelled_handle_is_no_failure_of_the_body<R: Runtime>(env: &Env<R>) {
+    async fn with<R: Runtime, E: Wrapping>(rt: &R) {
+        let outcome: Result<(), GroupError<E>> = rt
+            .group(async |g| {
+                g.spawn(pending::<Result<(), E>>());
+                let victim = g.spawn(pending::<Result<(), E>>());
+                victim.cancel_because("not wanted");
+                Ok(victim.await?)
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled(), "{error:#}");
+        assert_eq!(error.cause(), Some(&CancelCause::because("not wanted")));
+    }
+    env.block_on(async |rt: R| {
+        with::<R, BoxError>(&rt).await;
+        with::<R, Sourced>(&rt).await;
+        with::<R, Transparent>(&rt).await;
+    });
+}
+
+fn g4_cancelled_inner_group_is_no_failure<R: Runtime>(env: &Env<R>) {
+    async fn cancelled<R: Runtime, E: Wrapping>(rt: &R) -> Result<(), GroupError<E>> {
+        rt.group(async |g| {
+            g.cancel_because("inner");
+            pending().await
+        })
+        .await
+    }
+    async fn with<R: Runtime, E: Wrapping>(rt: &R) {
+        let outcome: Result<i32, GroupError<E>> = rt
+            .group(async |g| {
+                let inner = rt.clone();
+                let task = g.spawn(async move { Ok(cancelled::<R, E>(&inner).await?) });
+                assert!(task.await.unwrap_err().is_cancelled());
+                let inner = g.spawn_group(async |inner| {
+                    inner.cancel();
+                    pending::<Result<(), E>>().await
+                });
+                assert!(inner.await.unwrap_err().is_cancelled());
+                Ok(7)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 7, "in a task");
+        let outcome: Result<(), GroupError<E>> = rt.group(async |_| Ok(cancelled(rt).await?)).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled(), "in the body: {error:#}");
+        assert_eq!(error.cause(), Some(&CancelCause::because("inner")));
+    }
+    env.block_on(async |rt: R| {
+        with::<R, BoxError>(&rt).await;
+        with::<R, Sourced>(&rt).await;
+        with::<R, Transparent>(&rt).await;
+    });
+}
+
+fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let begun = started.clone();
+                g.try_spawn_blocking(move || {
+                    begun.open();
+                    loop {
+                        check_cancelled()?;
+                        std::thread::yield_now();
+                    }
+                    #[expect(unreachable_code, reason = "gives the closure its type")]
+                    Ok::<(), Cancelled>(())
+                });
+                started.wait().await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}

@@ -1,0 +1,358 @@
+//! When a task counts as ended, and the callback that is told (rules T3, T5).
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use anyscope_core::unhandled::UnhandledKind;
+use anyscope_core::{
+    BoxError, CauseKind, GroupHandle, PanicPolicy, Runtime, Supervise, TaskError, TaskHandle,
+};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{
+    Count, Gate, Outcome, block_on_here, boom, eventually, holding, lost, never, on_drop,
+    poll_once, unique,
+};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(t3_task_is_not_finished_while_its_destructor_runs::<R>),
+        case(t3_job_is_not_finished_while_its_destructor_runs::<R>),
+        case(t3_output_without_a_handle_is_gone_when_the_group_returns::<R>),
+        case(t3_finished_once_awaited_and_once_the_group_returned::<R>),
+        case(t3_shutdown_destroys_before_a_waiter_is_told::<R>).needs_shutdown(),
+        case(t5_callback_gets_each_outcome_once_before_the_end::<R>),
+        case(t5_callback_of_a_refused_task_is_told::<R>),
+        case(t5_panicking_callback_is_contained_and_reported::<R>),
+        case(t5_callback_is_told_of_a_shutdown::<R>).needs_shutdown(),
+    ]
+}
+
+/// The ways in which a task ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Value,
+    Failure,
+    Panic,
+    Cancelled,
+}
+
+const WAYS: [Way; 4] = [Way::Value, Way::Failure, Way::Panic, Way::Cancelled];
+
+/// Ends in this way once the gate is open.
+async fn end_by(way: Way, gate: Gate) -> Result<i32, BoxError> {
+    gate.wait().await;
+    match way {
+        Way::Value => Ok(7),
+        Way::Failure => Err(boom("expected")),
+        Way::Panic => panic!("expected: a task's end"),
+        Way::Cancelled => never().await,
+    }
+}
+
+/// A handle where its own task can look at it.
+type Shelf<T, R> = Arc<Mutex<Option<TaskHandle<T, R>>>>;
+
+/// Whether the task looks ended in any way, as a thread sees it that is outside of the task.
+fn looks_ended<T: Send + 'static, R: Runtime>(shelf: &Shelf<T, R>) -> bool {
+    let look = || {
+        let mut handle = shelf.lock().unwrap();
+        let handle = handle.as_mut().unwrap();
+        handle.is_finished() || poll_once(handle).is_ready()
+    };
+    thread::scope(|scope| scope.spawn(look).join().unwrap())
+}
+
+/// What looks at its own task's handle: how often it looked, and how often the task looked ended.
+#[derive(Clone, Default)]
+struct Looks {
+    all: Count,
+    ended: Count,
+}
+
+impl Looks {
+    fn look<T: Send + 'static, R: Runtime>(&self, shelf: &Shelf<T, R>) {
+        if looks_ended(shelf) {
+            self.ended.add();
+        }
+        self.all.add();
+    }
+}
+
+/// Lets the task on the shelf come to its end, and gives it out once it has looked at its handle.
+async fn let_end<R: Runtime>(
+    rt: &R,
+    way: Way,
+    gate: &Gate,
+    shelf: &Shelf<i32, R>,
+    looks: &Looks,
+) -> TaskHandle<i32, R> {
+    gate.open();
+    if way == Way::Cancelled {
+        shelf.lock().unwrap().as_ref().unwrap().cancel();
+    }
+    eventually(rt, "the end begins", || looks.all.get() > 0).await;
+    shelf.lock().unwrap().take().unwrap()
+}
+
+fn t3_task_is_not_finished_while_its_destructor_runs<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for way in WAYS {
+            let outcome: Outcome<()> = rt
+                .group(async |g| {
+                    let (gate, looks, shelf) = (Gate::new(), Looks::default(), Shelf::default());
+                    let (watch, own) = (looks.clone(), shelf.clone());
+                    let probe = on_drop(move || watch.look(&own));
+                    let task = g.spawn(holding(probe, end_by(way, gate.clone())));
+                    *shelf.lock().unwrap() = Some(task);
+                    let mut task = let_end(&rt, way, &gate, &shelf, &looks).await;
+                    assert_eq!((&mut task).await.is_ok(), way == Way::Value);
+                    assert_eq!(looks.ended.get(), 0, "{way:?}");
+                    Ok(())
+                })
+                .policy(Supervise)
+                .panics(PanicPolicy::Capture)
+                .await;
+            let clean = matches!(way, Way::Value | Way::Cancelled);
+            assert_eq!(outcome.is_ok(), clean, "{way:?}");
+        }
+    });
+}
+
+fn t3_job_is_not_finished_while_its_destructor_runs<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (gate, looks, shelf) = (Gate::new(), Looks::default(), Shelf::default());
+                let (begin, watch, own) = (gate.clone(), looks.clone(), shelf.clone());
+                let probe = on_drop(move || watch.look(&own));
+                let job = g.spawn_blocking(move || {
+                    let _probe = probe;
+                    begin.wait_blocking();
+                    7
+                });
+                *shelf.lock().unwrap() = Some(job);
+                let mut job = let_end(&rt, Way::Value, &gate, &shelf, &looks).await;
+                assert_eq!((&mut job).await?, 7);
+                assert_eq!(looks.ended.get(), 0);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
+/// A value whose destructor takes a while, so that whoever does not wait for it is seen.
+fn slow_to_drop(dropped: &Count) -> impl Send + use<> {
+    let dropped = dropped.clone();
+    on_drop(move || {
+        thread::sleep(Duration::from_millis(20));
+        dropped.add();
+    })
+}
+
+fn t3_output_without_a_handle_is_gone_when_the_group_returns<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let dropped = Count::new();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (gate, output) = (Gate::new(), slow_to_drop(&dropped));
+                let release = gate.clone();
+                drop(g.spawn(async move {
+                    release.wait().await;
+                    Ok(output)
+                }));
+                gate.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(dropped.get(), 1, "a task's output outlived its group");
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (gate, output) = (Gate::new(), slow_to_drop(&dropped));
+                let release = gate.clone();
+                drop(g.spawn_blocking(move || {
+                    release.wait_blocking();
+                    output
+                }));
+                gate.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(dropped.get(), 2, "a job's output outlived its group");
+    });
+}
+
+fn t3_finished_once_awaited_and_once_the_group_returned<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<Vec<TaskHandle<(), R>>> = rt
+            .group(async |g| {
+                let mut handles = Vec::new();
+                for _ in 0..100 {
+                    let mut awaited = g.spawn(async { Ok(()) });
+                    (&mut awaited).await?;
+                    assert!(awaited.is_finished(), "an awaited task has ended");
+                    handles.push(g.spawn(async { Ok(()) }));
+                }
+                Ok(handles)
+            })
+            .await;
+        let handles = outcome.unwrap();
+        let unfinished = handles.iter().filter(|handle| !handle.is_finished());
+        assert_eq!(unfinished.count(), 0, "the group waits for the end");
+    });
+}
+
+fn t3_shutdown_destroys_before_a_waiter_is_told<R: Runtime>(env: &Env<R>) {
+    let (started, dropped) = (Gate::new(), Count::new());
+    let (begun, probe) = (started.clone(), slow_to_drop(&dropped));
+    let mut task = env.block_on(async |rt: R| {
+        let task = rt.spawn_detached(holding(probe, async move {
+            begun.open();
+            std::future::pending::<()>().await;
+        }));
+        started.wait().await;
+        task
+    });
+    assert!(!task.is_finished());
+    let looking = Gate::new();
+    let waiting = looking.clone();
+    let (watched, waited) = (dropped.clone(), dropped.clone());
+    let waiter = thread::spawn(move || {
+        assert!(poll_once(&mut task).is_pending());
+        waiting.open();
+        while !task.is_finished() {
+            thread::yield_now();
+        }
+        let seen = watched.get();
+        let error = block_on_here(task).unwrap_err();
+        (seen, waited.get(), error)
+    });
+    looking.wait_blocking();
+    env.shut_down();
+    let (at_finished, at_awaited, error) = waiter.join().unwrap();
+    assert_eq!((at_finished, at_awaited), (1, 1), "destructor first");
+    assert!(error.is_cancelled());
+    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
+}
+
+/// What a callback was told.
+fn told(outcome: Result<&i32, &TaskError>) -> Way {
+    match outcome {
+        Ok(value) => {
+            assert_eq!(*value, 7);
+            Way::Value
+        }
+        Err(error) if error.is_failed() => Way::Failure,
+        Err(error) if error.is_panic() => Way::Panic,
+        Err(error) if error.is_cancelled() => Way::Cancelled,
+        Err(error) => panic!("not an end of this case: {error}"),
+    }
+}
+
+fn t5_callback_gets_each_outcome_once_before_the_end<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for way in WAYS {
+            let calls = Arc::new(Mutex::new(Vec::new()));
+            let gone = Count::new();
+            let outcome: Outcome<()> = rt
+                .group(async |g| {
+                    let (gate, looks, shelf) = (Gate::new(), Looks::default(), Shelf::default());
+                    let (watch, own, calls) = (looks.clone(), shelf.clone(), calls.clone());
+                    let (probe, gone) = (gone.on_drop(), gone.clone());
+                    let task = g
+                        .task(holding(probe, end_by(way, gate.clone())))
+                        .on_done(move |outcome| {
+                            calls.lock().unwrap().push((told(outcome), gone.get()));
+                            watch.look(&own);
+                        })
+                        .spawn();
+                    *shelf.lock().unwrap() = Some(task);
+                    let task = let_end(&rt, way, &gate, &shelf, &looks).await;
+                    assert_eq!(task.await.is_ok(), way == Way::Value);
+                    assert_eq!(looks.ended.get(), 0, "{way:?}: called before the end");
+                    Ok(())
+                })
+                .policy(Supervise)
+                .panics(PanicPolicy::Capture)
+                .await;
+            drop(outcome);
+            // Once, with this outcome, and when the future was gone.
+            assert_eq!(*calls.lock().unwrap(), [(way, 1)]);
+        }
+    });
+}
+
+fn t5_callback_of_a_refused_task_is_told<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let (calls, dropped) = (Count::new(), Count::new());
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<BoxError, R>| {
+                g.cancel();
+                let (calls, probe, gone) = (calls.clone(), dropped.on_drop(), dropped.clone());
+                let refused = g.task(holding(probe, never::<()>())).on_done(move |outcome| {
+                    assert!(outcome.unwrap_err().is_refused());
+                    assert_eq!(gone.get(), 1, "the future is gone");
+                    calls.add();
+                });
+                drop(refused.spawn());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!((calls.get(), dropped.get()), (1, 1));
+    });
+}
+
+fn t5_panicking_callback_is_contained_and_reported<R: Runtime>(env: &Env<R>) {
+    let text = unique("callback panics");
+    assert!(lost(&text).is_empty());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let panics = || {
+                    let text = text.clone();
+                    move |_: Result<&i32, &TaskError>| panic!("{text}")
+                };
+                let value = g.task(async { Ok(7) }).on_done(panics()).spawn();
+                g.task(never()).on_done(panics()).spawn().cancel();
+                Ok(value.await?)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 7, "the panic is nobody's failure");
+    });
+    let lost = lost(&text);
+    assert_eq!(lost.len(), 2);
+    assert!(lost.iter().all(|lost| lost.kind == UnhandledKind::Callback));
+}
+
+fn t5_callback_is_told_of_a_shutdown<R: Runtime>(env: &Env<R>) {
+    let (started, calls) = (Gate::new(), Count::new());
+    let (rt, begun, called) = (env.runtime(), started.clone(), calls.clone());
+    let owner = thread::spawn(move || {
+        let outcome: Outcome<()> = block_on_here(rt.group(async move |g: GroupHandle<_, R>| {
+            let waiting = holding(begun.clone(), async move {
+                begun.open();
+                never::<()>().await
+            });
+            let done = move |outcome: Result<&(), &TaskError>| {
+                let cause = outcome.unwrap_err().cause().unwrap();
+                assert_eq!(cause.kind(), &CauseKind::Shutdown);
+                called.add();
+            };
+            drop(g.task(waiting).on_done(done).spawn());
+            never().await
+        }));
+        outcome.unwrap_err()
+    });
+    env.block_on(async |_| started.wait().await);
+    env.shut_down();
+    let error = owner.join().unwrap();
+    assert!(error.is_cancelled());
+    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
+    assert_eq!(calls.get(), 1);
+}

@@ -1,0 +1,220 @@
+//! Task handles: dropping them, keeping them, cancelling one task (rules T2, T4, T6).
+
+use std::sync::{Arc, Mutex};
+
+use anyscope_core::{CancelCause, Group, Runtime, TaskContext, TaskHandle};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::held::Held;
+use crate::probe::{
+    Count, Gate, Outcome, boom, holding, never, on_drop, parked, poll_once, yield_now,
+};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(t2_dropped_handle_changes_nothing::<R>),
+        case(t2_cancel_on_drop_cancels_unless_taken_out::<R>),
+        case(t4_value_can_be_taken_once_after_the_group_returned::<R>),
+        case(t4_value_can_be_taken_after_the_group_failed::<R>),
+        case(t6_cancelling_one_task_leaves_the_others::<R>),
+        case(t6_task_can_be_cancelled_before_its_first_poll::<R>),
+        case(t6_old_handle_does_not_cancel_a_later_task::<R>),
+        case(t6_cause_of_one_task_is_not_its_siblings::<R>),
+    ]
+}
+
+fn t2_dropped_handle_changes_nothing<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let ended = Count::new();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let gate = Gate::new();
+                let waiting = || {
+                    let (gate, ended) = (gate.clone(), ended.clone());
+                    async move {
+                        gate.wait().await;
+                        ended.add();
+                        Ok(())
+                    }
+                };
+                drop(g.spawn(waiting()));
+                let mut polled = g.spawn(waiting());
+                assert!(poll_once(&mut polled).is_pending());
+                drop(polled);
+                let (release, count) = (gate.clone(), ended.clone());
+                drop(g.spawn_blocking(move || {
+                    release.wait_blocking();
+                    count.add();
+                }));
+                yield_now().await;
+                gate.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(ended.get(), 3);
+    });
+}
+
+fn t2_cancel_on_drop_cancels_unless_taken_out<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let (started, dropped) = (Gate::new(), Count::new());
+                let cancelled = g.spawn(parked(&started, &dropped)).cancel_on_drop();
+                let gate = Gate::new();
+                let release = gate.clone();
+                let kept = g.spawn(async move {
+                    gate.wait().await;
+                    Ok(1)
+                });
+                let kept = kept.cancel_on_drop().into_inner();
+                let awaited = g.spawn(async { Ok(2) }).cancel_on_drop();
+                started.wait().await;
+                drop(cancelled);
+                release.open();
+                Ok(kept.await? + awaited.await?)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 3, "else the group would never return");
+    });
+}
+
+fn t4_value_can_be_taken_once_after_the_group_returned<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<(TaskHandle<_, R>, TaskHandle<_, R>)> = rt
+            .group(async |g| {
+                let task = g.spawn(async { Ok(vec![1, 2]) });
+                Ok((task, g.spawn_blocking(|| "job")))
+            })
+            .await;
+        let (mut task, mut job) = outcome.unwrap();
+        assert!(task.is_finished() && job.is_finished());
+        assert_eq!((&mut task).await.unwrap(), [1, 2]);
+        assert_eq!((&mut job).await.unwrap(), "job");
+        let (task, job) = (task.await.unwrap_err(), job.await.unwrap_err());
+        assert!(task.is_taken() && job.is_taken());
+        assert!(!task.is_cancelled() && !task.is_failed() && !task.is_refused());
+    });
+}
+
+fn t4_value_can_be_taken_after_the_group_failed<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let handle = Arc::new(Mutex::new(None));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = g.spawn(async { Ok(5) });
+                while !task.is_finished() {
+                    yield_now().await;
+                }
+                *handle.lock().unwrap() = Some(task);
+                Err(boom("body"))
+            })
+            .await;
+        assert!(outcome.is_err());
+        let task: TaskHandle<i32, R> = handle.lock().unwrap().take().unwrap();
+        assert_eq!(task.await.unwrap(), 5);
+    });
+}
+
+fn t6_cancelling_one_task_leaves_the_others<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let (gate, started, dropped) = (Gate::new(), Gate::new(), Count::new());
+                let release = gate.clone();
+                let sibling = g.spawn(async move {
+                    gate.wait().await;
+                    Ok(3)
+                });
+                let cancelled = g.spawn(parked(&started, &dropped));
+                started.wait().await;
+                cancelled.cancel();
+                cancelled.cancel();
+                assert!(cancelled.await.unwrap_err().is_cancelled());
+                assert_eq!(dropped.get(), 1);
+                assert!(!g.is_cancelled());
+                release.open();
+                Ok(sibling.await?)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 3);
+    });
+}
+
+fn t6_task_can_be_cancelled_before_its_first_poll<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let (hold, polled, dropped) = (Gate::new(), Count::new(), Count::new());
+        let outcome: Outcome<()> = Held::new(rt, &hold)
+            .group(async |g| {
+                let (polls, probe) = (polled.clone(), dropped.on_drop());
+                let task = g.spawn(holding(probe, async move {
+                    polls.add();
+                    never::<()>().await
+                }));
+                task.cancel();
+                hold.open();
+                assert!(task.await.unwrap_err().is_cancelled());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!((polled.get(), dropped.get()), (0, 1));
+    });
+}
+
+fn t6_old_handle_does_not_cancel_a_later_task<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let mut first = g.spawn(async { Ok(1) });
+                let one = (&mut first).await?;
+                while !first.is_finished() {
+                    yield_now().await;
+                }
+                let gate = Gate::new();
+                let waiting = gate.clone();
+                // It gets the place in the group's table that the first one had.
+                let second = g.spawn(async move {
+                    waiting.wait().await;
+                    Ok(2)
+                });
+                first.cancel();
+                gate.open();
+                Ok(one + second.await?)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 3);
+    });
+}
+
+fn t6_cause_of_one_task_is_not_its_siblings<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (one, two) = (Gate::new(), Gate::new());
+                let reading = |started: &Gate| {
+                    let (started, seen) = (started.clone(), seen.clone());
+                    async move {
+                        let me = TaskContext::current().unwrap();
+                        let _probe = on_drop(move || seen.lock().unwrap().push(me.cause()));
+                        started.open();
+                        never::<()>().await
+                    }
+                };
+                let (first, _second) = (g.spawn(reading(&one)), g.spawn(reading(&two)));
+                one.wait().await;
+                two.wait().await;
+                first.cancel_because("first");
+                assert!(first.await.is_err());
+                g.cancel_because("all");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        let causes = ["first", "all"].map(|reason| Some(CancelCause::because(reason)));
+        assert_eq!(*seen.lock().unwrap(), causes);
+    });
+}

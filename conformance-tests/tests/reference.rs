@@ -1,0 +1,20 @@
+//! The suite on the backend of `docs/adding-a-backend.md`.
+
+#[path = "reference/threads.rs"]
+mod threads;
+
+use std::process::ExitCode;
+
+use anyscope_conformance::Flavour;
+use anyscope_core::Root;
+use futures_executor::ThreadPool;
+use threads::Threads;
+
+fn start() -> Threads {
+    let pool = ThreadPool::builder().pool_size(2).create().expect("threads");
+    Threads { pool, root: Root::new() }
+}
+
+fn main() -> ExitCode {
+    anyscope_conformance::main([Flavour::new("threads", start)])
+}
