@@ -1,0 +1,56 @@
+//! What only smol has: executors of the user's own, held weakly (R1), and several in one program
+//! (R2, R6).
+
+use std::sync::Arc;
+
+use anyscope_core::{BoxError, Group, GroupError};
+use anyscope_smol::Smol;
+use smol::Executor;
+
+type Outcome<T> = Result<T, GroupError<BoxError>>;
+
+#[test]
+fn r1_executor_is_gone_with_its_last_owner() {
+    let executor = Arc::new(Executor::new());
+    let rt = Smol::from_executor(&executor);
+    let parked = rt.spawn_detached(std::future::pending::<()>());
+    let kept: Outcome<_> = smol::block_on(executor.run(rt.group(async |g| Ok(g))));
+    let weak = Arc::downgrade(&executor);
+    drop(executor);
+    assert!(weak.upgrade().is_none(), "neither values, tasks nor handles keep it");
+    assert!(smol::block_on(parked).unwrap_err().is_cancelled());
+    let late = smol::block_on(rt.spawn_detached(async {}));
+    assert!(late.unwrap_err().is_cancelled());
+    drop(kept);
+}
+
+#[test]
+fn r2_tasks_run_on_the_executor_that_they_were_given_to() {
+    let (first, second) = (Arc::new(Executor::new()), Arc::new(Executor::new()));
+    let on_second = Smol::from_executor(&second);
+    let outcome: Outcome<()> = smol::block_on(first.run(on_second.group(async |g| {
+        let task = g.spawn(async { Ok(()) });
+        for _ in 0..100 {
+            smol::future::yield_now().await;
+        }
+        assert!(!task.is_finished(), "nobody runs the second executor yet");
+        second.run(task).await?;
+        Ok(())
+    })));
+    outcome.unwrap();
+}
+
+#[test]
+fn r6_values_of_one_executor_share_the_root() {
+    let executor = Arc::new(Executor::new());
+    let (finish, finished) = smol::channel::bounded::<()>(1);
+    drop(Smol::from_executor(&executor).spawn_detached(async move { drop(finished.recv().await) }));
+    let other = Arc::new(Executor::new());
+    smol::block_on(Smol::from_executor(&other).drained());
+    let mut drained = Smol::from_executor(&executor).drained();
+    smol::block_on(executor.run(async {
+        assert!(smol::future::poll_once(&mut drained).await.is_none());
+        finish.send(()).await.unwrap();
+        drained.await;
+    }));
+}
