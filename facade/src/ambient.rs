@@ -1,59 +1,36 @@
-//! The ambient functions: groups, jobs and timers on the current runtime.
+//! The ambient functions: groups, scopes, jobs and timers without naming a runtime.
 
 use std::future::Future;
 use std::time::Duration;
 
 use anyscope_core::{
-    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, TaskHandle, Timer,
+    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, Scope, ScopeFuture,
+    TaskHandle, Timer,
 };
-use cfg_if::cfg_if;
 
 use crate::default_runtime::current_runtime;
 
-/// Runs a future on the one enabled backend, and gives its value after all that was opened in it
-/// has ended (G2).
-///
-/// With several backends enabled there is no telling which is meant: call the `run` of one, as
-/// `anyscope::tokio::run`.
-///
-/// # Panics
-///
-/// Inside a running task or a tokio runtime; if not exactly one backend is enabled; and with the
-/// panic of `main`.
-pub fn run<F: Future>(main: F) -> F::Output {
-    cfg_if! {
-        if #[cfg(all(feature = "tokio", not(feature = "smol"), not(feature = "async-std")))] {
-            anyscope_tokio::run(main)
-        } else if #[cfg(all(feature = "smol", not(feature = "tokio"), not(feature = "async-std")))] {
-            anyscope_smol::run(main)
-        } else if #[cfg(all(feature = "async-std", not(feature = "tokio"), not(feature = "smol")))] {
-            anyscope_async_std::run(main)
-        } else if #[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))] {
-            drop(main);
-            panic!("anyscope has several backends enabled and `run` cannot choose: call the one that \
-                    is meant, as `anyscope::tokio::run`")
-        } else {
-            drop(main);
-            panic!("anyscope has no backend: enable one of its features `tokio`, `smol` and `async-std`")
-        }
-    }
-}
-
 /// Opens a group on the [current runtime](current_runtime), which is looked for at the first poll.
-/// Its error type is [`BoxError`], so that `?` takes any error; otherwise it is
-/// [`Group::group`].
+/// Its error type is [`BoxError`], so that `?` takes any error and `Ok(())` needs no annotation;
+/// [`group_of`] is for an error type of your own.
+///
+/// Runs `body` with a handle to spawn with, and returns when the body and every descendant have
+/// ended (G1). Otherwise it is [`Group::group`].
 ///
 /// # Errors
 ///
-/// See [`Group::group`].
+/// A [`GroupError`](crate::GroupError) with the cause, if the group was cancelled, and all failures,
+/// if there were any (G7).
 ///
 /// # Panics
 ///
-/// If there is no current runtime; and see [`Group::group`].
+/// When polled, if there is no current runtime; and with the first panic of its body and tasks,
+/// after all have ended (P1), unless [`GroupFuture::panics`] says otherwise.
 ///
 /// # Cancel safety
 ///
-/// See [`Group::group`].
+/// Dropping the future cancels all descendants at once and does not block; the enclosing group, or
+/// `run`, waits for them (G2).
 ///
 /// # Examples
 ///
@@ -68,6 +45,31 @@ pub fn run<F: Future>(main: F) -> F::Output {
 ///     })
 ///     .await
 /// }
+/// # #[cfg(feature = "tokio")]
+/// assert_eq!(anyscope::tokio::run(both()).unwrap(), 3);
+/// ```
+///
+/// A task cannot borrow what may be gone before it, for it may run on another thread and longer than
+/// the caller's frame; [`scope`] is for that:
+///
+/// ```compile_fail,E0597
+/// use anyscope::prelude::*;
+///
+/// async fn count(text: String) -> Result<usize, GroupError> {
+///     group(async |g| Ok(g.spawn(async { Ok(text.len()) }).await?)).await
+/// }
+/// ```
+///
+/// Nor can it hold or give what must stay on its thread:
+///
+/// ```compile_fail,E0277
+/// use anyscope::prelude::*;
+///
+/// let _ = group(async |g| {
+///     let shared = std::rc::Rc::new(1);
+///     g.spawn(std::future::ready(Ok(shared)));
+///     Ok(())
+/// });
 /// ```
 #[track_caller]
 pub fn group<B, F, T>(body: B) -> GroupFuture<AnyRuntime, BoxError, B, F, T>
@@ -78,7 +80,24 @@ where
     group_of(body)
 }
 
-/// Like [`group()`], with an error type of your own.
+/// Like [`group()`], with an error type of your own, which goes through untouched and unboxed (E6).
+/// It needs `From<TaskError>` where handles are awaited with `?`.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// async fn sum() -> Result<u32, GroupError<TaskError>> {
+///     anyscope::group_of(async |g| {
+///         let a = g.spawn(async { Ok(1) });
+///         Ok(a.await? + 1)
+///     })
+///     .await
+/// }
+/// # #[cfg(feature = "tokio")]
+/// assert_eq!(anyscope::tokio::run(sum()).unwrap(), 2);
+/// ```
 #[track_caller]
 pub fn group_of<E, B, F, T>(body: B) -> GroupFuture<AnyRuntime, E, B, F, T>
 where
@@ -89,12 +108,92 @@ where
     GroupFuture::with_late_runtime(current_runtime, body)
 }
 
-/// Runs a closure that blocks on the blocking pool of the [current runtime](current_runtime):
-/// [`Group::spawn_blocking`].
+/// Opens a local scope: children may borrow from the caller and need not be `Send`; they run
+/// concurrently inside the caller's task, on any executor, and no runtime is needed (S1).
+///
+/// Its error type is [`BoxError`], so that `?` takes any error; [`scope_of`] is for one of your own,
+/// and says the rest.
+///
+/// # Errors
+///
+/// A [`GroupError`](crate::GroupError), as from [`group()`].
+///
+/// # Panics
+///
+/// With the first panic of its body and children, after all have ended (P1).
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the body and all children in place, before the drop returns.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// async fn total(lines: &[&str]) -> Result<i64, GroupError> {
+///     let (head, tail) = lines.split_at(lines.len() / 2);
+///     let sum = async |part: &[&str]| -> Result<i64, BoxError> {
+///         part.iter().map(|line| Ok(line.parse::<i64>()?)).sum()
+///     };
+///     scope(async |s| {
+///         let a = s.spawn(sum(head));
+///         let b = s.spawn(sum(tail));
+///         Ok(a.await? + b.await?)
+///     })
+///     .await
+/// }
+/// # #[cfg(feature = "smol")]
+/// assert_eq!(anyscope::smol::run(total(&["1", "2", "3"])).unwrap(), 6);
+/// ```
+#[track_caller]
+pub fn scope<'env, T, B, F>(body: B) -> ScopeFuture<'env, BoxError, T, B, F>
+where
+    B: FnOnce(Scope<'env, BoxError>) -> F,
+    F: Future<Output = Result<T, BoxError>> + 'env,
+    T: 'env,
+{
+    scope_of(body)
+}
+
+/// Like [`scope`], with an error type of your own.
+///
+/// What holds for a [group](group()) holds here, as far as no thread and no spawned task is involved
+/// (S2). There is no parallelism: borrowing and running on several threads at once cannot be had
+/// together in safe Rust without blocking in a destructor.
+#[track_caller]
+pub fn scope_of<'env, E, T, B, F>(body: B) -> ScopeFuture<'env, E, T, B, F>
+where
+    E: AsDynError,
+    B: FnOnce(Scope<'env, E>) -> F,
+    F: Future<Output = Result<T, E>> + 'env,
+    T: 'env,
+{
+    anyscope_core::scope(body)
+}
+
+/// Runs a closure that blocks on the blocking pool of the [current runtime](current_runtime) (B1).
+///
+/// It is a job of whatever group encloses the caller, which waits for it and cancels it before it
+/// starts (B3); where none does, it is left to the runtime. Its value is plain: what to do with a
+/// `Result` is the caller's business, and its panic is a value at the handle (P4). Dropping the
+/// handle lets it run on (B4).
 ///
 /// # Panics
 ///
 /// If there is no current runtime.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// async fn manifest() -> Result<String, BoxError> {
+///     Ok(spawn_blocking(|| std::fs::read_to_string("Cargo.toml")).await??)
+/// }
+/// # #[cfg(feature = "tokio")]
+/// assert!(anyscope::tokio::run(manifest()).unwrap().contains("anyscope"));
+/// ```
 #[track_caller]
 pub fn spawn_blocking<C, T>(job: C) -> TaskHandle<T>
 where
@@ -104,11 +203,25 @@ where
     current_runtime().spawn_blocking(job)
 }
 
-/// Runs a computation on the CPU pool: [`Group::spawn_cpu`].
+/// Runs a computation on the CPU pool, which is apart from async and blocking threads (U1); otherwise
+/// as [`spawn_blocking`]. A long one should ask [`check_cancelled`](crate::check_cancelled) now and
+/// then (U3).
 ///
 /// # Panics
 ///
 /// If there is no [current runtime](current_runtime).
+///
+/// # Examples
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// async fn sum(numbers: Vec<u64>) -> Result<u64, TaskError> {
+///     spawn_cpu(move || numbers.iter().sum()).await
+/// }
+/// # #[cfg(feature = "tokio")]
+/// assert_eq!(anyscope::tokio::run(sum(vec![1, 2, 3])).unwrap(), 6);
+/// ```
 #[track_caller]
 pub fn spawn_cpu<C, T>(job: C) -> TaskHandle<T>
 where
@@ -118,8 +231,8 @@ where
     current_runtime().spawn_cpu(job)
 }
 
-/// Waits for `duration` on the timer of the [current runtime](current_runtime) (R4). The time begins
-/// at the first poll.
+/// Waits for `duration` on the timer of the [current runtime](current_runtime). The time begins at
+/// the first poll; zero is over at once (R4).
 ///
 /// # Panics
 ///
@@ -128,12 +241,24 @@ where
 /// # Cancel safety
 ///
 /// Nothing is lost if it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope::prelude::*;
+///
+/// # #[cfg(feature = "tokio")]
+/// anyscope::tokio::run(async {
+///     sleep(Duration::from_millis(1)).await;
+/// });
+/// ```
 pub async fn sleep(duration: Duration) {
     current_runtime().sleep(duration).await;
 }
 
-/// The value of `future`, or [`Elapsed`] if it is not ready in time: [`Timer::timeout`]. The time
-/// begins at the first poll.
+/// The value of `future`, or [`Elapsed`] if it is not ready in time (D1). The time begins at the
+/// first poll; a value that is ready at the same poll wins, and `future` is gone before this returns.
 ///
 /// # Errors
 ///
@@ -146,6 +271,20 @@ pub async fn sleep(duration: Duration) {
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope::prelude::*;
+///
+/// # #[cfg(feature = "tokio")]
+/// anyscope::tokio::run(async {
+///     let hour = Duration::from_secs(3600);
+///     assert_eq!(timeout(hour, async { 7 }).await, Ok(7));
+///     assert!(timeout(Duration::ZERO, std::future::pending::<()>()).await.is_err());
+/// });
+/// ```
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
     current_runtime().timeout(duration, future).await
 }

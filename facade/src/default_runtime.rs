@@ -15,30 +15,129 @@ static DEFAULT: OnceLock<AnyRuntime> = OnceLock::new();
 /// 1. the runtime of the current task,
 /// 2. the one that was [set as default](set_default_runtime),
 /// 3. with the feature `tokio`, the tokio runtime that this code runs in,
-/// 4. with exactly one backend enabled, its global runtime (smol and async-std have one),
+/// 4. with exactly one backend enabled, its global runtime, which smol and async-std have,
 /// 5. none: a panic that names the fix.
 ///
-/// Enabling a second backend therefore never moves a program to another runtime silently (R2).
+/// Features add up over all crates of a program, so a dependency may enable a second backend. Then 4
+/// no longer applies, and a program that relied on it is told so instead of being moved to another
+/// runtime (R2). Only code that ran inside a tokio runtime without the feature `tokio`, and therefore
+/// on another one, finds tokio's by 3 once somebody enables it. Whoever wants none of this takes a
+/// runtime as a value.
 ///
 /// # Panics
 ///
-/// If there is none of these.
+/// If there is none of these, with the text of [`NoRuntime`].
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "smol")]
+/// anyscope::smol::run(async {
+///     // Whatever else is enabled: inside a task of smol it is smol.
+///     let rt = anyscope::current_runtime();
+///     assert!(format!("{rt:?}").contains("Smol"));
+/// });
+/// ```
+#[track_caller]
 pub fn current_runtime() -> AnyRuntime {
-    TaskContext::current()
-        .and_then(|current| current.runtime())
-        .or_else(|| DEFAULT.get().cloned())
-        .or_else(current_tokio)
-        .unwrap_or_else(only_backend)
+    match try_current_runtime() {
+        Ok(runtime) => runtime,
+        Err(none) => panic!("{none}"),
+    }
 }
 
-/// Sets the default runtime of the process, for ambient calls outside any task.
+/// Like [`current_runtime`], for those who can do without.
 ///
 /// # Errors
 ///
-/// [`DefaultAlreadySet`]: it can be set once, so that nobody moves what another part relies on.
+/// [`NoRuntime`], whose text names the fix.
+pub fn try_current_runtime() -> Result<AnyRuntime, NoRuntime> {
+    TaskContext::current()
+        .and_then(|current| current.runtime())
+        .or_else(default_runtime)
+        .or_else(current_tokio)
+        .or_else(only_backend)
+        .ok_or(NoRuntime(()))
+}
+
+/// Sets the default runtime of the process, for ambient calls outside any task. A tokio runtime is
+/// not kept running by this, and an executor of your own is not either.
+///
+/// # Errors
+///
+/// [`DefaultAlreadySet`]: it can be set once, and the first stays.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "smol")] {
+/// use anyscope::smol::Smol;
+///
+/// anyscope::set_default_runtime(Smol::global()).expect("nobody has set one before main");
+/// assert_eq!(anyscope::run(async { 7 }), 7);
+/// # }
+/// ```
 pub fn set_default_runtime<R: Runtime>(runtime: R) -> Result<(), DefaultAlreadySet> {
     DEFAULT.set(AnyRuntime::new(runtime)).map_err(|_| DefaultAlreadySet(()))
 }
+
+/// The one that was set.
+pub(crate) fn default_runtime() -> Option<AnyRuntime> {
+    DEFAULT.get().cloned()
+}
+
+/// The tokio runtime that this code runs in.
+pub(crate) fn current_tokio() -> Option<AnyRuntime> {
+    cfg_if! {
+        if #[cfg(feature = "tokio")] {
+            anyscope_tokio::Tokio::current().ok().map(AnyRuntime::new)
+        } else {
+            None
+        }
+    }
+}
+
+/// tokio has no global runtime, so there is nothing to choose where it is the only one.
+fn only_backend() -> Option<AnyRuntime> {
+    cfg_if! {
+        if #[cfg(all(feature = "smol", not(any(feature = "tokio", feature = "async-std"))))] {
+            Some(AnyRuntime::new(anyscope_smol::Smol::global()))
+        } else if #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))] {
+            Some(AnyRuntime::new(anyscope_async_std::AsyncStd::global()))
+        } else {
+            None
+        }
+    }
+}
+
+/// There is no [current runtime](current_runtime).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRuntime(());
+
+impl NoRuntime {
+    const TEXT: &'static str = {
+        cfg_if! {
+            if #[cfg(not(any(feature = "tokio", feature = "smol", feature = "async-std")))] {
+                "anyscope has no backend: enable one of its features `tokio`, `smol` and \
+                 `async-std`, or call `anyscope::set_default_runtime`"
+            } else if #[cfg(not(any(feature = "smol", feature = "async-std")))] {
+                "anyscope was called outside a tokio runtime: call it inside one, as in \
+                 `anyscope::run`, or call `anyscope::set_default_runtime` first"
+            } else {
+                "anyscope has several backends enabled and cannot choose: call it inside a task, \
+                 as in `anyscope::tokio::run`, or call `anyscope::set_default_runtime` first"
+            }
+        }
+    };
+}
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::TEXT)
+    }
+}
+
+impl Error for NoRuntime {}
 
 /// The default runtime was already set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,32 +150,3 @@ impl fmt::Display for DefaultAlreadySet {
 }
 
 impl Error for DefaultAlreadySet {}
-
-fn current_tokio() -> Option<AnyRuntime> {
-    cfg_if! {
-        if #[cfg(feature = "tokio")] {
-            anyscope_tokio::Tokio::current().ok().map(AnyRuntime::new)
-        } else {
-            None
-        }
-    }
-}
-
-fn only_backend() -> AnyRuntime {
-    cfg_if! {
-        if #[cfg(all(feature = "smol", not(feature = "tokio"), not(feature = "async-std")))] {
-            AnyRuntime::new(anyscope_smol::Smol::global())
-        } else if #[cfg(all(feature = "async-std", not(feature = "tokio"), not(feature = "smol")))] {
-            AnyRuntime::new(anyscope_async_std::AsyncStd::global())
-        } else if #[cfg(not(any(feature = "tokio", feature = "smol", feature = "async-std")))] {
-            panic!("anyscope has no backend: enable one of its features `tokio`, `smol` and \
-                    `async-std`, or call `anyscope::set_default_runtime`")
-        } else if #[cfg(not(any(feature = "smol", feature = "async-std")))] {
-            panic!("anyscope was called outside a tokio runtime: call it inside one, for example in \
-                    `anyscope::run`, or call `anyscope::set_default_runtime` first")
-        } else {
-            panic!("anyscope has several backends enabled and cannot choose: call it inside a task, \
-                    or call `anyscope::set_default_runtime` first")
-        }
-    }
-}

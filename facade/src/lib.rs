@@ -1,5 +1,5 @@
-//! Structured concurrency for any async runtime: nothing outlives its scope, on any runtime, even
-//! when futures are dropped.
+//! Structured concurrency for any async runtime: nothing outlives its scope, even when futures are
+//! dropped.
 //!
 //! Libraries depend on this crate without features, take a runtime as `R: Runtime` or as an
 //! [`AnyRuntime`], and open groups on it. Applications enable the feature of their runtime and may
@@ -8,19 +8,19 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tokio` | [`tokio`](mod@crate::tokio): groups on a tokio runtime |
-//! | `smol` | `smol`: groups on smol's global executor or your own |
-//! | `async-std` | `async_std`: groups on async-std, which is discontinued |
+//! | `tokio` | `anyscope::tokio`: groups on a tokio runtime |
+//! | `smol` | `anyscope::smol`: groups on smol's global executor or your own |
+//! | `async-std` | `anyscope::async_std`: groups on async-std, which is discontinued |
 //!
-//! A feature only adds names: it never changes what existing code does, except that two of them
-//! leave the ambient functions without an only choice, and then they say so.
+//! There is no default feature, and a feature only adds names. What happens to the ambient functions
+//! when several are enabled is part of [the rule](current_runtime).
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(feature = "tokio"), allow(rustdoc::broken_intra_doc_links))]
 
 mod ambient;
 mod default_runtime;
 pub mod prelude;
+mod run;
 
 #[cfg(feature = "tokio")]
 pub use anyscope_tokio as tokio;
@@ -31,7 +31,7 @@ pub use anyscope_smol as smol;
 #[cfg(feature = "async-std")]
 pub use anyscope_async_std as async_std;
 
-pub use ambient::{group, group_of, run, sleep, spawn_blocking, spawn_cpu, timeout};
+pub use ambient::{group, group_of, scope, scope_of, sleep, spawn_blocking, spawn_cpu, timeout};
 pub use anyscope_core::{
     AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
     CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
@@ -39,10 +39,14 @@ pub use anyscope_core::{
     LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
     RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
     TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
-    check_cancelled, panic_message, remote, root_future, scope, set_unhandled_hook, unhandled,
+    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, unhandled,
 };
-pub use default_runtime::{DefaultAlreadySet, current_runtime, set_default_runtime};
+pub use default_runtime::{
+    DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
+};
+pub use run::run;
 
+/// The README's examples are tests of this crate.
 #[cfg(all(doctest, feature = "tokio", feature = "smol", feature = "async-std"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
