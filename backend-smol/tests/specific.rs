@@ -44,7 +44,7 @@ fn r2_tasks_run_on_the_executor_that_they_were_given_to() {
 fn r6_values_of_one_executor_share_the_root() {
     let executor = Arc::new(Executor::new());
     let (finish, finished) = smol::channel::bounded::<()>(1);
-    drop(Smol::from_executor(&executor).spawn_detached(async move { drop(finished.recv().await) }));
+    drop(Smol::from_executor(&executor).spawn_detached(async move { finished.recv().await }));
     let other = Arc::new(Executor::new());
     smol::block_on(Smol::from_executor(&other).drained());
     let mut drained = Smol::from_executor(&executor).drained();

@@ -275,7 +275,8 @@ fn u3_plain_value_is_never_a_failure_of_the_group<R: Runtime>(env: &Env<R>) {
 }
 
 fn u3_try_forms_fail_the_group<R: Runtime>(env: &Env<R>) {
-    let spawns: [fn(&GroupHandle<BoxError, R>) -> TaskHandle<u32, R>; 2] = [
+    type Spawn<R> = fn(&GroupHandle<BoxError, R>) -> TaskHandle<u32, R>;
+    let spawns: [Spawn<R>; 2] = [
         |g| g.try_spawn_cpu(|| "x".parse::<u32>()),
         |g| g.try_spawn_blocking(|| "x".parse::<u32>()),
     ];

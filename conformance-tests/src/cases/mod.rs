@@ -3,6 +3,7 @@
 
 mod cancel;
 mod causes;
+mod containment;
 mod context;
 mod dropping;
 mod echoes;
@@ -35,8 +36,10 @@ use crate::env::Env;
 pub(crate) struct Case<R> {
     pub(crate) name: &'static str,
     pub(crate) needs_shutdown: bool,
-    pub(crate) run: Box<dyn Fn(&Env<R>) + Send + Sync>,
+    pub(crate) run: Run<R>,
 }
+
+type Run<R> = Box<dyn Fn(&Env<R>) + Send + Sync>;
 
 impl<R> Case<R> {
     /// The case shuts the runtime down.
@@ -61,6 +64,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
         cancel::cases(),
         causes::cases(),
+        containment::cases(),
         context::cases(),
         dropping::cases(),
         echoes::cases(),

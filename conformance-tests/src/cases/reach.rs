@@ -244,7 +244,9 @@ fn c8_cancellation_reaches_every_depth<R: Runtime>(env: &Env<R>) {
                 eventually(&rt, "all have begun", || groups.lock().unwrap().len() == DEPTH).await;
                 let wakes = Count::new();
                 let counting = wakes.clone();
-                let waker = Waker::from(Arc::new(Calls(move || drop(counting.add()))));
+                let waker = Waker::from(Arc::new(Calls(move || {
+                    counting.add();
+                })));
                 let groups = groups.lock().unwrap().clone();
                 let mut watchers: Vec<_> = groups.iter().map(GroupHandle::cancelled).collect();
                 for watcher in &mut watchers {
@@ -325,7 +327,10 @@ fn c10_waiting_for_a_slow_child_costs_no_polls<R: Runtime>(env: &Env<R>) {
                 let (polls, handle, gate) = (Count::new(), Shelf::default(), Gate::new());
                 let slow = slow_group(rt.clone(), handle.clone(), gate.clone());
                 let slow = counted(polls.clone(), slow);
-                let waiting = outer.spawn(async { Ok(assert_cancelled(slow.await, "slow")) });
+                let waiting = outer.spawn(async {
+                    assert_cancelled(slow.await, "slow");
+                    Ok(())
+                });
                 let g = draining(&rt, &handle).await;
                 let before = polls.get();
                 for _ in 0..200 {

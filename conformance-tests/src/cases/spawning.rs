@@ -8,7 +8,7 @@ use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskHandle};
 use super::{Case, case};
 use crate::env::Env;
 use crate::held::Held;
-use crate::probe::{Count, Gate, Outcome, eventually, never};
+use crate::probe::{Count, Gate, Outcome, eventually};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

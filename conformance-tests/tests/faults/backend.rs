@@ -19,7 +19,7 @@ use futures_executor::ThreadPool;
 use crate::threads::{Alarm, Threads};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     SwallowsPanic,
     LeaksTask,
@@ -35,13 +35,13 @@ pub enum Fault {
 }
 
 #[derive(Clone)]
-pub struct Faulty {
+pub(crate) struct Faulty {
     inner: Threads,
     fault: Fault,
 }
 
 impl Faulty {
-    pub fn start(fault: Fault) -> Self {
+    pub(crate) fn start(fault: Fault) -> Self {
         let pool = ThreadPool::builder().pool_size(2).name_prefix(WORKER).create().unwrap();
         Self { inner: Threads { pool, root: Root::new() }, fault }
     }
@@ -80,7 +80,7 @@ impl Spawner for Faulty {
     }
 }
 
-pub struct FaultyHandle<T> {
+pub(crate) struct FaultyHandle<T> {
     inner: RemoteHandle<T>,
     fault: Fault,
 }

@@ -69,8 +69,7 @@ impl<E: AsDynError> fmt::Display for ErrorGroup<E> {
         if f.alternate() {
             return tree::draw(f, "", self);
         }
-        tree::count_line(f, self)?;
-        write!(f, "; first: {}", self.first())
+        tree::line(f, "", self)
     }
 }
 

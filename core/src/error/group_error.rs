@@ -74,10 +74,7 @@ impl<E: AsDynError> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.failures, &self.cancelled) {
             (Some(failures), _) if f.alternate() => tree::draw(f, &self.suffix(), failures),
-            (Some(failures), _) => {
-                tree::count_line(f, failures)?;
-                write!(f, "{}; first: {}", self.suffix(), failures.first())
-            }
+            (Some(failures), _) => tree::line(f, &self.suffix(), failures),
             (None, Some(marker)) => write!(f, "group {marker}"),
             (None, None) => f.write_str("group ended"),
         }

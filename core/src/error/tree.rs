@@ -11,6 +11,39 @@ pub(crate) fn count_line<E>(f: &mut fmt::Formatter<'_>, group: &ErrorGroup<E>) -
     write!(f, "group failed: {} failure{plural}", group.len())
 }
 
+/// The one line: the counts from the top down to the first failure that is no group, with a limit
+/// on the levels that are written and without recursion (E4).
+pub(crate) fn line<E: AsDynError>(
+    f: &mut fmt::Formatter<'_>,
+    suffix: &str,
+    group: &ErrorGroup<E>,
+) -> fmt::Result {
+    count_line(f, group)?;
+    f.write_str(suffix)?;
+    let (mut failure, mut level) = (group.first(), 0);
+    while let FailureKind::Group(inner) = failure.kind() {
+        let Some(group) = inner.failures() else { break };
+        level += 1;
+        if level <= LEVELS_IN_LINE {
+            write!(f, "; first: {}: ", failure.task())?;
+            count_line(f, group)?;
+            f.write_str(&inner.suffix())?;
+        }
+        failure = group.first();
+    }
+    if level > LEVELS_IN_LINE {
+        write!(f, "; {} levels below", level - LEVELS_IN_LINE)?;
+    }
+    write!(f, "; first: {}: ", failure.task())?;
+    match failure.kind() {
+        FailureKind::Error(error) => write!(f, "{}", error.as_dyn_error()),
+        FailureKind::Panic(panic) => write!(f, "{panic}"),
+        FailureKind::Group(inner) => f.write_str(&inner.suffix()),
+    }
+}
+
+const LEVELS_IN_LINE: usize = 4;
+
 /// Draws the tree without recursion, so that depth does not use the stack (E4).
 pub(crate) fn draw<E: AsDynError>(
     f: &mut fmt::Formatter<'_>,
@@ -75,6 +108,9 @@ fn draw_chain<E>(
 
 const CHAIN_LIMIT: usize = 16;
 
+/// From here on levels are counted instead of drawn, so that a deep tree takes linear space.
+const LEVELS_DRAWN: usize = 32;
+
 /// A bar for each level that has more failures to come.
 struct Bars<'a, 'b, E> {
     levels: &'a Levels<'b, E>,
@@ -82,9 +118,14 @@ struct Bars<'a, 'b, E> {
 
 impl<E> fmt::Display for Bars<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.levels
-            .iter()
-            .try_for_each(|level| f.write_str(if level.len() == 0 { "   " } else { "│  " }))
+        let (drawn, deeper) = self.levels.split_at(self.levels.len().min(LEVELS_DRAWN));
+        for level in drawn {
+            f.write_str(if level.len() == 0 { "   " } else { "│  " })?;
+        }
+        match deeper.len() {
+            0 => Ok(()),
+            more => write!(f, "[+{more}] "),
+        }
     }
 }
 
