@@ -215,14 +215,20 @@ fn p4_panic_of_a_job_nobody_awaits_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
 fn fail_and_drop<R: Runtime>(env: &Env<R>, name: &str, fails: fn() -> Result<(), BoxError>) {
     assert!(lost(name).is_empty());
     env.block_on(async |rt: R| {
-        let failed = Count::new();
+        let (failed, polled) = (Count::new(), Gate::new());
         let group = rt.group::<BoxError, (), _, _>(async |g| {
-            let (count, task) = (failed.clone(), g.task(async move { fails() }));
+            let (count, gate) = (failed.clone(), polled.clone());
+            let task = g.task(async move {
+                gate.wait().await;
+                fails()
+            });
             task.name(name).on_done(move |_| drop(count.on_drop())).spawn();
             never().await
         });
+        // It fails only when nobody polls the group any more.
         let mut group = Box::pin(group.policy(Supervise));
         assert!(poll_once(group.as_mut()).is_pending());
+        polled.open();
         eventually(&rt, "the task has failed", || failed.get() == 1).await;
         drop(group);
         rt.drained().await;

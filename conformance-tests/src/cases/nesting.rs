@@ -229,7 +229,7 @@ fn g15_failure_of_the_deepest_nests_all_the_way_up<R: Runtime>(env: &Env<R>) {
         assert_eq!(layer.error().unwrap().to_string(), "deepest");
         let (line, tree) = (error.to_string(), format!("{error:#}"));
         assert!(line.ends_with("deepest") && line.len() < 2_000, "{} bytes", line.len());
-        assert!(tree.ends_with("deepest") && tree.lines().count() == DEPTH + 2);
+        assert!(tree.ends_with("deepest") && tree.lines().count() == DEPTH + 3);
         drop(error);
     });
 }
