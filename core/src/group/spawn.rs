@@ -60,7 +60,7 @@ where
     where
         C: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        self.on_done = Some(Box::new(on_done));
+        self.on_done = Some(Callback::new(on_done));
         self
     }
 
@@ -107,7 +107,7 @@ pub(crate) fn spawn_task<E, R, F, D>(
     group: &GroupHandle<E, R>,
     info: TaskInfo,
     future: F,
-    on_done: D,
+    mut on_done: D,
 ) -> TaskHandle<F::Value, R>
 where
     E: AsDynError,

@@ -16,7 +16,8 @@ use crate::task::TaskError;
 use crate::unhandled::{self, UnhandledKind};
 
 pin_project! {
-    /// What it adds to the user's future: the group's pointer and a key, 16 bytes.
+    /// What it adds to the user's future: the group's pointer and a key, 16 bytes, and what it takes
+    /// to say that the future is gone, at most 8.
     pub(crate) struct TaskFuture<R, E, F, D>
     where
         R: Runtime,
@@ -26,7 +27,7 @@ pin_project! {
     {
         #[pin]
         driven: Driven<F>,
-        on_done: Option<D>,
+        on_done: D,
         core: PhantomData<fn() -> (R, E)>,
     }
 
@@ -67,7 +68,7 @@ where
 
 impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> TaskFuture<R, E, F, D> {
     pub(crate) fn new(future: F, unit: Unit, on_done: D) -> Self {
-        Self { driven: Driven::new(future, unit), on_done: Some(on_done), core: PhantomData }
+        Self { driven: Driven::new(future, unit), on_done, core: PhantomData }
     }
 }
 
@@ -88,7 +89,7 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
 /// counts the task as ended (T1, T5).
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
     mut driven: Pin<&mut Driven<F>>,
-    on_done: &mut Option<D>,
+    on_done: &mut D,
     end: End<F::Output>,
 ) -> Output<F::Value> {
     let unit = driven.unit().expect("a task ends once");
@@ -98,7 +99,7 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
-    if let Some(on_done) = on_done.take() {
+    if D::CALLS {
         driven.as_mut().run_in_context(|| on_done.call(outcome.as_ref()));
     }
     let output = Output::new(outcome);
@@ -110,22 +111,37 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
 
 /// What is called with a task's outcome before the task counts as ended (T5).
 pub(crate) trait OnDone<T>: Send {
-    fn call(self, outcome: Result<&T, &TaskError>);
+    /// Whether there may be something to call.
+    const CALLS: bool = true;
+
+    fn call(&mut self, outcome: Result<&T, &TaskError>);
 }
 
 /// No callback, and no bytes for it.
 pub(crate) struct NoCallback;
 
 impl<T> OnDone<T> for NoCallback {
-    fn call(self, _: Result<&T, &TaskError>) {}
+    const CALLS: bool = false;
+
+    fn call(&mut self, _: Result<&T, &TaskError>) {}
 }
 
-/// A user's callback.
-pub(crate) type Callback<T> = Box<dyn FnOnce(Result<&T, &TaskError>) + Send>;
+/// A user's callback, until it is called.
+pub(crate) struct Callback<T>(Option<BoxedCallback<T>>);
+
+type BoxedCallback<T> = Box<dyn FnOnce(Result<&T, &TaskError>) + Send>;
+
+impl<T> Callback<T> {
+    pub(crate) fn new(callback: impl FnOnce(Result<&T, &TaskError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(callback)))
+    }
+}
 
 impl<T> OnDone<T> for Callback<T> {
-    fn call(self, outcome: Result<&T, &TaskError>) {
-        self(outcome);
+    fn call(&mut self, outcome: Result<&T, &TaskError>) {
+        if let Some(callback) = self.0.take() {
+            callback(outcome);
+        }
     }
 }
 
