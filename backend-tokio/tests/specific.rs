@@ -136,3 +136,28 @@ fn run_waits_for_what_was_dropped_in_it_and_refuses_to_nest() {
     let text = anyscope_core::panic_message(&*nested.unwrap_err()).to_owned();
     assert!(text.contains("await the future instead"), "{text}");
 }
+
+/// Runs itself again, because the process that aborts is the one that tests.
+#[test]
+fn p2_abort_policy_ends_the_process() {
+    const INSIDE: &str = "ANYSCOPE_TEST_ABORT";
+    if std::env::var_os(INSIDE).is_some() {
+        let group = |g: anyscope_core::GroupHandle<BoxError, Tokio>| async move {
+            g.spawn::<_, ()>(async { panic!("aborts") });
+            std::future::pending::<Result<(), BoxError>>().await
+        };
+        let runtime = multi_thread();
+        let aborting = value_of(&runtime).group(group).panics(anyscope_core::PanicPolicy::Abort);
+        drop(runtime.block_on(aborting));
+        std::process::exit(0);
+    }
+    let this = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(this)
+        .args(["--exact", "p2_abort_policy_ends_the_process"])
+        .env(INSIDE, "1")
+        .output();
+    let status = output.unwrap().status;
+    assert!(!status.success());
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "SIGABRT");
+}
