@@ -1,155 +1,157 @@
-//! The engine: walks the tree with a group for each directory and hashes what it finds.
+//! The engine: a group for each directory, a task for each batch of small files and for each large
+//! file. It runs on any runtime and names none.
 
+use std::fs::File;
+use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyscope::{CancelCause, GroupError, GroupHandle, Runtime, Supervise, TaskHandle};
+use anyscope::{BoxError, CancelCause, GroupError, GroupHandle, Runtime, Supervise};
 use async_lock::Semaphore;
 use sha2::{Digest, Sha256};
 
+use crate::hash::{Sum, hash_contents, hash_piece};
 use crate::progress::Progress;
-use crate::read::{Batch, Large, Listing, PIECE, read_piece};
-use crate::sum::{Sum, SumError, hash_all, hash_more};
+use crate::read::{Batch, new_piece, read_piece};
+use crate::walk::{Found, Listing};
 
-/// Cheap to clone: each task has one.
-#[derive(Clone)]
-pub(crate) struct Engine<R> {
-    runtime: R,
-    /// One for each file or directory that may be open.
-    permits: Arc<Semaphore>,
-    sums: Arc<Mutex<Vec<Sum>>>,
-    progress: Progress,
-}
+/// What the tasks and jobs of one group are started with.
+pub(crate) type Group<R> = GroupHandle<BoxError, R>;
 
 /// How it went.
 pub(crate) struct Report {
     /// Sorted by path.
     pub(crate) sums: Vec<Sum>,
-    pub(crate) found: usize,
+    /// How many files were found and have no sum.
+    pub(crate) missing: usize,
     pub(crate) cancelled: Option<CancelCause>,
-    pub(crate) failed: Option<GroupError<SumError>>,
+    pub(crate) error: Option<GroupError>,
 }
 
-type Group<R> = GroupHandle<SumError, R>;
+/// Hashes all files under the paths; at most `jobs` files and directories are open at once. `opened`
+/// is given the handle of the group that encloses everything: to cancel it, for instance.
+pub(crate) async fn sum_trees<R: Runtime>(
+    runtime: R,
+    paths: Vec<PathBuf>,
+    jobs: usize,
+    opened: impl FnOnce(&Group<R>),
+) -> Report {
+    let (engine, mut handle) = (Engine::new(jobs), None);
+    let group = runtime.group(async |g| {
+        opened(handle.insert(g.clone()));
+        let listing = g.spawn_blocking(move || Listing::of(paths)).await?;
+        engine.spawn_all(&g, listing);
+        Ok(())
+    });
+    // What cannot be read does not stop the rest: the group collects its failures.
+    let error = group.policy(Supervise).await.err();
+    engine.report(handle.and_then(|group| group.cause()), error)
+}
 
-impl<R: Runtime> Engine<R> {
-    pub(crate) fn new(runtime: R, jobs: usize) -> Self {
-        let (permits, progress) = (Arc::new(Semaphore::new(jobs)), Progress::new());
-        Self { runtime, permits, sums: Arc::default(), progress }
+/// What all tasks share.
+#[derive(Clone)]
+struct Engine {
+    /// Whoever has one may have a file or directory open, and pieces of files in memory.
+    permits: Arc<Semaphore>,
+    sums: Arc<Mutex<Vec<Sum>>>,
+    progress: Progress,
+}
+
+impl Engine {
+    fn new(jobs: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(jobs));
+        Self { permits, sums: Arc::default(), progress: Progress::new() }
     }
 
-    /// Hashes all that is under the paths. `opened` is given the handle of the group that does it.
-    pub(crate) async fn run(self, paths: Vec<PathBuf>, opened: impl FnOnce(Group<R>)) -> Report {
-        let mut handle = None;
-        let group = self.runtime.group(async |g| {
-            handle = Some(g.clone());
-            opened(g.clone());
-            for path in paths {
-                let listing = g.spawn_blocking(move || Listing::of(path)).await?;
-                self.spawn_all(&g, listing);
-            }
-            Ok(())
-        });
-        // What cannot be read is no reason to stop the rest.
-        let outcome = group.policy(Supervise).await;
-        self.progress.clear();
-        let mut sums = std::mem::take(&mut *self.lock_sums());
-        sums.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
-        let cancelled = handle.and_then(|group| group.cause());
-        Report { sums, found: self.progress.files_found(), cancelled, failed: outcome.err() }
+    /// Starts what there is to do, and awaits none of it: the group does that.
+    fn spawn_all<R: Runtime>(&self, g: &Group<R>, listing: Listing) {
+        let Listing { directories, files, failed } = listing;
+        self.progress.found(&files);
+        failed.into_iter().for_each(|(path, error)| fail(g, &path, error));
+        directories.into_iter().for_each(|path| self.spawn_directory(g, path));
+        let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(Found::is_large);
+        large.into_iter().for_each(|file| self.spawn_large(g, file.path));
+        Batch::split(small).for_each(|files| self.spawn_batch(g, files));
     }
 
-    /// Spawns a group for each directory, a task for each part of the files, and a failure for each
-    /// error.
-    fn spawn_all(&self, g: &Group<R>, listing: Listing) {
-        listing.directories.into_iter().for_each(|path| drop(self.spawn_directory(g, path)));
-        self.progress.found(listing.files.len());
-        for files in listing.files.chunks(BATCH) {
-            let (engine, group, files) = (self.clone(), g.clone(), files.to_vec());
-            g.spawn(async move { engine.sum_files(&group, files).await });
-        }
-        listing.errors.into_iter().for_each(|error| fail(g, error));
-    }
-
-    fn spawn_directory(&self, g: &Group<R>, path: PathBuf) -> TaskHandle<(), R> {
-        let (engine, name) = (self.clone(), path.display().to_string());
-        let group = self.runtime.group(async move |g| {
-            let permit = engine.permits.acquire_arc().await;
-            let listing = g.spawn_blocking(move || Listing::inside(&path)).await?;
+    /// A directory is a group of its own inside this one: what fails in it is one branch of the error.
+    fn spawn_directory<R: Runtime>(&self, g: &Group<R>, path: PathBuf) {
+        let (engine, name) = (self.clone(), name_of(&path));
+        let group = g.runtime().group(async move |g| {
+            let permit = engine.permits.acquire().await;
+            let listing = g.spawn_blocking(move || Listing::inside(&path)).await??;
             drop(permit);
             engine.spawn_all(&g, listing);
             Ok(())
         });
-        g.spawn_nested(group.name(name).policy(Supervise))
+        g.spawn_nested(group.name(name).policy(Supervise));
     }
 
-    /// Reads on the blocking pool, hashes on the CPU pool, until all files of the list are done.
-    async fn sum_files(&self, g: &Group<R>, mut files: Vec<PathBuf>) -> Result<(), SumError> {
-        while !files.is_empty() {
-            let _permit = self.permits.acquire().await;
-            let batch = g.spawn_blocking(move || Batch::read(files)).await?;
-            let sums = g.spawn_cpu(move || hash_all(batch.small)).await?;
-            self.add(sums);
-            for large in batch.large {
-                let path = large.path.clone();
-                match self.sum_large(g, large).await? {
-                    Ok(sum) => self.add(vec![sum]),
-                    Err(error) => fail(g, SumError::Unreadable(path, error)),
-                }
-            }
-            batch.errors.into_iter().for_each(|error| fail(g, error));
-            files = batch.rest;
-        }
+    fn spawn_batch<R: Runtime>(&self, g: &Group<R>, files: Vec<Found>) {
+        let (engine, group) = (self.clone(), g.clone());
+        g.spawn(async move { engine.sum_batch(&group, files).await });
+    }
+
+    /// Reads small files in one blocking job, then hashes them in one CPU job.
+    async fn sum_batch<R: Runtime>(&self, g: &Group<R>, files: Vec<Found>) -> Result<(), BoxError> {
+        let _permit = self.permits.acquire().await;
+        let batch = g.spawn_blocking(|| Batch::read(files)).await?;
+        let Batch { contents, grown, failed } = batch;
+        self.progress.read(contents.len());
+        let sums = g.spawn_cpu(|| hash_contents(contents)).await?;
+        self.add(sums);
+        grown.into_iter().for_each(|path| self.spawn_large(g, path));
+        failed.into_iter().for_each(|(path, error)| fail(g, &path, error));
         Ok(())
     }
 
-    /// Reads the next piece while the last one is hashed: two pieces in memory, however large the
-    /// file.
-    async fn sum_large(
-        &self,
-        g: &Group<R>,
-        large: Large,
-    ) -> Result<std::io::Result<Sum>, SumError> {
-        let Large { path, mut file, mut piece } = large;
-        let (mut hash, mut next) = (Sha256::new(), Vec::with_capacity(PIECE));
-        loop {
-            let is_last = piece.len() < PIECE;
-            let hashing = g.spawn_cpu(move || (hash_more(hash, &piece), piece));
-            if is_last {
-                let digest = hashing.await?.0.finalize().into();
-                return Ok(Ok(Sum { path, digest }));
-            }
-            let reading = g.spawn_blocking(move || {
-                let read = read_piece(&mut file, &mut next);
-                (file, next, read)
-            });
-            let (read_file, read_next, read) = reading.await?;
-            let (hashed, free) = hashing.await?;
-            if let Err(error) = read {
-                return Ok(Err(error));
-            }
-            (file, piece, next, hash) = (read_file, read_next, free, hashed);
+    fn spawn_large<R: Runtime>(&self, g: &Group<R>, path: PathBuf) {
+        let (engine, group, name) = (self.clone(), g.clone(), name_of(&path));
+        g.task(async move { engine.sum_large(&group, path).await }).name(name).spawn();
+    }
+
+    /// Reads the next piece while the last one is hashed, so that two pieces are in memory however
+    /// large the file is. No job waits for another: full pools cannot block each other.
+    async fn sum_large<R: Runtime>(&self, g: &Group<R>, path: PathBuf) -> Result<(), BoxError> {
+        let _permit = self.permits.acquire().await;
+        let file = path.clone();
+        let open = g.spawn_blocking(move || read_piece(File::open(file)?, new_piece()));
+        let (mut file, mut full) = open.await??;
+        let (mut hash, mut spare) = (Sha256::new(), new_piece());
+        while !full.is_empty() {
+            self.progress.read(full.len());
+            let hashing = g.spawn_cpu(move || hash_piece(hash, full));
+            let reading = g.spawn_blocking(move || read_piece(file, spare));
+            (hash, spare) = hashing.await?;
+            (file, full) = reading.await??;
         }
+        self.add(vec![Sum { path, digest: hash.finalize().into() }]);
+        Ok(())
     }
 
-    fn add(&self, sums: Vec<Sum>) {
-        self.progress.done(sums.len());
-        self.lock_sums().extend(sums);
+    fn add(&self, mut sums: Vec<Sum>) {
+        self.sums().append(&mut sums);
     }
 
-    fn lock_sums(&self) -> std::sync::MutexGuard<'_, Vec<Sum>> {
+    fn sums(&self) -> MutexGuard<'_, Vec<Sum>> {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn report(self, cancelled: Option<CancelCause>, error: Option<GroupError>) -> Report {
+        let files = self.progress.finish();
+        let mut sums = mem::take(&mut *self.sums());
+        sums.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+        Report { missing: files - sums.len(), sums, cancelled, error }
+    }
 }
 
-/// Lets a task fail that has the path as its name: so it stands in the group's error.
-fn fail<R: Runtime>(g: &Group<R>, error: SumError) {
-    let name = match &error {
-        SumError::Unreadable(path, _) => Path::display(path).to_string(),
-        SumError::NoValue(error) => error.to_string(),
-    };
-    g.task(async { Err::<(), _>(error) }).name(name).spawn();
+/// Enters a failure into the group: a task that has the path as its name, and fails.
+fn fail<R: Runtime>(g: &Group<R>, path: &Path, error: io::Error) {
+    g.task(async { Err::<(), _>(error.into()) }).name(name_of(path)).spawn();
 }
 
-/// How many files of one directory make a task.
-const BATCH: usize = 64;
+/// A path as failures show it: on one line, and without power over the terminal.
+fn name_of(path: &Path) -> String {
+    path.to_string_lossy().escape_debug().to_string()
+}

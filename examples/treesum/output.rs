@@ -1,90 +1,107 @@
 //! What is printed, and with which code the program ends.
 
-use std::io::{self, BufWriter, ErrorKind, Write, stdout};
-use std::path::Path;
+use std::fmt;
+use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use crate::engine::Report;
-use crate::sum::Sum;
+use crate::hash::Sum;
 
-/// As a shell reports a program that was ended by Ctrl-C.
-pub(crate) const INTERRUPTED: i32 = 130;
+/// As a shell reports a program that Ctrl-C has ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+const USAGE: u8 = 2;
 
 const HELP: &str = "\
-usage: treesum [--runtime tokio|smol|async-std] [--jobs N] PATH...
+usage: treesum [--runtime NAME] [--jobs N] PATH...
 
 Prints the SHA-256 of every regular file under each PATH as sha256sum does, sorted by path.
 Symbolic links are not followed.
 
-  --runtime NAME  what it runs on (default: tokio)
-  -j, --jobs N    how many files are open at once (default: four for each core)
+  --runtime NAME   what it runs on: tokio (default), smol or async-std
+  -j, --jobs N     how many files are open at once (default: four for each core)
+  -h, --help       print this
 
-The exit code is 0, or 1 if something could not be read, 2 for a wrong command line, 130 after
-Ctrl-C.";
+The exit code is 0; 1 if something could not be read or written; 2 for a wrong command line; 130
+after Ctrl-C.
+";
 
 pub(crate) fn help() -> ExitCode {
-    println!("{HELP}");
-    ExitCode::SUCCESS
+    let written = stdout().write_all(HELP.as_bytes());
+    exit_code(written, ExitCode::SUCCESS)
 }
 
-pub(crate) fn usage(error: &str) -> ExitCode {
-    eprintln!("treesum: {error}\n\n{HELP}");
-    ExitCode::from(2)
+pub(crate) fn usage(error: &lexopt::Error) -> ExitCode {
+    complain(format_args!("{error}\nTry 'treesum --help'."));
+    ExitCode::from(USAGE)
 }
 
-pub(crate) fn print(report: Report) -> ExitCode {
-    if let Some(cause) = report.cancelled {
-        let left = report.found - report.sums.len();
-        eprintln!("treesum: cancelled ({cause}): {} files done, {left} not", report.sums.len());
-        return ExitCode::from(INTERRUPTED as u8);
+/// To stderr. If even that cannot be written there is nobody left to tell.
+pub(crate) fn complain(what: fmt::Arguments<'_>) {
+    let _ = writeln!(stderr(), "treesum: {what}");
+}
+
+/// Prints no sums after a cancellation: they would look like all of them.
+pub(crate) fn print(Report { sums, missing, cancelled, error }: Report) -> ExitCode {
+    let written = match &cancelled {
+        None => print_sums(&sums),
+        Some(_) => Ok(()),
+    };
+    if let Some(failures) = error.as_ref().and_then(|error| error.failures()) {
+        complain(format_args!("{failures:#}"));
     }
-    match print_sums(&report.sums) {
+    if let Some(cause) = cancelled {
+        let done = sums.len();
+        complain(format_args!("cancelled ({cause}): {done} files done, {missing} not finished"));
+        return ExitCode::from(INTERRUPTED);
+    }
+    exit_code(written, if error.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A reader that has seen enough, as `head` has, is no error.
+fn exit_code(written: io::Result<()>, otherwise: ExitCode) -> ExitCode {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("treesum: cannot write: {error}");
-            return ExitCode::FAILURE;
-        }
-        _ => {}
-    }
-    match report.failed {
-        None => ExitCode::SUCCESS,
-        Some(error) => {
-            eprintln!("treesum: {error:#}");
+            complain(format_args!("cannot write: {error}"));
             ExitCode::FAILURE
         }
+        _ => otherwise,
     }
 }
 
 fn print_sums(sums: &[Sum]) -> io::Result<()> {
     let mut out = BufWriter::new(stdout().lock());
-    for Sum { path, digest } in sums {
-        print_line(&mut out, path, digest)?;
-    }
+    sums.iter().try_for_each(|sum| print_sum(&mut out, sum))?;
     out.flush()
 }
 
-/// One line as `sha256sum` prints it: a name with a backslash or a line break in it is escaped, and
-/// the line then begins with a backslash.
-fn print_line(out: &mut impl Write, path: &Path, digest: &[u8]) -> io::Result<()> {
+/// A line as `sha256sum` prints it: one with an escaped name begins with a backslash.
+fn print_sum(out: &mut impl Write, Sum { path, digest }: &Sum) -> io::Result<()> {
     let name = path.as_os_str().as_encoded_bytes();
-    let escaped = name.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r'));
-    if escaped {
+    if name.iter().any(|&byte| escape(byte).is_some()) {
         out.write_all(b"\\")?;
     }
-    out.write_all(&hex(digest))?;
+    for &byte in digest {
+        out.write_all(&hex(byte))?;
+    }
     out.write_all(b"  ")?;
-    for byte in name {
-        match byte {
-            b'\\' => out.write_all(b"\\\\")?,
-            b'\n' => out.write_all(b"\\n")?,
-            b'\r' => out.write_all(b"\\r")?,
-            _ => out.write_all(&[*byte])?,
-        }
+    for &byte in name {
+        out.write_all(escape(byte).unwrap_or(&[byte]))?;
     }
     out.write_all(b"\n")
 }
 
-fn hex(digest: &[u8]) -> Vec<u8> {
+fn hex(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    digest.iter().flat_map(digits).collect()
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+/// What stands for a byte that would make the line ambiguous.
+fn escape(byte: u8) -> Option<&'static [u8]> {
+    match byte {
+        b'\\' => Some(b"\\\\"),
+        b'\n' => Some(b"\\n"),
+        b'\r' => Some(b"\\r"),
+        _ => None,
+    }
 }

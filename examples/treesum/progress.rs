@@ -1,33 +1,40 @@
 //! The progress bar, on stderr if that is a terminal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Cheap to clone; hidden where stderr is not a terminal.
+use crate::walk::Found;
+
+/// How much was found and how much of it was read. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    /// Counts bytes. Hides itself where stderr is not a terminal.
+    bar: ProgressBar,
+    /// Relaxed: it is read after all who add to it have ended.
+    files: Arc<AtomicUsize>,
+}
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        // indicatif hides it by itself where stderr is not a terminal.
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} files {elapsed}");
-        Self(bar.with_style(style.expect("the template is right")))
+        let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {elapsed}");
+        Self { bar: bar.with_style(style.expect("the template is right")), files: Arc::default() }
     }
 
-    pub(crate) fn found(&self, files: usize) {
-        self.0.inc_length(files as u64);
+    pub(crate) fn found(&self, files: &[Found]) {
+        self.files.fetch_add(files.len(), Ordering::Relaxed);
+        self.bar.inc_length(files.iter().map(|file| file.size).sum());
     }
 
-    pub(crate) fn done(&self, files: usize) {
-        self.0.inc(files as u64);
+    pub(crate) fn read(&self, bytes: usize) {
+        self.bar.inc(bytes as u64);
     }
 
-    pub(crate) fn files_found(&self) -> usize {
-        self.0.length().map_or(0, |files| files as usize)
-    }
-
-    /// Leaves no trace on the terminal.
-    pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
+    /// Leaves no trace on the terminal, and tells how many files were found.
+    pub(crate) fn finish(&self) -> usize {
+        self.bar.finish_and_clear();
+        self.files.load(Ordering::Relaxed)
     }
 }

@@ -1,113 +1,93 @@
-//! Reading: the blocking jobs, which list directories and read files.
+//! Reading: the blocking jobs that bring files into memory, never more than a piece each.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
+use std::iter;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::sum::SumError;
+use crate::walk::{Found, Unreadable};
 
-/// What a directory holds, or the one file that a path names.
+/// How much one job reads and another hashes: enough to be worth the hand-over, and little enough
+/// to be in the processor's cache still.
+pub(crate) const PIECE: usize = 1 << 20;
+
+/// How many small files one job reads.
+const MOST_FILES: usize = 64;
+
+/// Small files, one after another in one buffer.
 #[derive(Default)]
-pub(crate) struct Listing {
-    pub(crate) directories: Vec<PathBuf>,
-    pub(crate) files: Vec<PathBuf>,
-    pub(crate) errors: Vec<SumError>,
+pub(crate) struct Contents {
+    bytes: Vec<u8>,
+    places: Vec<(PathBuf, Range<usize>)>,
 }
 
-impl Listing {
-    /// Lists a path that the user gave.
-    pub(crate) fn of(path: PathBuf) -> Self {
-        let mut listing = Self::default();
-        match fs::symlink_metadata(&path) {
-            Err(error) => listing.errors.push(SumError::Unreadable(path, error)),
-            Ok(metadata) if metadata.is_dir() => listing.directories.push(path),
-            Ok(metadata) if metadata.is_file() => listing.files.push(path),
-            Ok(_) => {}
-        }
-        listing
+impl Contents {
+    /// The length of all files together.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
-    /// Lists a directory. Neither symbolic links nor devices, sockets and pipes are regular files.
-    pub(crate) fn inside(directory: &Path) -> Self {
-        let mut listing = Self::default();
-        if let Err(error) = listing.add_entries(directory) {
-            listing.errors.push(SumError::Unreadable(directory.into(), error));
-        }
-        listing
+    pub(crate) fn map<T>(self, f: impl Fn(PathBuf, &[u8]) -> T) -> Vec<T> {
+        let Self { bytes, places } = self;
+        places.into_iter().map(|(path, place)| f(path, &bytes[place])).collect()
     }
 
-    fn add_entries(&mut self, directory: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                self.directories.push(entry.path());
-            } else if kind.is_file() {
-                self.files.push(entry.path());
-            }
-        }
-        Ok(())
+    /// Where the file now is in the buffer; `None` if it is longer than it was.
+    fn append(&mut self, path: &Path, size: u64) -> io::Result<Option<Range<usize>>> {
+        let begin = self.bytes.len();
+        let mut file = File::open(path)?.take(size + 1);
+        file.read_to_end(&mut self.bytes)?;
+        let is_whole = file.limit() > 0;
+        Ok(is_whole.then_some(begin..self.bytes.len()))
     }
 }
 
-/// A file that was read whole.
-pub(crate) struct Small {
-    pub(crate) path: PathBuf,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// A file of which the first piece was read.
-pub(crate) struct Large {
-    pub(crate) path: PathBuf,
-    pub(crate) file: File,
-    pub(crate) piece: Vec<u8>,
-}
-
-/// What one job has read of a list of files.
+/// What one job has read.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) small: Vec<Small>,
-    pub(crate) large: Vec<Large>,
-    pub(crate) errors: Vec<SumError>,
-    /// What it has not come to.
-    pub(crate) rest: Vec<PathBuf>,
+    pub(crate) contents: Contents,
+    /// Longer than when they were listed, perhaps too long for a batch.
+    pub(crate) grown: Vec<PathBuf>,
+    pub(crate) failed: Vec<Unreadable>,
 }
 
 impl Batch {
-    /// Reads files until they fill a piece. At most one large file is kept open.
-    pub(crate) fn read(mut files: Vec<PathBuf>) -> Self {
-        let (mut batch, mut bytes) = (Self::default(), 0);
-        while bytes < PIECE && batch.large.is_empty() {
-            let Some(path) = files.pop() else { break };
-            bytes += batch.add(path);
+    /// Divides small files into what one job each reads.
+    pub(crate) fn split(mut files: Vec<Found>) -> impl Iterator<Item = Vec<Found>> {
+        iter::from_fn(move || {
+            let mut room = PIECE as u64;
+            let fits = |file: &&Found| {
+                let left = room.checked_sub(file.size);
+                room = left.unwrap_or(room);
+                left.is_some()
+            };
+            let count = files.iter().rev().take(MOST_FILES).take_while(fits).count();
+            (count > 0).then(|| files.split_off(files.len() - count))
+        })
+    }
+
+    pub(crate) fn read(files: Vec<Found>) -> Self {
+        let mut batch = Self::default();
+        batch.contents.bytes.reserve(files.iter().map(|file| file.size as usize + 1).sum());
+        for Found { path, size } in files {
+            match batch.contents.append(&path, size) {
+                Ok(Some(place)) => batch.contents.places.push((path, place)),
+                Ok(None) => batch.grown.push(path),
+                Err(error) => batch.failed.push((path, error)),
+            }
         }
-        batch.rest = files;
         batch
     }
-
-    /// Reads one file, and tells how many bytes that were.
-    fn add(&mut self, path: PathBuf) -> usize {
-        let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|mut file| {
-            read_piece(&mut file, &mut bytes)?;
-            Ok(file)
-        });
-        let length = bytes.len();
-        match read {
-            Err(error) => self.errors.push(SumError::Unreadable(path, error)),
-            Ok(_) if length < PIECE => self.small.push(Small { path, bytes }),
-            Ok(file) => self.large.push(Large { path, file, piece: bytes }),
-        }
-        length
-    }
 }
 
-/// Reads the next piece: less than a whole one only at the end of the file.
-pub(crate) fn read_piece(file: &mut File, piece: &mut Vec<u8>) -> io::Result<()> {
+/// Reads the next piece of a large file: an empty one only at its end.
+pub(crate) fn read_piece(mut file: File, mut piece: Vec<u8>) -> io::Result<(File, Vec<u8>)> {
     piece.clear();
-    file.take(PIECE as u64).read_to_end(piece).map(drop)
+    file.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+    Ok((file, piece))
 }
 
-/// How much is read by one job and hashed by one job: much against the cost of handing it over,
-/// little against the memory of the machine.
-pub(crate) const PIECE: usize = 1 << 20;
+pub(crate) fn new_piece() -> Vec<u8> {
+    Vec::with_capacity(PIECE)
+}
