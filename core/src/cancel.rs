@@ -29,6 +29,8 @@ pub enum CauseKind {
     Shutdown,
     /// The future of the group was dropped, or the task that opened it ended.
     Dropped,
+    /// It was a background task, and the others of its group have ended (G19).
+    Finished,
 }
 
 impl CancelCause {
@@ -86,6 +88,7 @@ impl fmt::Display for CancelCause {
             CauseKind::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
             CauseKind::Shutdown => f.write_str("shutdown"),
             CauseKind::Dropped => f.write_str("its future was dropped"),
+            CauseKind::Finished => f.write_str("the others of its group have ended"),
         }
     }
 }

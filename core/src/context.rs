@@ -1,6 +1,5 @@
 //! The current task: what body, tasks and jobs can ask while they run (X1, X2).
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -11,68 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::AsDynError;
-use crate::group::{GroupHandle, GroupId, Node, Unit, UnitKey, WatchKey};
-use crate::panics::{Payload, catch};
+use crate::group::{GroupHandle, GroupId, Node, UnitKey, WatchKey};
 use crate::runtime::{AnyRuntime, Runtime, Timer};
-use crate::sync::WakerId;
+use crate::stack::{current_cause, enclosing};
 use crate::task::{TaskId, TaskInfo};
-
-thread_local! {
-    /// What runs on this thread right now. Borrowed only for a swap or a look, never while user
-    /// code runs.
-    static CURRENT: RefCell<Frame> = const { RefCell::new(Frame { unit: None, native: None }) };
-}
-
-#[derive(Default)]
-struct Frame {
-    unit: Option<Unit>,
-    /// The waker that the executor itself polls the current task with: safe to be registered with
-    /// native handles (P3). `None` in a job.
-    native: Option<WakerId>,
-}
-
-/// Runs `f` as the unit in `unit`, which is put back when it is done, and catches its panic. Nests:
-/// while `f` runs, what was current before is kept in `unit`'s place.
-pub(crate) fn run_as<T>(
-    unit: &mut Option<Unit>,
-    native: Option<WakerId>,
-    f: impl FnOnce() -> T,
-) -> Result<T, Payload> {
-    let mut frame = Frame { unit: unit.take(), native };
-    swap_current(&mut frame);
-    let outcome = catch(f);
-    swap_current(&mut frame);
-    *unit = frame.unit;
-    outcome
-}
-
-/// A thread that is being torn down has no current task any more.
-fn swap_current(frame: &mut Frame) {
-    let _ = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), frame));
-}
-
-fn look<T>(f: impl FnOnce(&Frame) -> Option<T>) -> Option<T> {
-    CURRENT.try_with(|current| f(&current.borrow())).ok().flatten()
-}
-
-/// The group that a group opened here belongs to, and the unit that opens it.
-pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
-    look(|frame| frame.unit.as_ref().map(|unit| (unit.node().clone(), unit.key())))
-}
-
-/// Whether this waker is the executor's own.
-pub(crate) fn is_native(waker: &std::task::Waker) -> bool {
-    look(|frame| frame.native) == Some(WakerId::of(waker))
-}
-
-/// Whether the current task or body is about to be dropped by a cancellation (T1). A job is not.
-pub(crate) fn is_about_to_be_dropped() -> bool {
-    let unit = look(|frame| {
-        frame.native?;
-        frame.unit.as_ref().map(|unit| (unit.node().clone(), unit.key()))
-    });
-    unit.is_some_and(|(node, key)| node.cause_for(key).is_some())
-}
 
 /// The current task, body or job, as it can ask for itself (X1).
 ///
@@ -168,7 +109,8 @@ impl fmt::Debug for TaskContext {
 }
 
 /// Fails if the current task or job has been cancelled: what a long computation asks now and then,
-/// because a running job cannot be stopped from outside (B3, U3). Outside any task it never fails.
+/// because a running job cannot be stopped from outside (B3, U3). Outside any task and inside a
+/// [shield](crate::shield()) it never fails.
 ///
 /// # Errors
 ///
@@ -190,10 +132,7 @@ impl fmt::Debug for TaskContext {
 /// assert_eq!(sum(&[1, 2, 3]), Ok(6));
 /// ```
 pub fn check_cancelled() -> Result<(), Cancelled> {
-    match look(|frame| frame.unit.as_ref().and_then(Unit::cause)) {
-        Some(cause) => Err(cause.into()),
-        None => Ok(()),
-    }
+    current_cause().map_or(Ok(()), |cause| Err(cause.into()))
 }
 
 /// The future of [`TaskContext::cancelled`] and [`GroupHandle::cancelled`].

@@ -13,8 +13,10 @@ mod error;
 mod group;
 mod local;
 mod panics;
+mod protect;
 mod runtime;
 mod slot;
+mod stack;
 mod sync;
 mod task;
 pub mod unhandled;
@@ -26,12 +28,15 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,
-    Supervise, TaskBuilder, Verdict, root_future,
+    SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
+pub use protect::{
+    Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield,
+};
 pub use runtime::{
-    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, NativeHandle, Root, Roots, Runtime,
+    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots, Runtime,
     Sleep, Spawner, Timeout, Timer,
 };
 pub use slot::{Remote, RemoteHandle, remote};

@@ -24,6 +24,10 @@ pub enum UnhandledKind {
     Waker,
     /// A panic in a completion policy.
     Policy,
+    /// An error or panic of a deferred clean-up, or one that was dropped before its end (C5).
+    Cleanup,
+    /// A task that did not stop within a grace period, where no error could say so (C3).
+    Overdue,
 }
 
 /// A failure that can be returned to nobody, as the hook sees it.
@@ -61,6 +65,8 @@ impl fmt::Display for Unhandled<'_> {
             UnhandledKind::Callback => "panic in a done-callback",
             UnhandledKind::Waker => "panic in a waker",
             UnhandledKind::Policy => "panic in a completion policy",
+            UnhandledKind::Cleanup => "failed clean-up",
+            UnhandledKind::Overdue => "not stopped in time",
         };
         f.write_str(what)?;
         if let Some(task) = self.task {
@@ -68,6 +74,7 @@ impl fmt::Display for Unhandled<'_> {
         }
         match self.error {
             Some(error) => write!(f, ": {error}"),
+            None if self.message.is_empty() => Ok(()),
             None => write!(f, ": {}", self.message),
         }
     }
@@ -94,9 +101,16 @@ pub fn set_unhandled_hook(hook: impl Fn(&Unhandled<'_>) + Send + Sync + 'static)
     drop(old);
 }
 
-pub(crate) fn report_error(task: &TaskInfo, error: &(dyn Error + 'static)) {
-    let kind = UnhandledKind::Failure;
-    report(&Unhandled { kind, task: Some(task), error: Some(error), message: "" });
+pub(crate) fn report_error(
+    kind: UnhandledKind,
+    task: Option<&TaskInfo>,
+    error: &(dyn Error + 'static),
+) {
+    report(&Unhandled { kind, task, error: Some(error), message: "" });
+}
+
+pub(crate) fn report_text(kind: UnhandledKind, task: Option<&TaskInfo>, message: &str) {
+    report(&Unhandled { kind, task, error: None, message });
 }
 
 pub(crate) fn report_panic(

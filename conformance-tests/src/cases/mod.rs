@@ -1,18 +1,22 @@
 //! The cases: a file for each part of the contract, a private function for each case, one list at
 //! the top of each file. A case that is left out of its list is dead code, which the lints refuse.
 
+mod background;
 mod cancel;
 mod causes;
+mod cleanup;
 mod containment;
 mod context;
 mod dropping;
 mod echoes;
 mod ending;
 mod errors;
+mod grace;
 mod group;
 mod handle;
 mod identity;
 mod jobs;
+mod limits;
 mod local;
 mod misuse;
 mod nesting;
@@ -24,6 +28,7 @@ mod reach;
 mod reports;
 mod roots;
 mod runtime;
+mod shield;
 mod spawning;
 mod task;
 mod time;
@@ -62,18 +67,22 @@ where
 
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
+        background::cases(),
         cancel::cases(),
         causes::cases(),
+        cleanup::cases(),
         containment::cases(),
         context::cases(),
         dropping::cases(),
         echoes::cases(),
         ending::cases(),
         errors::cases(),
+        grace::cases(),
         group::cases(),
         handle::cases(),
         identity::cases(),
         jobs::cases(),
+        limits::cases(),
         local::cases(),
         misuse::cases(),
         nesting::cases(),
@@ -85,6 +94,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         reports::cases(),
         roots::cases(),
         runtime::cases(),
+        shield::cases(),
         spawning::cases(),
         task::cases(),
         time::cases(),

@@ -13,11 +13,18 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(d1_timeout_says_that_the_time_was_up_and_has_dropped_the_future::<R>),
         case(d1_value_that_is_ready_wins_over_a_time_that_is_up::<R>),
+        case(d1_moving_on_gives_an_option::<R>),
         case(d2_deadline_cancels_and_names_its_owner::<R>),
         case(d2_deadline_that_does_not_come_changes_nothing::<R>),
         case(d2_deadline_passes_while_the_group_drains::<R>),
         case(d2_deadline_of_an_inner_task_group_is_not_lost::<R>),
+        case(d2_deadline_can_be_moved_nearer_while_the_body_waits::<R>),
+        case(d2_deadline_can_be_moved_nearer_while_the_group_drains::<R>),
+        case(d2_deadline_can_be_taken_away::<R>),
+        case(d2_group_that_moves_on_gives_nothing::<R>),
         case(d3_earliest_of_nested_deadlines_holds::<R>),
+        case(d3_moved_deadline_of_an_outer_group_holds_inside::<R>),
+        case(d4_past_timeout_polls_its_future_once::<R>),
         case(d4_past_deadline_lets_a_body_that_does_not_suspend_return::<R>),
     ]
 }
@@ -138,5 +145,131 @@ fn d4_past_deadline_lets_a_body_that_does_not_suspend_return<R: Runtime>(env: &E
         assert_eq!(outcome.unwrap(), 4);
         let outcome: Outcome<u32> = rt.group(async |_| Ok(4)).deadline(Duration::ZERO).await;
         assert_eq!(outcome.unwrap(), 4);
+    });
+}
+
+fn d1_moving_on_gives_an_option<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        assert_eq!(rt.move_on_after(LONG, ready(7)).await, Some(7));
+        assert_eq!(rt.move_on_after(SHORT, std::future::pending::<()>()).await, None);
+        assert_eq!(rt.move_on_at(rt.now(), std::future::pending::<()>()).await, None);
+    });
+}
+
+fn d4_past_timeout_polls_its_future_once<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let past = rt.now().checked_sub(SHORT).unwrap_or_else(|| rt.now());
+        assert_eq!(rt.timeout_at(past, ready(7)).await, Ok(7));
+        assert!(rt.timeout_at(past, std::future::pending::<()>()).await.is_err());
+    });
+}
+
+fn is_own_deadline(outcome: Outcome<()>) -> bool {
+    matches!(outcome.unwrap_err().cause().unwrap().kind(), CauseKind::Deadline(_))
+}
+
+fn d2_deadline_can_be_moved_nearer_while_the_body_waits<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        for first in [None, Some(LONG)] {
+            let group = rt.group(async |g| {
+                let (h, rt) = (g.clone(), g.runtime());
+                g.spawn(async move {
+                    h.set_deadline(rt.now() + SHORT);
+                    never::<()>().await
+                });
+                never().await
+            });
+            let outcome = match first {
+                Some(deadline) => group.deadline(deadline).await,
+                None => group.await,
+            };
+            assert!(is_own_deadline(outcome));
+        }
+    });
+}
+
+fn d2_deadline_can_be_moved_nearer_while_the_group_drains<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (h, rt) = (g.clone(), g.runtime());
+                g.spawn(async move {
+                    eventually(&rt, "the body has ended", || h.live() == 1).await;
+                    h.set_deadline(rt.now() + SHORT);
+                    never::<()>().await
+                });
+                Ok(())
+            })
+            .await;
+        assert!(is_own_deadline(outcome));
+    });
+}
+
+fn d2_deadline_can_be_taken_away<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                assert!(g.deadline().is_some());
+                g.set_deadline(None);
+                assert!(g.deadline().is_none());
+                rt.sleep(SHORT * 2).await;
+                Ok(())
+            })
+            .deadline(SHORT)
+            .await;
+        // On a machine that stood still before the body ran the deadline may have passed.
+        if let Err(error) = outcome {
+            assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
+        }
+        let moved: Outcome<()> = rt
+            .group(async |g| {
+                g.set_deadline(rt.now() + LONG);
+                assert!(TaskContext::current().unwrap().remaining().unwrap() > LONG / 2);
+                Ok(())
+            })
+            .deadline(Duration::ZERO)
+            .await;
+        moved.unwrap();
+    });
+}
+
+fn d2_group_that_moves_on_gives_nothing<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let own = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await).deadline(SHORT);
+        assert!(own.or_move_on().await.unwrap().is_none());
+        let value = rt.group::<BoxError, _, _, _>(async |_| Ok(7)).deadline(LONG);
+        assert_eq!(value.or_move_on().await.unwrap(), Some(7));
+        let other: Outcome<()> = rt
+            .group(async |_| {
+                let inner = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await);
+                // The outer one's time is up, not its own (D3).
+                assert!(inner.deadline(LONG).or_move_on().await.is_err());
+                Ok(())
+            })
+            .deadline(SHORT)
+            .await;
+        assert!(is_own_deadline(other));
+    });
+}
+
+fn d3_moved_deadline_of_an_outer_group_holds_inside<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (at, later) = (rt.now() + LONG, rt.now() + LONG * 2);
+                let inner: Outcome<()> = rt
+                    .group(async |h| {
+                        assert_eq!(h.deadline(), Some(later));
+                        g.set_deadline(at);
+                        assert_eq!(h.deadline(), Some(at));
+                        assert_eq!(TaskContext::current().unwrap().deadline(), Some(at));
+                        Ok(())
+                    })
+                    .deadline_at(later)
+                    .await;
+                Ok(inner?)
+            })
+            .await;
+        outcome.unwrap();
     });
 }

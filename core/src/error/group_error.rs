@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::cancel::{CancelCause, Cancelled};
+use crate::cancel::{CancelCause, Cancelled, CauseKind};
 use crate::error::{AsDynError, ErrorGroup, Failure, tree};
+use crate::group::GroupId;
+use crate::task::TaskInfo;
 
 /// Why a group has no value: it was cancelled, it failed, or both (G7, G21).
 ///
@@ -28,6 +30,8 @@ pub struct GroupError<E = crate::BoxError> {
     cancelled: Option<Cancelled>,
     /// At least one of the two fields is there.
     failures: Option<ErrorGroup<E>>,
+    /// Who did not stop within a grace period.
+    overdue: Vec<TaskInfo>,
 }
 
 impl<E> GroupError<E> {
@@ -35,12 +39,16 @@ impl<E> GroupError<E> {
     pub(crate) fn new(cause: Option<CancelCause>, failures: Vec<Failure<E>>) -> Option<Self> {
         let failures = ErrorGroup::from_vec(failures);
         (cause.is_some() || failures.is_some())
-            .then(|| Self { cancelled: cause.map(Cancelled::from), failures })
+            .then(|| Self { cancelled: cause.map(Cancelled::from), failures, overdue: Vec::new() })
     }
 
     /// A mere cancellation.
     pub(crate) fn cancelled(cause: CancelCause) -> Self {
-        Self { cancelled: Some(cause.into()), failures: None }
+        Self { cancelled: Some(cause.into()), failures: None, overdue: Vec::new() }
+    }
+
+    pub(crate) fn with_overdue(self, overdue: Vec<TaskInfo>) -> Self {
+        Self { overdue, ..self }
     }
 
     /// Why the group was cancelled, if it was. A fail-fast group that failed was cancelled by its
@@ -62,6 +70,20 @@ impl<E> GroupError<E> {
     /// Whether it is a mere cancellation, without a failure (G20).
     pub fn is_cancelled(&self) -> bool {
         self.failures.is_none()
+    }
+
+    /// The tasks, at whatever depth, that had not ended when the group's grace period was over (C3).
+    /// They were dropped then; a job or a shielded task was still waited for.
+    pub fn overdue(&self) -> &[TaskInfo] {
+        &self.overdue
+    }
+
+    pub(crate) fn is_deadline_of(&self, group: Option<GroupId>) -> bool {
+        let deadline = |cause: &CancelCause| match cause.kind() {
+            CauseKind::Deadline(owner) => Some(*owner),
+            _ => None,
+        };
+        group.is_some() && self.cause().and_then(deadline) == group
     }
 
     /// The failures of a group about to be dropped, so that depth does not use the stack.

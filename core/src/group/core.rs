@@ -5,7 +5,8 @@ use std::any::Any;
 use crate::error::AsDynError;
 use crate::group::ledger::Ledger;
 use crate::group::node::{AnyCore, Node};
-use crate::runtime::{AnyRuntime, Runtime};
+use crate::group::spawn::Pool;
+use crate::runtime::{AnyRuntime, Job, Runtime};
 
 pub(crate) struct Core<R, E> {
     pub(crate) runtime: R,
@@ -38,6 +39,13 @@ impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
 
     fn report_leftovers(&self) {
         self.ledger.report_leftovers();
+    }
+
+    fn launch(&self, pool: Pool, job: Job) {
+        match pool {
+            Pool::Blocking => self.runtime.run_blocking(job),
+            Pool::Cpu => self.runtime.run_cpu(job),
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

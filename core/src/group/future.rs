@@ -11,17 +11,20 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use crate::cancel::CauseKind;
-use crate::context::{enclosing, is_about_to_be_dropped, is_native};
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::Body;
 use crate::group::core::Core;
 use crate::group::driven::Driven;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
-use crate::group::node::Node;
+use crate::group::leftover::{leave_cleanups, watch_grace};
+use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::{FailFast, Policy};
+use crate::group::time::{Alarm, report_overdue};
 use crate::panics::PanicPolicy;
+use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
+use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
 use crate::sync::GuardedWaker;
 use crate::task::{TaskId, TaskInfo, next_id};
 
@@ -43,9 +46,11 @@ pin_project! {
         node: Option<Arc<Node>>,
         // Until the body has ended.
         #[pin]
-        body: Option<Driven<Body<E, R, B, F>>>,
+        body: Option<DrivenBody<E, R, B, F, T>>,
+        // Set for `alarm`.
         #[pin]
         timer: Option<R::Sleep>,
+        alarm: Option<Alarm>,
         // Stands before a waker that is not the executor's own.
         guard: Option<Arc<GuardedWaker>>,
         value: Option<T>,
@@ -63,7 +68,9 @@ pin_project! {
             let mut this = this.project();
             let Some(node) = this.node.take() else { return };
             node.cancel(node.cause_of_drop());
-            node.leave_to(Core::<R, E>::of(&node).runtime.root().node());
+            let runtime = &Core::<R, E>::of(&node).runtime;
+            node.leave_to(runtime.root().node());
+            watch_grace::<R, E>(runtime, &node);
             node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
             node.give_up();
         }
@@ -77,6 +84,7 @@ struct Setup<R, E, B> {
     policy: Box<dyn Policy<E>>,
     panics: PanicPolicy,
     deadline: Option<Deadline>,
+    options: NodeOptions,
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
 }
@@ -102,11 +110,12 @@ where
             policy: Box::new(FailFast),
             panics: PanicPolicy::default(),
             deadline: None,
+            options: NodeOptions::default(),
             name: None,
             location: Location::caller(),
         };
         let setup = Some(setup);
-        Self { setup, node: None, body: None, timer: None, guard: None, value: None }
+        Self { setup, node: None, body: None, timer: None, alarm: None, guard: None, value: None }
     }
 
     /// A group whose runtime is looked for at the first poll.
@@ -143,6 +152,55 @@ where
         self.with(|setup| setup.deadline = Some(Deadline::At(at)))
     }
 
+    /// Gives the tasks time to stop by themselves when the group is cancelled, for whatever cause
+    /// (C3): first they are told, and only after `grace` those that are still running are dropped.
+    ///
+    /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
+    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11). The time is
+    /// one for all that is below the group; who did not stop in it is listed in the
+    /// [error](GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
+    /// gives its error.
+    ///
+    /// If the group's future is dropped, its body goes with it, and its tasks have their time.
+    pub fn grace(self, grace: Duration) -> Self {
+        self.with(|setup| setup.options.grace = Some(grace))
+    }
+
+    /// Lets at most `limit` tasks and jobs of the group run at once (G18); zero counts as one. The
+    /// body needs no place, and neither do inner groups and clean-ups.
+    ///
+    /// [`spawn`](GroupHandle::spawn) puts what has no place into a queue, in which a cancellation
+    /// drops it unpolled; [`spawn_when_free`](GroupHandle::spawn_when_free) waits for a place, and
+    /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and awaits one that
+    /// is in the queue can wait for ever, if all places are held like that.
+    pub fn limit(self, limit: usize) -> Self {
+        self.with(|setup| setup.options.limit = Some(limit))
+    }
+
+    /// `Ok(None)` instead of an error where the group's own deadline cut it and nothing failed: for
+    /// those who only want to move on. As `move_on_after` of Trio.
+    ///
+    /// # Errors
+    ///
+    /// The group's error in every other case.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of the group.
+    pub async fn or_move_on(self) -> Result<Option<T>, GroupError<E>> {
+        let mut group = std::pin::pin!(self);
+        let mut own = None;
+        let outcome = std::future::poll_fn(|cx| {
+            let polled = group.as_mut().poll(cx);
+            own = own.or(group.as_ref().node.as_ref().map(|node| node.id()));
+            polled
+        });
+        match outcome.await {
+            Err(error) if error.is_cancelled() && error.is_deadline_of(own) => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
+
     pub(crate) fn name_set(&self) -> Option<Arc<str>> {
         self.setup.as_ref().and_then(|setup| setup.name.clone())
     }
@@ -158,26 +216,26 @@ where
     fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
         let mut this = self.project();
         let runtime = setup.runtime.unwrap_or_else(|find| find());
-        let own_deadline = setup.deadline.map(|deadline| match deadline {
+        let deadline = setup.deadline.map(|deadline| match deadline {
             Deadline::After(duration) => runtime.after(duration),
             Deadline::At(at) => at,
         });
-        this.timer.set(own_deadline.map(|at| runtime.sleep_until(at)));
-
         let ledger = Ledger::new(setup.policy, setup.panics);
-        let node = Node::new(Box::new(Core { runtime, ledger }));
+        let node = Node::with(Box::new(Core { runtime, ledger }), setup.options);
+        if deadline.is_some() {
+            node.set_deadline(deadline);
+        }
         let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
         let unit = node.enter_first(TaskInfo { id, name, location });
-        match enclosing() {
-            Some((parent, opener)) => node.attach(&parent, opener, own_deadline),
-            None => node.set_deadline(own_deadline),
+        if let Some((parent, opener)) = enclosing() {
+            node.attach(&parent, opener, shielded_by());
         }
         let body = Body::new(setup.body, GroupHandle::new(node.clone()));
         this.body.set(Some(Driven::new(body, unit)));
         *this.node = Some(node);
     }
 
-    /// Polls the body to its end, or cuts it when the deadline passes.
+    /// Polls the body to its end, and sees to the time meanwhile.
     fn poll_body(mut self: Pin<&mut Self>, node: &Arc<Node>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let this = self.as_mut().project();
@@ -193,25 +251,31 @@ where
             let runtime = &Core::<R, E>::of(node).runtime;
             match runtime.within(|| body.as_mut().poll(&mut body_cx)) {
                 Poll::Ready(end) => {
-                    *this.value = end_body::<R, E, B, F, T>(node, body, end);
+                    *this.value = end_body::<R, E, B, F, T>(node, body, end, None);
                     slot.set(None);
                     return Poll::Ready(());
                 }
-                Poll::Pending if self.as_mut().deadline_passed(node, cx) => continue,
+                Poll::Pending if self.as_mut().alarm_rang(node, cx) => continue,
                 Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    /// Cancels the group when its deadline passes. Whether it did so now.
-    fn deadline_passed(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
-        let mut timer = self.project().timer;
-        let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
-        if fired {
-            timer.set(None);
-            node.cancel(CauseKind::Deadline(node.id()).into());
+    /// Acts when the deadline passes or the grace period is over. Whether it did so now.
+    fn alarm_rang(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        let runtime = &Core::<R, E>::of(node).runtime;
+        let wanted = node.next_alarm(|grace| runtime.after(grace));
+        if *this.alarm != wanted {
+            *this.alarm = wanted;
+            this.timer.set(wanted.map(|alarm| runtime.sleep_until(alarm.at())));
         }
-        fired
+        let fired = this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        let Some(alarm) = wanted.filter(|_| fired) else {
+            return false;
+        };
+        node.ring(alarm);
+        true
     }
 
     /// The unit that opened this group has ended: the result is nobody's any more (G2).
@@ -242,9 +306,7 @@ where
             return Poll::Ready(self.end_abandoned(&node));
         }
         ready!(self.as_mut().poll_body(&node, cx));
-        if !node.is_closed() {
-            self.as_mut().deadline_passed(&node, cx);
-        }
+        while !node.is_closed() && self.as_mut().alarm_rang(&node, cx) {}
         ready!(node.poll_closed(cx));
         // What the caller would make of a mere cancellation must not depend on whether the caller's
         // own comes a moment earlier or later (T1): it is dropped right after this poll.
@@ -258,15 +320,26 @@ where
         let this = self.project();
         *this.node = None;
         let ledger = &Core::<R, E>::of(&node).ledger;
-        Poll::Ready(ledger.close(this.value.take(), node.cause().cloned()))
+        let late = node.take_overdue();
+        if !late.is_empty() && ledger.will_raise() {
+            report_overdue(&late);
+        }
+        Poll::Ready(match ledger.close(this.value.take(), node.cause().cloned()) {
+            Ok(value) => {
+                report_overdue(&late);
+                Ok(value)
+            }
+            Err(error) => Err(error.with_overdue(late)),
+        })
     }
 }
 
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.
 fn end_body<R, E, B, F, T>(
     node: &Arc<Node>,
-    body: Pin<&mut Driven<Body<E, R, B, F>>>,
+    body: Pin<&mut DrivenBody<E, R, B, F, T>>,
     end: End<Result<T, Fault<E>>>,
+    cleanups: Option<CleanupRun>,
 ) -> Option<T>
 where
     R: Runtime,
@@ -276,19 +349,25 @@ where
 {
     let unit = body.take_unit()?;
     let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
-    let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
+    let core = Core::<R, E>::of(node);
+    let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
-    unit.end_body();
+    match cleanups {
+        None => unit.end_body(),
+        Some(run) => leave_cleanups(&core.runtime, unit, run),
+    }
     outcome.ok()
 }
 
-/// Where a group keeps its body until that has ended.
-type DrivenBody<'a, R, E, B, F> = Pin<&'a mut Option<Driven<Body<E, R, B, F>>>>;
+type DrivenBody<E, R, B, F, T> = Driven<Body<E, R, B, F>, Result<T, Fault<E>>>;
 
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
-fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: DrivenBody<'_, R, E, B, F>)
+fn cut_body<R, E, B, F, T>(
+    node: &Arc<Node>,
+    body: Pin<&mut Option<DrivenBody<E, R, B, F, T>>>,
+)
 where
     R: Runtime,
     E: AsDynError,
@@ -299,8 +378,8 @@ where
         return;
     };
     let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
-    let end = body.as_mut().cut(cause);
-    end_body::<R, E, B, F, T>(node, body, end);
+    let (end, cleanups) = body.as_mut().cut(cause);
+    end_body::<R, E, B, F, T>(node, body, end, cleanups);
 }
 
 impl<R, E, B, F, T> fmt::Debug for GroupFuture<R, E, B, F, T>

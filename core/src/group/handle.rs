@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::cancel::CancelCause;
 use crate::context::WaitCancelled;
@@ -12,8 +13,10 @@ use crate::group::body::{MapFault, NestFault};
 use crate::group::core::Core;
 use crate::group::future::GroupFuture;
 use crate::group::ledger::Fault;
-use crate::group::node::{GroupId, Node};
+use crate::group::waiting::SpawnWhenFree;
+use crate::group::node::{Admission, GroupId, Node};
 use crate::group::spawn::{Pool, Refused, TaskBuilder, spawn_job, spawn_task};
+use crate::group::start::{StartTask, Started, start_task};
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskHandle, TaskInfo};
 
@@ -52,10 +55,11 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        spawn_task(self, TaskInfo::here(), MapFault::new(future), NoCallback)
+        spawn_task(self, TaskInfo::here(), Admission::Ordinary, MapFault::new(future), NoCallback)
     }
 
-    /// Spawns a task, or gives the future back if the group is cancelled or finished (G10).
+    /// Spawns a task, or gives the future back if the group is cancelled or finished (G10), or has
+    /// no place free (G18).
     ///
     /// # Errors
     ///
@@ -77,6 +81,80 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
     {
         TaskBuilder::new(self.clone(), future)
+    }
+
+    /// Waits until the group has a place free, and spawns then (G18). In a group without a limit that is
+    /// at once. A cancelled or finished group refuses it, as [`spawn`](Self::spawn) says.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the future unspawned, and leaves the place to the next.
+    #[track_caller]
+    pub fn spawn_when_free<F, T>(&self, future: F) -> SpawnWhenFree<E, R, F>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        SpawnWhenFree::new(self.clone(), TaskInfo::here(), future)
+    }
+
+    /// Spawns a [background task](TaskBuilder::background) (G19).
+    #[track_caller]
+    pub fn spawn_background<F, T>(&self, future: F) -> TaskHandle<T, R>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.task(future).background().spawn()
+    }
+
+    /// Spawns a task and waits until it says that it is ready: gives the value that it hands over,
+    /// and its handle (G22). As `nursery.start` of Trio.
+    ///
+    /// Before that the task's failure is the caller's, and dropping the returned future cancels it;
+    /// after it the task is one like any other. A task that ends without handing over is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], which says how the task ended instead.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the task, if it panics before it is ready.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the task, unless it was ready already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    ///
+    /// async fn serve<R: Runtime>(rt: &R) -> Result<u16, GroupError> {
+    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///         let (port, server) = g
+    ///             .start(async |started| {
+    ///                 let port = 8080; // bind a socket here
+    ///                 started.ready(port);
+    ///                 Ok(()) // serve it here
+    ///             })
+    ///             .await?;
+    ///         server.await?;
+    ///         Ok(port)
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn start<C, F, V, T>(&self, task: C) -> StartTask<V, T, E, R>
+    where
+        C: FnOnce(Started<V>) -> F + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        V: Send + 'static,
+        T: Send + 'static,
+    {
+        start_task(self, task)
     }
 
     /// Spawns a task that runs a group of its own, with the default options. Its failures are one
@@ -103,7 +181,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
     {
         let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
-        spawn_task(self, info, NestFault::new(group), NoCallback)
+        spawn_task(self, info, Admission::Ordinary, NestFault::new(group), NoCallback)
     }
 
     /// Runs a closure that blocks on the blocking pool (B1). Its return value is plain, whatever it
@@ -189,6 +267,25 @@ impl<E, R> GroupHandle<E, R> {
     /// Cancels the group with a reason for those who read the cause (C2).
     pub fn cancel_because(&self, reason: impl Into<String>) {
         self.node.cancel(CancelCause::because(reason));
+    }
+
+    /// Cancels the group and ends all grace periods below it: who is still alive is dropped at its
+    /// next suspension point (C3). What is shielded is still waited for (C4).
+    pub fn cancel_now(&self) {
+        self.cancel();
+        self.node.harden();
+    }
+
+    /// Sets the group's own deadline to another instant, or takes it away (D2). One that is past
+    /// cancels the group as soon as its future is polled, which this brings about. Once the group is
+    /// cancelled it changes nothing.
+    pub fn set_deadline(&self, at: impl Into<Option<Instant>>) {
+        self.node.set_deadline(at.into());
+    }
+
+    /// The deadline in force: its own, or an earlier one of a group around it (D3).
+    pub fn deadline(&self) -> Option<Instant> {
+        self.node.deadline()
     }
 
     /// Why the group was cancelled, if it was (C2).

@@ -8,6 +8,7 @@ use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
+use crate::protect::ExitKind;
 use crate::sync::lock;
 use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
@@ -33,11 +34,25 @@ impl<T> End<T> {
     }
 }
 
+impl<T, X> End<Result<T, X>> {
+    /// As its clean-ups are told (C5).
+    pub(crate) fn exit_kind(&self) -> ExitKind {
+        match self {
+            Self::Value(Ok(_)) => ExitKind::Value,
+            Self::Value(Err(_)) => ExitKind::Failed,
+            Self::Panicked(_) => ExitKind::Panicked,
+            Self::Cancelled(cause) => ExitKind::Cancelled(cause.clone()),
+        }
+    }
+}
+
 /// What a unit of a group returns as its error.
 pub(crate) enum Fault<E> {
     Error(E),
     /// The error of a group that the unit ran (G14).
     Group(GroupError<E>),
+    /// It went to whoever started the task, who has not been told yet that it runs (G22).
+    Returned,
 }
 
 /// The parts of a group that can end.
@@ -142,6 +157,10 @@ impl<E: AsDynError> Ledger<E> {
                 return self.echoed(ending, Echo::Cancelled(cause));
             }
             Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
+            Fault::Returned => {
+                let outcome = Err(TaskError::failed(ending.id(), ending.group));
+                return Settled { outcome, cancel: None };
+            }
         };
         let failure = Failure::new((ending.info)(), kind);
         let outcome = Err(TaskError::failed(ending.id(), ending.group));
@@ -257,6 +276,11 @@ impl<E: AsDynError> Ledger<E> {
         })
     }
 
+    /// Whether closing will raise a panic.
+    pub(crate) fn will_raise(&self) -> bool {
+        lock(&self.book).panic.is_some()
+    }
+
     /// Whether there was neither a failure nor a panic to be raised.
     pub(crate) fn is_clean(&self) -> bool {
         let book = lock(&self.book);
@@ -285,7 +309,7 @@ fn report_panic((info, payload): (TaskInfo, Payload)) {
 fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
     for failure in &failures {
         if let Some(error) = failure.source() {
-            unhandled::report_error(failure.task(), error);
+            unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), error);
         }
     }
     contain(UnhandledKind::Destructor, || drop(failures));

@@ -1,9 +1,9 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! `node` is the state that does not depend on any type, `tree` its place among other groups, `table`
-//! its live units (each a `unit`), `ledger`
-//! decides what each end means, `driven` polls users' futures, `future` is the group as its owner
-//! awaits it, and `handle` is what the body and the tasks spawn with.
+//! `node` is the state that does not depend on any type, `tree` its place among other groups, `time`
+//! its deadline and grace period, `table` its live units (each a `unit`), `limit` who of them has a
+//! place. `ledger` decides what each end means, `driven` polls users' futures, `future` is the group
+//! as its owner awaits it, and `handle` is what the body and the tasks spawn with.
 
 mod body;
 mod core;
@@ -11,12 +11,17 @@ mod driven;
 mod future;
 mod handle;
 mod ledger;
+mod leftover;
+mod limit;
 mod node;
 mod policy;
 mod spawn;
+mod start;
 mod table;
+mod time;
 mod tree;
 mod unit;
+mod waiting;
 
 pub(crate) use self::core::Core;
 pub(crate) use body::MapFault;
@@ -25,19 +30,21 @@ pub use future::GroupFuture;
 pub use handle::GroupHandle;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled};
 pub use node::GroupId;
-pub(crate) use node::{AnyCore, Node};
+pub(crate) use node::{Admission, AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
-use spawn::Pool;
+pub(crate) use spawn::Pool;
 pub use spawn::{Refused, TaskBuilder};
+pub use start::{StartError, StartTask, Started};
 pub(crate) use table::{UnitKey, WatchKey};
 pub(crate) use unit::Unit;
+pub use waiting::SpawnWhenFree;
 
 use std::convert::Infallible;
 use std::future::Future;
 
-use crate::context::enclosing;
 use crate::error::AsDynError;
 use crate::runtime::{Blocking, CpuPool, Drained, Spawner, Timer};
+use crate::stack::enclosing;
 use crate::task::TaskHandle;
 
 /// Opens groups. Implemented by itself for every runtime.

@@ -8,18 +8,18 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::cancel::CancelCause;
-use crate::context::enclosing;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::core::Core;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::{Fault, Ledger};
-use crate::group::node::Node;
+use crate::group::node::{Admission, Node, Refusal};
 use crate::group::policy::Supervise;
 use crate::group::table::UnitKey;
 use crate::group::unit::Unit;
 use crate::panics::{PanicPolicy, contain};
 use crate::runtime::{Job, JobCell, Runtime};
+use crate::stack::{enclosing, shielded_by};
 use crate::task::{
     Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
     next_id,
@@ -34,6 +34,7 @@ pub struct TaskBuilder<T, E, R, F> {
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
     on_done: Option<Callback<T>>,
+    background: bool,
 }
 
 impl<T, E, R, F> TaskBuilder<T, E, R, F>
@@ -45,7 +46,8 @@ where
 {
     #[track_caller]
     pub(crate) fn new(group: GroupHandle<E, R>, future: F) -> Self {
-        Self { group, future, name: None, location: Location::caller(), on_done: None }
+        let location = Location::caller();
+        Self { group, future, name: None, location, on_done: None, background: false }
     }
 
     /// Names the task; its failures carry the name (G17).
@@ -64,15 +66,26 @@ where
         self
     }
 
+    /// Makes it a background task: it is cancelled when the body and all ordinary tasks have ended,
+    /// and needs no place in a group with a limit (G19). A failure before that is one like any other.
+    /// What it opens belongs to it; what it spawns into the group is an ordinary task.
+    ///
+    /// An ordinary task that is spawned from elsewhere at the moment in which the last one ends may
+    /// find the background tasks gone.
+    pub fn background(self) -> Self {
+        Self { background: true, ..self }
+    }
+
     /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
-        let Self { group, future, name, location, on_done } = self;
+        let admission = self.admission(Admission::Ordinary);
+        let Self { group, future, name, location, on_done, .. } = self;
         let info = TaskInfo { id: TaskId(next_id()), name, location };
         let future = MapFault::new(future);
         match on_done {
-            None => spawn_task(&group, info, future, NoCallback),
-            Some(on_done) => spawn_task(&group, info, future, on_done),
+            None => spawn_task(&group, info, admission, future, NoCallback),
+            Some(on_done) => spawn_task(&group, info, admission, future, on_done),
         }
     }
 
@@ -80,19 +93,26 @@ where
     ///
     /// # Errors
     ///
-    /// [`Refused`], if the group is cancelled or finished.
+    /// [`Refused`], if the group is cancelled, finished or full (G18).
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
-        let Self { group, future, name, location, on_done } = self;
+        let admission = self.admission(Admission::IfFree);
+        let Self { group, future, name, location, on_done, .. } = self;
         let id = TaskId(next_id());
-        let unit = match group.node().enter(TaskInfo { id, name, location }) {
+        let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
             Ok(unit) => unit,
-            Err(cause) => return Err(Refused { future, cause }),
+            Err(why) => return Err(Refused { future, why }),
         };
         let future = MapFault::new(future);
         Ok(match on_done {
             None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
             Some(on_done) => start::<R, E, _, _>(group.native(), unit, id, future, on_done),
         })
+    }
+}
+
+impl<T, E, R, F> TaskBuilder<T, E, R, F> {
+    fn admission(&self, ordinary: Admission) -> Admission {
+        if self.background { Admission::Background } else { ordinary }
     }
 }
 
@@ -106,6 +126,7 @@ impl<T, E, R, F> fmt::Debug for TaskBuilder<T, E, R, F> {
 pub(crate) fn spawn_task<E, R, F, D>(
     group: &GroupHandle<E, R>,
     info: TaskInfo,
+    admission: Admission,
     future: F,
     mut on_done: D,
 ) -> TaskHandle<F::Value, R>
@@ -117,10 +138,10 @@ where
     D: OnDone<F::Value> + 'static,
 {
     let id = info.id;
-    match group.node().enter(info) {
+    match group.node().enter(info, admission) {
         Ok(unit) => start::<R, E, F, D>(group.native(), unit, id, future, on_done),
-        Err(cause) => {
-            let error = TaskError::refused(id, cause);
+        Err(why) => {
+            let error = TaskError::refused(id, why.into_cause());
             contain(UnhandledKind::Destructor, || drop(future));
             contain(UnhandledKind::Callback, || on_done.call(Err(&error)));
             TaskHandle::refused(group.node().clone(), id, error)
@@ -147,15 +168,16 @@ where
     TaskHandle::native(node, key, id, native)
 }
 
-/// The group was cancelled or has ended; the future comes back untouched (G10).
+/// The group was cancelled, has ended or is full; the future comes back untouched (G10, G18).
 pub struct Refused<F> {
     future: F,
-    cause: Option<CancelCause>,
+    why: Refusal,
 }
 
 impl<F> Refused<F> {
+    /// By a group that was cancelled or has ended.
     pub(crate) fn new(future: F, cause: Option<CancelCause>) -> Self {
-        Self { future, cause }
+        Self { future, why: Refusal::Closed(cause) }
     }
 
     /// The future.
@@ -163,17 +185,28 @@ impl<F> Refused<F> {
         self.future
     }
 
-    /// Why the group was cancelled; `None` if it had ended.
+    /// Why the group was cancelled; `None` if it had ended or is full.
     pub fn cause(&self) -> Option<&CancelCause> {
-        self.cause.as_ref()
+        match &self.why {
+            Refusal::Closed(cause) => cause.as_ref(),
+            Refusal::Full => None,
+        }
+    }
+
+    /// Whether all places of the group are taken (G18): later there may be one.
+    pub fn is_full(&self) -> bool {
+        matches!(self.why, Refusal::Full)
     }
 }
 
 impl<F> fmt::Display for Refused<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Some(cause) => write!(f, "task refused: its group was cancelled: {cause}"),
-            None => f.write_str("task refused: its group has ended"),
+        match &self.why {
+            Refusal::Closed(Some(cause)) => {
+                write!(f, "task refused: its group was cancelled: {cause}")
+            }
+            Refusal::Closed(None) => f.write_str("task refused: its group has ended"),
+            Refusal::Full => f.write_str("task refused: its group has no place free"),
         }
     }
 }
@@ -203,11 +236,13 @@ where
     T: Send + 'static,
 {
     let id = TaskId(next_id());
-    let unit = match node.enter(TaskInfo { id, name: None, location: Location::caller() }) {
+    let info = TaskInfo { id, name: None, location: Location::caller() };
+    let unit = match node.enter(info, Admission::Ordinary) {
         Ok(unit) => unit,
-        Err(cause) => {
+        Err(why) => {
             contain(UnhandledKind::Destructor, || drop(job));
-            return TaskHandle::refused(node.clone(), id, TaskError::refused(id, cause));
+            let error = TaskError::refused(id, why.into_cause());
+            return TaskHandle::refused(node.clone(), id, error);
         }
     };
     launch_job::<R, E, C, T>(unit, id, pool, job)
@@ -222,12 +257,7 @@ where
 {
     let (node, key) = (unit.node().clone(), unit.key());
     let cell = JobCell::<R, E, C, T>::new(job, unit);
-    let runtime = &Core::<R, E>::of(&node).runtime;
-    let queued = Job::new(cell.clone());
-    match pool {
-        Pool::Blocking => runtime.run_blocking(queued),
-        Pool::Cpu => runtime.run_cpu(queued),
-    }
+    node.launch(key, id, pool, Job::new(cell.clone()));
     TaskHandle::job(node, key, id, cell)
 }
 
@@ -244,7 +274,7 @@ where
     let (id, node) = (info.id, single(runtime));
     let unit = node.enter_first(info);
     match enclosing() {
-        Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, None),
+        Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, shielded_by()),
         None => node.leave_to(runtime.root().node()),
     }
     launch_job::<R, Infallible, _, T>(unit, id, pool, move || Ok(job()))

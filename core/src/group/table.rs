@@ -8,17 +8,22 @@ use std::task::Waker;
 use slab::Slab;
 
 use crate::cancel::CancelCause;
-use crate::group::node::Node;
-use crate::runtime::RunJob;
+use crate::group::limit::{Granted, Limiter};
+use crate::group::node::{Admission, Node};
+use crate::group::spawn::Pool;
+use crate::protect::{Cover, Guarded};
+use crate::runtime::{Job, RunJob};
 use crate::task::{TaskId, TaskInfo};
 
 /// Where a unit (the body, a task, a job) stands in its group's table. Reused after its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UnitKey(u32);
 
 impl UnitKey {
     /// Stands for the opener of a group that was opened outside any unit.
     pub(crate) const NOBODY: Self = Self(u32::MAX);
+    /// Of the body, which enters first; reused after its end.
+    pub(crate) const FIRST: Self = Self(0);
 }
 
 /// Where an inner group stands in the table of the one that encloses it.
@@ -30,8 +35,8 @@ pub(crate) struct ScopeKey(u32);
 #[derive(Default)]
 pub(crate) struct Table {
     units: Slab<Unit>,
-    /// Inner groups that are still open, with the unit that opened each.
-    scopes: Slab<(Weak<Node>, UnitKey)>,
+    /// Inner groups that are still open.
+    scopes: Slab<Inner>,
     /// Jobs that have not been started: only these can be revoked.
     jobs: HashMap<UnitKey, Weak<dyn RunJob>>,
     /// Rare things of a unit, so that the common unit stays small.
@@ -40,6 +45,18 @@ pub(crate) struct Table {
     watchers: BTreeMap<WatchKey, Waker>,
     /// Never reused: a watcher that was woken may come back with its old key.
     next_watch: WatchKey,
+    /// Who is cancelled when the others have ended (G19).
+    background: BTreeMap<UnitKey, TaskId>,
+    /// Of a group with a limit (G18).
+    pub(crate) limiter: Option<Box<Limiter>>,
+}
+
+/// An inner group as the enclosing one knows it.
+pub(crate) struct Inner {
+    node: Weak<Node>,
+    opener: UnitKey,
+    /// The shield that it was opened in.
+    guarded: Option<Arc<Guarded>>,
 }
 
 /// Names one watcher.
@@ -104,14 +121,21 @@ struct Extra {
     name: Option<Arc<str>>,
     /// The inner groups that this unit opened and that are still open.
     opened: BTreeSet<ScopeKey>,
+    cover: Option<Arc<Cover>>,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.opened.is_empty() && self.cover.is_none()
+    }
 }
 
 /// What `park` found.
 pub(crate) enum Park {
+    /// The waker is there, or the unit was cancelled and needs none.
     Parked,
     /// The slot needs a clone of the waker, to be made outside the lock.
     NeedsWaker,
-    Cancelled(CancelCause),
 }
 
 /// What is left of a unit, to be dealt with outside the lock.
@@ -120,7 +144,11 @@ pub(crate) struct Removed {
     pub(crate) was_cancelled: bool,
     /// Nobody will take the output: it must be dropped before the unit counts as ended.
     pub(crate) handle_gone: bool,
+    pub(crate) was_background: bool,
+    pub(crate) cover: Option<Arc<Cover>>,
     pub(crate) abandoned: Vec<Weak<Node>>,
+    /// Who has its place now.
+    pub(crate) granted: Granted,
 }
 
 /// All that a cancellation has to wake, revoke and pass on.
@@ -131,6 +159,33 @@ pub(crate) struct Signals {
 }
 
 impl Table {
+    pub(crate) fn with_limit(limit: Option<usize>) -> Self {
+        Self { limiter: limit.map(|limit| Box::new(Limiter::new(limit))), ..Self::default() }
+    }
+
+    /// Enters a unit and says whether it must wait for a place; `None` if it would have to, and
+    /// does not want to.
+    pub(crate) fn enter(
+        &mut self,
+        info: TaskInfo,
+        admission: &Admission,
+    ) -> Option<(UnitKey, bool)> {
+        let full = self.limiter.as_ref().is_some_and(|limiter| limiter.is_full());
+        if full && matches!(admission, Admission::IfFree) {
+            return None;
+        }
+        let key = self.insert(info);
+        let queued = match (&mut self.limiter, admission) {
+            (Some(limiter), Admission::Ordinary | Admission::IfFree) => !limiter.admit(key),
+            (Some(limiter), Admission::Reserved(ticket)) => {
+                limiter.redeem(*ticket, key);
+                false
+            }
+            _ => false,
+        };
+        Some((key, queued))
+    }
+
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
         let unit =
             Unit { slot: Slot::fresh(), id: MarkedId::new(info.id), location: info.location };
@@ -168,9 +223,8 @@ impl Table {
 
     pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> Park {
         match self.units.get(key.0 as usize).map(|unit| &unit.slot) {
-            Some(Slot::Wakes(old)) if old.will_wake(waker) => Park::Parked,
-            Some(Slot::Cancelled(cause)) => Park::Cancelled(cause.clone()),
-            _ => Park::NeedsWaker,
+            Some(Slot::Wakes(old)) if !old.will_wake(waker) => Park::NeedsWaker,
+            _ => Park::Parked,
         }
     }
 
@@ -198,14 +252,78 @@ impl Table {
     pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
         let unit = self.units.try_remove(key.0 as usize)?;
         self.jobs.remove(&key);
-        let opened = self.extras.remove(&key).map(|extra| extra.opened).unwrap_or_default();
+        let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
         let abandoned =
-            opened.iter().map(|scope| self.scopes[scope.0 as usize].0.clone()).collect();
+            opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
         let (waker, was_cancelled) = match unit.slot {
             Slot::Wakes(waker) => (Some(waker), false),
             Slot::Cancelled(_) => (None, true),
         };
-        Some(Removed { waker, was_cancelled, handle_gone: unit.id.is_marked(), abandoned })
+        Some(Removed {
+            waker,
+            was_cancelled,
+            handle_gone: unit.id.is_marked(),
+            was_background: self.background.remove(&key).is_some(),
+            cover,
+            abandoned,
+            granted: self.leave_limit(key),
+        })
+    }
+
+    /// Keeps a job until it has a place; gives it back if it has, or has ended already.
+    pub(crate) fn hold(&mut self, key: UnitKey, id: TaskId, pool: Pool, job: Job) -> Option<Job> {
+        match &mut self.limiter {
+            Some(limiter) if self.units.get(key.0 as usize).is_some_and(|u| u.id.get() == id) => {
+                limiter.hold(key, pool, job)
+            }
+            _ => Some(job),
+        }
+    }
+
+    fn leave_limit(&mut self, key: UnitKey) -> Granted {
+        self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default()
+    }
+
+    /// What protects the unit, if anything does.
+    pub(crate) fn cover(&self, key: UnitKey) -> Option<Arc<Cover>> {
+        self.extras.get(&key)?.cover.clone()
+    }
+
+    /// What protects the unit; made if there is none yet. Whether it was made.
+    pub(crate) fn make_cover(&mut self, key: UnitKey) -> (Arc<Cover>, bool) {
+        if !self.units.contains(key.0 as usize) {
+            return (Arc::default(), false);
+        }
+        let cover = &mut self.extras.entry(key).or_default().cover;
+        let made = cover.is_none();
+        (cover.get_or_insert_default().clone(), made)
+    }
+
+    pub(crate) fn set_background(&mut self, key: UnitKey, id: TaskId) {
+        self.background.insert(key, id);
+    }
+
+    pub(crate) fn is_background(&self, key: UnitKey) -> bool {
+        self.background.contains_key(&key)
+    }
+
+    /// Marks all background tasks as cancelled; with the waker of each.
+    pub(crate) fn retire(&mut self, cause: &CancelCause) -> Vec<Waker> {
+        let background = self.background.clone();
+        background
+            .into_iter()
+            .filter_map(|(key, id)| self.cancel_unit(key, id, cause.clone()))
+            .collect()
+    }
+
+    /// All that are alive.
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        self.units.iter().filter_map(|(key, _)| self.info(UnitKey(index(key)))).collect()
+    }
+
+    /// Takes the waker of a unit.
+    pub(crate) fn take_waker(&mut self, key: UnitKey) -> Option<Waker> {
+        self.units.get_mut(key.0 as usize)?.slot.take_waker()
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -219,23 +337,41 @@ impl Table {
         self.jobs.remove(&key);
     }
 
-    pub(crate) fn add_scope(&mut self, scope: Weak<Node>, opener: UnitKey) -> ScopeKey {
-        let key = ScopeKey(index(self.scopes.insert((scope, opener))));
+    pub(crate) fn add_scope(
+        &mut self,
+        node: Weak<Node>,
+        opener: UnitKey,
+        guarded: Option<Arc<Guarded>>,
+    ) -> ScopeKey {
+        let key = ScopeKey(index(self.scopes.insert(Inner { node, opener, guarded })));
         if self.units.contains(opener.0 as usize) {
             self.extras.entry(opener).or_default().opened.insert(key);
         }
         key
     }
 
-    pub(crate) fn remove_scope(&mut self, key: ScopeKey) -> Option<Weak<Node>> {
-        let (scope, opener) = self.scopes.try_remove(key.0 as usize)?;
-        if let Some(extra) = self.extras.get_mut(&opener) {
+    /// Takes an inner group out, to be dropped outside the lock.
+    pub(crate) fn remove_scope(&mut self, key: ScopeKey) -> Option<Inner> {
+        let scope = self.scopes.try_remove(key.0 as usize)?;
+        if let Some(extra) = self.extras.get_mut(&scope.opener) {
             extra.opened.remove(&key);
-            if extra.name.is_none() && extra.opened.is_empty() {
-                self.extras.remove(&opener);
+            if extra.is_empty() {
+                self.extras.remove(&scope.opener);
             }
         }
         Some(scope)
+    }
+
+    /// The inner groups whose shield has ended.
+    pub(crate) fn uncovered(&mut self) -> Vec<Weak<Node>> {
+        let mut freed = Vec::new();
+        for (_, scope) in &mut self.scopes {
+            let ended = |guarded: &mut Arc<Guarded>| !guarded.is_active();
+            if scope.guarded.take_if(ended).is_some() {
+                freed.push(scope.node.clone());
+            }
+        }
+        freed
     }
 
     /// Adds a watcher, or gives it another waker; hands back the waker that it had.
@@ -260,7 +396,9 @@ impl Table {
             }
         }
         let jobs = self.jobs.drain().map(|(_, job)| job).collect();
-        let scopes = self.scopes.iter().map(|(_, (scope, _))| scope.clone()).collect();
+        let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
+        let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
+        let scopes = scopes.map(|(_, scope)| scope.node.clone()).collect();
         Signals { wakers, jobs, scopes }
     }
 

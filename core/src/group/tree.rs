@@ -1,48 +1,89 @@
 //! A group's place in the tree: under whom it is counted, how a cancellation goes down and how a
 //! close goes up. Both without recursion, so that depth costs no stack (G15).
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::group::node::{CLOSED, Node, Owner};
+use crate::group::node::{CLOSED, Cancellation, Node, Owner};
 use crate::group::table::{ScopeKey, Signals, UnitKey};
+use crate::protect::Guarded;
 use crate::sync::{drop_waker, lock, wake};
+use crate::task::{TaskId, TaskInfo};
 
 /// The enclosing group, which counts this one until it closes.
 pub(crate) struct Link {
     pub(super) parent: Arc<Node>,
     key: ScopeKey,
     opener: UnitKey,
+    /// The shield that this group was opened in.
+    guarded: Option<Arc<Guarded>>,
+    /// Counted among the background tasks of the parent, as its opener is (G19).
+    in_background: bool,
+}
+
+impl Link {
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guarded.as_ref().is_some_and(|guarded| guarded.is_active())
+    }
+
+    /// Why this group is cancelled with its parent, and whether at once; `None` if it is not.
+    fn inherited(&self) -> Option<Order> {
+        let cause = self.parent.cause_for(self.opener).filter(|_| !self.is_guarded())?;
+        let hard = self.parent.cutting_cause(self.opener).is_some();
+        Some(Order { cause: cause.inherited_from(self.parent.id), hard })
+    }
+}
+
+/// A cancellation on its way down: why, and whether those below are dropped or only told (C3).
+#[derive(Clone)]
+struct Order {
+    cause: CancelCause,
+    hard: bool,
 }
 
 impl Node {
-    /// Puts this group under `parent`, which counts it until it closes (G2). Inherits the deadline
-    /// and, if there is one, the cancellation.
+    /// Puts this group under `parent`, which counts it until it closes (G2). Inherits the
+    /// cancellation, if there is one and no shield is between.
     pub(crate) fn attach(
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,
-        own_deadline: Option<Instant>,
+        guarded: Option<Arc<Guarded>>,
     ) {
         if parent.count.fetch_add(1, Ordering::AcqRel) >= CLOSED {
             self.cancel(CauseKind::Dropped.into());
             return;
         }
-        self.set_deadline(own_deadline.into_iter().chain(parent.deadline()).min());
-        let key = lock(&parent.table).add_scope(Arc::downgrade(self), opener);
-        *lock(&self.parent) = Some(Link { parent: parent.clone(), key, opener });
-        if let Some(cause) = parent.cause_for(opener) {
-            self.cancel(cause.inherited_from(parent.id));
+        if let Some(order) = self.link_to(parent, opener, guarded) {
+            self.carry_down(order);
         }
     }
 
-    pub(crate) fn set_deadline(&self, earliest: Option<Instant>) {
-        if let Some(at) = earliest {
-            let _ = self.deadline.set(at);
+    /// The parent has counted it.
+    fn link_to(
+        self: &Arc<Self>,
+        parent: &Arc<Node>,
+        opener: UnitKey,
+        guarded: Option<Arc<Guarded>>,
+    ) -> Option<Order> {
+        if let Some(guarded) = &guarded {
+            guarded.opened();
         }
+        let (key, in_background) = {
+            let mut table = lock(&parent.table);
+            let key = table.add_scope(Arc::downgrade(self), opener, guarded.clone());
+            (key, table.is_background(opener))
+        };
+        if in_background {
+            parent.background.fetch_add(1, Ordering::AcqRel);
+            parent.retire_if_alone();
+        }
+        let link = Link { parent: parent.clone(), key, opener, guarded, in_background };
+        let order = link.inherited();
+        *lock(&self.parent) = Some(link);
+        order
     }
 
     /// Leaves a group that nothing encloses to the runtime's root, because its future is dropped
@@ -52,12 +93,29 @@ impl Node {
             return;
         }
         root.count.fetch_add(1, Ordering::AcqRel);
-        let key = lock(&root.table).add_scope(Arc::downgrade(self), UnitKey::NOBODY);
-        *lock(&self.parent) = Some(Link { parent: root.clone(), key, opener: UnitKey::NOBODY });
+        self.link_to(root, UnitKey::NOBODY, None);
         // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
         if self.is_closed() {
             let link = lock(&self.parent).take();
             release_links(link);
+        }
+    }
+
+    /// A shield of a unit of this group has ended: what was opened inside it is covered no more.
+    pub(crate) fn uncover(&self, guarded: &Guarded) {
+        let freed = {
+            let mut table = lock(&self.table);
+            guarded.end();
+            if guarded.has_open() { table.uncovered() } else { Vec::new() }
+        };
+        for scope in freed {
+            let order = scope.upgrade().and_then(|scope| {
+                let order = lock(&scope.parent).as_ref().and_then(Link::inherited);
+                order.map(|order| (scope, order))
+            });
+            if let Some((scope, order)) = order {
+                scope.carry_down(order);
+            }
         }
     }
 
@@ -71,15 +129,19 @@ impl Node {
 
     /// The cause for an inner group whose opener has ended.
     pub(super) fn cause_below(&self) -> CancelCause {
-        let inherited = self.cause.get().map(|cause| cause.inherited_from(self.id));
+        let inherited = self.cause().map(|cause| cause.inherited_from(self.id));
         inherited.unwrap_or_else(|| CauseKind::Dropped.into())
     }
 
     pub(super) fn release_body(&self) {
-        // Relaxed: only who comes first matters; `release` orders the rest.
-        if !self.body_released.swap(true, Ordering::Relaxed) {
+        if self.claim_body() {
             self.release();
         }
+    }
+
+    /// Relaxed: only who comes first matters; `release` orders the rest.
+    pub(super) fn claim_body(&self) -> bool {
+        !self.body_released.swap(true, Ordering::Relaxed)
     }
 
     /// From now on nobody takes the result.
@@ -91,7 +153,7 @@ impl Node {
         // Closing looks at the owner after it has set CLOSED; this looks at CLOSED after it has set
         // the owner: one of them reports, and taking the failures makes it exactly one.
         if self.is_closed() {
-            self.core.report_leftovers();
+            self.report_leftovers();
         }
     }
 
@@ -116,10 +178,14 @@ impl Node {
     /// Cancels this group and all below it, without recursion (C7, C8, G15). First each gets its
     /// cause, then they are woken: nobody reacts before all of them know why (C2, T1).
     pub(crate) fn cancel(&self, cause: CancelCause) {
+        self.carry_down(Order { cause, hard: true });
+    }
+
+    fn carry_down(&self, order: Order) {
         let (mut queue, mut marked) = (Vec::new(), Vec::new());
-        self.mark(cause, &mut queue, &mut marked);
-        while let Some((scope, cause)) = queue.pop() {
-            scope.mark(cause, &mut queue, &mut marked);
+        self.mark(order, &mut queue, &mut marked);
+        while let Some((scope, order)) = queue.pop() {
+            scope.mark(order, &mut queue, &mut marked);
         }
         for (signals, cause) in marked {
             signals.wakers.into_iter().for_each(wake);
@@ -128,20 +194,62 @@ impl Node {
         }
     }
 
+    /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3).
     fn mark(
         &self,
-        cause: CancelCause,
-        queue: &mut Vec<(Arc<Node>, CancelCause)>,
+        Order { cause, hard }: Order,
+        queue: &mut Vec<(Arc<Node>, Order)>,
         marked: &mut Vec<(Signals, CancelCause)>,
     ) {
-        if self.cause.set(cause.clone()).is_err() {
+        let hard = hard && !self.time.has_grace();
+        let cancelled = Cancellation { cause: cause.clone(), hard: AtomicBool::new(hard) };
+        if self.cancelled.set(cancelled).is_err() {
             return;
         }
-        let signals = lock(&self.table).signals();
-        let inherited = cause.inherited_from(self.id);
+        let mut signals = lock(&self.table).signals();
+        let order = Order { cause: cause.inherited_from(self.id), hard };
         let scopes = signals.scopes.iter().filter_map(Weak::upgrade);
-        queue.extend(scopes.map(|scope| (scope, inherited.clone())));
+        queue.extend(scopes.map(|scope| (scope, order.clone())));
+        if self.time.has_grace() {
+            signals.wakers.extend(self.take_owner_waker());
+        }
         marked.push((signals, cause));
+    }
+
+    pub(super) fn is_hard(&self) -> bool {
+        self.cancelled.get().is_some_and(|cancelled| cancelled.hard.load(Ordering::Relaxed))
+    }
+
+    /// Ends all grace periods of a cancelled group and below it: who is still alive is dropped, and
+    /// stands in the error of this group (C3).
+    pub(crate) fn harden(&self) {
+        let (mut queue, mut wakers, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        self.mark_hard(&mut queue, &mut wakers, &mut late);
+        while let Some(scope) = queue.pop() {
+            scope.mark_hard(&mut queue, &mut wakers, &mut late);
+        }
+        self.add_overdue(late);
+        wakers.into_iter().for_each(wake);
+    }
+
+    fn mark_hard(
+        &self,
+        queue: &mut Vec<Arc<Node>>,
+        wakers: &mut Vec<Waker>,
+        late: &mut Vec<TaskInfo>,
+    ) {
+        let Some(cancelled) = self.cancelled.get() else {
+            return;
+        };
+        let was_hard = cancelled.hard.swap(true, Ordering::Relaxed);
+        let mut table = lock(&self.table);
+        let signals = table.signals();
+        if !was_hard {
+            late.extend(table.infos());
+        }
+        drop(table);
+        wakers.extend(signals.wakers);
+        queue.extend(signals.scopes.iter().filter_map(Weak::upgrade));
     }
 
     /// Why the future of this group is being dropped: because the unit that opened it is cancelled,
@@ -168,10 +276,37 @@ impl Node {
             // A root keeps one count for itself and is idle with it.
             2 => {
                 self.wake_watchers_of_root();
+                self.retire_if_alone();
                 None
             }
-            _ => None,
+            _ => {
+                self.retire_if_alone();
+                None
+            }
         }
+    }
+
+    pub(super) fn enter_background(&self, key: UnitKey, id: TaskId) {
+        lock(&self.table).set_background(key, id);
+        self.background.fetch_add(1, Ordering::AcqRel);
+        self.retire_if_alone();
+    }
+
+    /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
+    /// or ends the last of the others looks here after it has counted, so one of the two sees both.
+    fn retire_if_alone(&self) {
+        let background = self.background.load(Ordering::Acquire);
+        if background == 0 || self.count.load(Ordering::Acquire) > background {
+            return;
+        }
+        let cause = CauseKind::Finished.into();
+        let wakers = {
+            let mut table = lock(&self.table);
+            let wakers = table.retire(&cause);
+            self.add_singled_out(wakers.len());
+            wakers
+        };
+        wakers.into_iter().for_each(wake);
     }
 
     fn close(&self) -> Option<Link> {
@@ -180,7 +315,7 @@ impl Node {
             Owner::Gone => (None, true),
         };
         if gone {
-            self.core.report_leftovers();
+            self.report_leftovers();
         }
         let link = lock(&self.parent).take();
         if let Some(waker) = waker {
@@ -192,9 +327,15 @@ impl Node {
 
 /// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
 fn release_links(mut link: Option<Link>) {
-    while let Some(Link { parent, key, .. }) = link {
+    while let Some(Link { parent, key, guarded, in_background, .. }) = link {
         let scope = lock(&parent.table).remove_scope(key);
         drop(scope);
+        if let Some(guarded) = guarded {
+            guarded.closed();
+        }
+        if in_background {
+            parent.background.fetch_sub(1, Ordering::AcqRel);
+        }
         link = parent.release_here();
     }
 }

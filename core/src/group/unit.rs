@@ -7,18 +7,34 @@ use std::task::Waker;
 use crate::cancel::CancelCause;
 use crate::group::node::Node;
 use crate::group::table::UnitKey;
+use crate::protect::Cover;
 use crate::task::{Output, TaskId, TaskInfo};
 
 /// One live unit of a group: the right and the duty to end it.
 pub(crate) struct Unit {
     node: Arc<Node>,
     key: UnitKey,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Waits for a place in a group with a limit (G18).
+    Queued,
+    /// Not polled yet: a cancellation drops it, in a grace period too (G11).
+    Fresh,
+    Running,
 }
 
 impl Unit {
     /// Whoever makes it has counted it.
     pub(super) fn new(node: Arc<Node>, key: UnitKey) -> Self {
-        Self { node, key }
+        Self { node, key, progress: Progress::Fresh }
+    }
+
+    pub(super) fn entered(node: Arc<Node>, key: UnitKey, queued: bool) -> Self {
+        let progress = if queued { Progress::Queued } else { Progress::Fresh };
+        Self { node, key, progress }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -29,17 +45,70 @@ impl Unit {
         self.key
     }
 
-    /// A second reference, for the context of a job; only one of the two may end it.
+    /// A second reference, to look at or for the context of a job; only one may end the unit.
     pub(crate) fn share(&self) -> Self {
-        Self { node: self.node.clone(), key: self.key }
+        Self { node: self.node.clone(), key: self.key, progress: self.progress }
     }
 
     pub(crate) fn cause(&self) -> Option<CancelCause> {
         self.node.cause_for(self.key)
     }
 
+    /// Why its future is to be dropped now: it was cancelled, is not within a grace period, and no
+    /// shield is active (C1, C3, C4).
+    pub(crate) fn due(&self) -> Option<CancelCause> {
+        let cause = match self.progress {
+            Progress::Running => self.node.cutting_cause(self.key),
+            Progress::Queued | Progress::Fresh => self.node.cause_for(self.key),
+        }?;
+        let cover = self.node.cover_of(self.key);
+        (!cover.is_some_and(|cover| cover.is_active())).then_some(cause)
+    }
+
+    /// Leaves the waker of the suspended unit. Gives the cause if it is to be dropped now.
     pub(crate) fn park(&self, waker: &Waker) -> Option<CancelCause> {
-        self.node.park(self.key, waker)
+        self.node.park(self.key, waker);
+        self.due()
+    }
+
+    /// Whether it may be polled: it may once it has a place (G18). Its waker must be parked.
+    pub(crate) fn may_run(&mut self) -> bool {
+        if self.progress == Progress::Queued && self.node.is_queued(self.key) {
+            return false;
+        }
+        self.progress = Progress::Running;
+        true
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.progress == Progress::Queued
+    }
+
+    /// Goes on as one that has been polled.
+    pub(crate) fn running(self) -> Self {
+        Self { progress: Progress::Running, ..self }
+    }
+
+    /// Takes over the duty to give the body's count back. Whether it was not given back yet.
+    pub(crate) fn claim_body(&self) -> bool {
+        self.node.claim_body()
+    }
+
+    /// What protects it, made on first use.
+    pub(crate) fn cover(&self) -> Arc<Cover> {
+        self.node.make_cover(self.key)
+    }
+
+    /// What is to be cleaned up after it, if anything is.
+    pub(crate) fn cleanups(&self) -> Option<Arc<Cover>> {
+        self.node.cover_of(self.key).filter(|cover| cover.has_cleanups())
+    }
+
+    /// Has it polled, where a cancellation waited for a shield that has ended elsewhere.
+    pub(crate) fn wake_if_due(&self) {
+        if self.due().is_some() {
+            self.node.wake_unit(self.key);
+        }
     }
 
     /// What is known of it.

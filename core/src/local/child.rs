@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
@@ -11,8 +12,10 @@ use pin_project_lite::pin_project;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
-use crate::panics::{catch, contain};
+use crate::panics::contain;
+use crate::protect::{CleanupRun, Cover};
 use crate::slot::Slot;
+use crate::stack::{is_child_shielded, run_below};
 use crate::sync::{drop_waker, wake};
 use crate::task::{Output, TaskError, TaskInfo};
 use crate::unhandled::UnhandledKind;
@@ -56,7 +59,7 @@ impl Shared {
 
     /// Whether the one who is polled right now is about to be dropped.
     pub(crate) fn is_cutting(&self) -> bool {
-        self.polling.get() && self.cause.borrow().is_some()
+        self.polling.get() && self.cause.borrow().is_some() && !is_child_shielded()
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
@@ -97,7 +100,14 @@ pub(crate) struct State<'env, E> {
     pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
 }
 
-pub(crate) type LocalFuture<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
+pub(crate) type LocalFuture<'env> = Pin<Box<dyn LocalChild + 'env>>;
+
+/// A child of any type.
+pub(crate) trait LocalChild: Future<Output = ()> {
+    /// Whether it must be polled to its end when the scope is cancelled, instead of dropped at once:
+    /// it is shielded (C4), or has clean-ups (C5).
+    fn is_protected(&self) -> bool;
+}
 
 /// What a child and its handle share.
 pub(crate) struct ChildCell<T> {
@@ -133,6 +143,9 @@ pin_project! {
         // Gone as soon as it has ended.
         #[pin]
         future: Option<F>,
+        cover: Option<Arc<Cover>>,
+        // From the end of the future to that of its clean-ups.
+        cleaning: Option<Box<(End<Result<T, Fault<E>>>, CleanupRun)>>,
         // `None` once the child has ended.
         end: Option<Ends<'env, T, E>>,
     }
@@ -142,11 +155,17 @@ pin_project! {
         F: Future<Output = Result<T, Fault<E>>>,
         E: AsDynError,
     {
-        fn drop(this: Pin<&mut Self>) {
-            let cause = this.end.as_ref().map(|ends| ends.cause_of_drop());
-            if let Some(cause) = cause {
-                this.finish(End::Cancelled(cause));
-            }
+        fn drop(mut this: Pin<&mut Self>) {
+            let Some(cause) = this.end.as_ref().map(|ends| ends.cause_of_drop()) else {
+                return;
+            };
+            let (end, run) = match this.as_mut().project().cleaning.take() {
+                Some(cleaning) => (cleaning.0, Some(cleaning.1)),
+                None => this.as_mut().drop_future(End::Cancelled(cause)),
+            };
+            // Dropping them reports that they did not run.
+            contain(UnhandledKind::Destructor, || drop(run));
+            this.finish(end);
         }
     }
 }
@@ -188,17 +207,62 @@ where
     /// Counts as live from here on.
     pub(crate) fn new(future: F, ends: Ends<'env, T, E>) -> Self {
         ends.state.shared.add_child();
-        Self { future: Some(future), end: Some(ends) }
+        Self { future: Some(future), cover: None, cleaning: None, end: Some(ends) }
     }
 
-    /// Drops the future, enters its end, cancels the scope if that says so, calls back, hands the
-    /// output over, and only then counts the child as ended.
-    fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
+    /// Why it is to be dropped now.
+    fn due(&self) -> Option<CancelCause> {
+        let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
+        self.end.as_ref().and_then(Ends::cause).filter(|_| !is_covered)
+    }
+
+    /// Drops the future. Its clean-ups come back, if it has any.
+    fn drop_future(
+        self: Pin<&mut Self>,
+        end: End<F::Output>,
+    ) -> (End<F::Output>, Option<CleanupRun>) {
         let mut this = self.project();
-        let end = match catch(|| this.future.set(None)) {
+        let end = match run_below(this.cover, true, || this.future.set(None)) {
             Ok(()) => end,
             Err(payload) => end.and_panicked(payload),
         };
+        let cover = this.cover.clone().filter(|cover| cover.has_cleanups());
+        let info = this.end.as_ref().map(|ends| ends.info.clone());
+        let run = cover.map(|cover| CleanupRun::new(end.exit_kind(), info, cover));
+        (end, run)
+    }
+
+    /// Drops the future, runs its clean-ups, and then enters its end.
+    fn end_with(mut self: Pin<&mut Self>, end: End<F::Output>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.as_mut().drop_future(end) {
+            (end, None) => {
+                self.finish(end);
+                Poll::Ready(())
+            }
+            (end, Some(run)) => {
+                *self.as_mut().project().cleaning = Some(Box::new((end, run)));
+                self.poll_cleanups(cx)
+            }
+        }
+    }
+
+    fn poll_cleanups(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_mut().project();
+        let Some(mut cleaning) = this.cleaning.take() else {
+            return Poll::Ready(());
+        };
+        if let Ok(Poll::Pending) = run_below(this.cover, true, || cleaning.1.poll(cx)) {
+            *this.cleaning = Some(cleaning);
+            return Poll::Pending;
+        }
+        self.finish(cleaning.0);
+        Poll::Ready(())
+    }
+
+    /// Enters the end, cancels the scope if that says so, calls back, hands the output over, and
+    /// only then counts the child as ended.
+    fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
+        let this = self.project();
         let Some(Ends { state, cell, info, role, on_done }) = this.end.take() else {
             return;
         };
@@ -217,6 +281,17 @@ where
     }
 }
 
+impl<F, T, E> LocalChild for Child<'_, F, T, E>
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
+{
+    fn is_protected(&self) -> bool {
+        self.cover.as_ref().is_some_and(|cover| cover.is_active() || cover.has_cleanups())
+            || self.cleaning.is_some()
+    }
+}
+
 impl<F, T, E> Future for Child<'_, F, T, E>
 where
     F: Future<Output = Result<T, Fault<E>>>,
@@ -228,22 +303,24 @@ where
         let Some(ends) = self.end.as_ref() else {
             return Poll::Ready(());
         };
-        if let Some(cause) = ends.cause() {
-            self.finish(End::Cancelled(cause));
-            return Poll::Ready(());
+        if self.cleaning.is_some() {
+            return self.poll_cleanups(cx);
+        }
+        if let Some(cause) = self.due() {
+            return self.end_with(End::Cancelled(cause), cx);
         }
         ends.park(cx.waker());
-        let mut future = self.as_mut().project().future;
-        let polled = catch(|| future.as_mut().as_pin_mut().map(|future| future.poll(cx)));
-        let end = match polled {
+        let this = self.as_mut().project();
+        let mut future = this.future;
+        let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+        let end = match run_below(this.cover, true, poll) {
             Ok(Some(Poll::Ready(value))) => End::Value(value),
-            Ok(_) => match self.end.as_ref().and_then(Ends::cause) {
+            Ok(_) => match self.due() {
                 None => return Poll::Pending,
                 Some(cause) => End::Cancelled(cause),
             },
             Err(payload) => End::Panicked(payload),
         };
-        self.finish(end);
-        Poll::Ready(())
+        self.end_with(end, cx)
     }
 }

@@ -165,7 +165,7 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         let future = MapFault::new(async move { body(scope).await });
         let children = FuturesUnordered::new();
         children.push(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
-        Run { state, children, body: cell, guard: None, returned: false }
+        Run { state, children, body: cell, guard: None, cut: false, returned: false }
     }
 }
 
@@ -177,6 +177,8 @@ struct Run<'env, E: AsDynError, T> {
     body: Rc<ChildCell<T>>,
     /// Stands before the caller's waker, which may panic (P3).
     guard: Option<Arc<GuardedWaker>>,
+    /// Whether a cancellation has been carried out.
+    cut: bool,
     returned: bool,
 }
 
@@ -185,9 +187,8 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.children.extend(self.state.queue.take());
-            if self.state.shared.cause().is_some() {
-                self.drop_children();
-                return Poll::Ready(());
+            if self.state.shared.cause().is_some() && !self.cut {
+                self.cut_children();
             }
             let polled =
                 self.state.shared.while_polling(|| Pin::new(&mut self.children).poll_next(cx));
@@ -204,11 +205,24 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     }
 
     fn has_more_to_do(&self) -> bool {
-        self.state.shared.cause().is_some() || !self.state.queue.borrow().is_empty()
+        let must_cut = self.state.shared.cause().is_some() && !self.cut;
+        must_cut || !self.state.queue.borrow().is_empty()
     }
 
-    /// Each child enters its own end when it is dropped. Their destructors may spawn, which is
-    /// refused, and cancel, which changes nothing.
+    /// The scope was cancelled: drops its children in place, but for those that are protected. They
+    /// are polled to their end, and cut by themselves as soon as they may be.
+    fn cut_children(&mut self) {
+        self.cut = true;
+        for child in std::mem::take(&mut self.children) {
+            match child.is_protected() {
+                true => self.children.push(child),
+                false => contain(UnhandledKind::Destructor, || drop(child)),
+            }
+        }
+    }
+
+    /// The scope's future is dropped. Each child enters its own end when it is dropped. Their
+    /// destructors may spawn, which is refused, and cancel, which changes nothing.
     fn drop_children(&mut self) {
         self.children.extend(self.state.queue.take());
         let children = std::mem::take(&mut self.children);

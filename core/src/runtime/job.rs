@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::context::run_as;
 use crate::error::AsDynError;
-use crate::group::{Core, End, Ending, Fault, Role, Settled, Unit};
+use crate::group::{Admission, Core, End, Ending, Fault, Role, Settled, Unit};
 use crate::panics::contain;
 use crate::runtime::{Root, Runtime};
 use crate::slot::Slot;
+use crate::stack::{Doing, run_as};
 use crate::sync::lock;
 use crate::task::{JoinJob, Output, TaskError, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
@@ -122,8 +122,9 @@ fn given_up<T, E: AsDynError>(
         End::Value(Ok(value)) => Ok(value),
         End::Value(Err(fault)) => {
             match &fault {
-                Fault::Error(error) => unhandled::report_error(info, error.as_dyn_error()),
-                Fault::Group(error) => unhandled::report_error(info, error),
+                Fault::Error(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error.as_dyn_error()),
+                Fault::Group(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error),
+                Fault::Returned => {}
             }
             contain(UnhandledKind::Destructor, || drop(fault));
             Err(TaskError::cancelled(info.id(), CauseKind::Dropped.into()))
@@ -149,7 +150,7 @@ where
         if let Some(unit) = &current {
             unit.node().job_started(unit.key());
         }
-        let end = match run_as(&mut current, None, closure) {
+        let end = match run_as(&mut current, Doing::Job, closure) {
             Ok(value) => End::Value(value),
             Err(payload) => End::Panicked(payload),
         };
@@ -189,7 +190,7 @@ where
         let Some(info) = lock(&self.unit).as_ref().map(Unit::info) else {
             return;
         };
-        let Ok(heir) = root.node().enter(info) else {
+        let Ok(heir) = root.node().enter(info, Admission::Ordinary) else {
             return;
         };
         let replaced = {

@@ -15,7 +15,7 @@ pub use job::Job;
 pub(crate) use job::{JobCell, RunJob};
 pub use root::{Drained, Root, Roots};
 pub use spawner::{NativeHandle, Spawner};
-pub use timer::{Elapsed, Sleep, Timeout, Timer};
+pub use timer::{Elapsed, MoveOn, Sleep, Timeout, Timer};
 
 use crate::group::Group;
 

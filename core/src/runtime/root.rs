@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
-use crate::group::{AnyCore, Node, WatchKey};
-use crate::runtime::AnyRuntime;
+use crate::group::{AnyCore, Node, Pool, WatchKey};
+use crate::runtime::{AnyRuntime, Job};
 use crate::sync::lock;
 
 /// Counts what was left to the underlying runtime: groups that were opened where no other encloses
@@ -134,6 +134,11 @@ impl AnyCore for RootCore {
     }
 
     fn report_leftovers(&self) {}
+
+    /// A root has no limit, so that no job waits in it.
+    fn launch(&self, _: Pool, job: Job) {
+        drop(job);
+    }
 
     fn as_any(&self) -> &dyn Any {
         self

@@ -3,11 +3,16 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
+
+use crate::protect::Cover;
+use crate::stack::run_below;
 
 /// Makes timers.
 ///
@@ -44,13 +49,34 @@ pub trait Timer {
 
     /// The value of `future`, or [`Elapsed`] if it is not ready after `duration` (D1). A value that
     /// is ready at the same poll wins. When the time is up the future is dropped before this
-    /// returns.
+    /// returns; what is [shielded](crate::shield()) in it is waited for first (C4).
     ///
     /// # Cancel safety
     ///
     /// Dropping it drops `future`.
     fn timeout<F: Future>(&self, duration: Duration, future: F) -> Timeout<F, Self::Sleep> {
-        Timeout { future: Some(future), sleep: self.sleep(duration) }
+        self.timeout_at(self.after(duration), future)
+    }
+
+    /// Like [`timeout`](Timer::timeout), with the instant at which the time is up. One that is past
+    /// still polls `future` once (D4).
+    fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F, Self::Sleep> {
+        Timeout { future: Some(future), sleep: self.sleep_until(deadline), is_up: false, cover: None }
+    }
+
+    /// The value of `future`, or `None` if it is not ready after `duration`: [`timeout`](Timer::timeout)
+    /// for those who only want to move on. As `move_on_after` of Trio.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops `future`.
+    fn move_on_after<F: Future>(&self, duration: Duration, future: F) -> MoveOn<F, Self::Sleep> {
+        MoveOn { timeout: self.timeout(duration, future) }
+    }
+
+    /// Like [`move_on_after`](Timer::move_on_after), with the instant at which the time is up.
+    fn move_on_at<F: Future>(&self, deadline: Instant, future: F) -> MoveOn<F, Self::Sleep> {
+        MoveOn { timeout: self.timeout_at(deadline, future) }
     }
 }
 
@@ -85,13 +111,14 @@ impl Error for Elapsed {}
 pin_project! {
     /// The future of [`Timer::timeout`].
     #[must_use = "futures do nothing unless awaited"]
-    #[derive(Debug)]
     pub struct Timeout<F, S> {
         // Gone once it is done, so that its destructor has run before the value is seen.
         #[pin]
         future: Option<F>,
         #[pin]
         sleep: S,
+        is_up: bool,
+        cover: Option<Arc<Cover>>,
     }
 }
 
@@ -100,12 +127,45 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let outcome = match this.future.as_mut().as_pin_mut().map(|future| future.poll(cx)) {
+        let mut future = this.future.as_mut();
+        let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+        let polled = run_below(this.cover, false, poll).unwrap_or_else(|panic| resume_unwind(panic));
+        let outcome = match polled {
             Some(Poll::Ready(value)) => Ok(value),
-            _ if this.sleep.poll(cx).is_ready() => Err(Elapsed(())),
-            _ => return Poll::Pending,
+            _ => {
+                *this.is_up = *this.is_up || this.sleep.poll(cx).is_ready();
+                let is_covered = this.cover.as_ref().is_some_and(|cover| cover.is_active());
+                if !*this.is_up || is_covered {
+                    return Poll::Pending;
+                }
+                Err(Elapsed(()))
+            }
         };
         this.future.set(None);
         Poll::Ready(outcome)
+    }
+}
+
+impl<F, S> fmt::Debug for Timeout<F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("is_up", &self.is_up).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The future of [`Timer::move_on_after`].
+    #[must_use = "futures do nothing unless awaited"]
+    #[derive(Debug)]
+    pub struct MoveOn<F, S> {
+        #[pin]
+        timeout: Timeout<F, S>,
+    }
+}
+
+impl<F: Future, S: Sleep> Future for MoveOn<F, S> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().timeout.poll(cx).map(Result::ok)
     }
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use crate::cancel::CauseKind;
 use crate::error::AsDynError;
 use crate::group::{Core, Driven, End, Ending, Fault, Role, Settled, Unit};
-use crate::panics::catch;
+use crate::panics::{catch, contain};
 use crate::runtime::Runtime;
 use crate::task::TaskError;
 use crate::unhandled::{self, UnhandledKind};
@@ -26,7 +26,7 @@ pin_project! {
         D: OnDone<F::Value>,
     {
         #[pin]
-        driven: Driven<F>,
+        driven: Driven<F, Result<F::Value, Fault<E>>>,
         on_done: D,
         core: PhantomData<fn() -> (R, E)>,
     }
@@ -46,7 +46,9 @@ pin_project! {
                 let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
                 let (mut driven, on_done) = (this.driven, this.on_done);
                 node.core().within(&mut || {
-                    let end = driven.as_mut().cut(cause.clone());
+                    let (end, cleanups) = driven.as_mut().cut(cause.clone());
+                    // Nobody is left to poll them: dropping them reports that (C5).
+                    contain(UnhandledKind::Destructor, || drop(cleanups));
                     drop(finish::<R, E, F, D>(driven.as_mut(), on_done, end));
                 });
             }
@@ -88,7 +90,7 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    mut driven: Pin<&mut Driven<F>>,
+    mut driven: Pin<&mut Driven<F, Result<F::Value, Fault<E>>>>,
     on_done: &mut D,
     end: End<F::Output>,
 ) -> Output<F::Value> {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::context::{is_about_to_be_dropped, is_native};
 use crate::group::{Node, UnitKey};
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
+use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::GuardedWaker;
 use crate::task::{Output, TaskError, TaskId};
 

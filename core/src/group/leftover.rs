@@ -1,0 +1,89 @@
+//! What goes on after a group's future was dropped: its body's clean-ups, and its grace period.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::error::AsDynError;
+use crate::group::ledger::Fault;
+use crate::group::node::{Admission, Node};
+use crate::group::time::Alarm;
+use crate::group::unit::Unit;
+use crate::panics::contain;
+use crate::protect::CleanupRun;
+use crate::runtime::Runtime;
+use crate::stack::{Doing, run_as};
+use crate::sync::WakerId;
+use crate::task::{NoCallback, TaskFuture, TaskInfo};
+use crate::unhandled::UnhandledKind;
+
+/// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
+/// waits (C5); if the group has been told already not to wait for the body, the root does.
+pub(crate) fn leave_cleanups<R: Runtime>(runtime: &R, unit: Unit, run: CleanupRun) {
+    let unit = match unit.claim_body() {
+        true => Some(unit),
+        false => {
+            let info = unit.info();
+            unit.end_body();
+            runtime.root().node().enter(info, Admission::Ordinary).ok()
+        }
+    };
+    drop(runtime.start(Leftover { run: Some(run), unit: unit.map(Unit::running) }));
+}
+
+/// Dropped before its end, because the runtime was shut down, it reports what did not run.
+struct Leftover {
+    run: Option<CleanupRun>,
+    unit: Option<Unit>,
+}
+
+impl Leftover {
+    fn end(&mut self) {
+        let run = self.run.take();
+        contain(UnhandledKind::Destructor, || drop(run));
+        if let Some(unit) = self.unit.take() {
+            unit.end();
+        }
+    }
+}
+
+impl Future for Leftover {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let doing = Doing::Poll(WakerId::of(cx.waker()));
+        if let Some(run) = &mut this.run {
+            let polled = run_as(&mut this.unit, doing, || run.poll(cx));
+            ready!(polled.unwrap_or(Poll::Ready(())));
+        }
+        this.end();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Measures what is left of the grace period of a group whose future is being dropped (C3): a
+/// background task, so that nobody waits for it longer than for the others.
+pub(crate) fn watch_grace<R: Runtime, E: AsDynError>(runtime: &R, node: &Arc<Node>) {
+    let Some(Alarm::GraceEnds(at)) = node.next_alarm(|grace| runtime.after(grace)) else {
+        return;
+    };
+    let Some(unit) = node.enter_watch(TaskInfo::here()) else {
+        return;
+    };
+    let (watched, sleep) = (node.clone(), runtime.sleep_until(at));
+    let watch = async move {
+        sleep.await;
+        watched.harden();
+        // Cut by what it just did.
+        pending::<Result<(), Fault<E>>>().await
+    };
+    drop(runtime.start(TaskFuture::<R, E, _, _>::new(watch, unit.running(), NoCallback)));
+}

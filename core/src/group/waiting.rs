@@ -1,0 +1,102 @@
+//! `spawn_when_free`: waiting for a place in a group with a limit (G18).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::error::AsDynError;
+use crate::group::body::MapFault;
+use crate::group::handle::GroupHandle;
+use crate::group::limit::Ticket;
+use crate::group::node::{Admission, Node};
+use crate::group::spawn::spawn_task;
+use crate::group::table::WatchKey;
+use crate::runtime::Runtime;
+use crate::sync::{drop_waker, lock};
+use crate::task::{NoCallback, TaskHandle, TaskInfo};
+
+/// The future of [`GroupHandle::spawn_when_free`](crate::GroupHandle::spawn_when_free).
+#[must_use = "it spawns nothing unless awaited"]
+pub struct SpawnWhenFree<E, R, F> {
+    group: GroupHandle<E, R>,
+    /// Until it is spawned; boxed by nobody, and not polled here.
+    task: Option<(TaskInfo, F)>,
+    /// Its turn.
+    ticket: Option<Ticket>,
+    /// To see that the group is cancelled.
+    watch: Option<WatchKey>,
+}
+
+impl<E, R, F> SpawnWhenFree<E, R, F> {
+    pub(crate) fn new(group: GroupHandle<E, R>, info: TaskInfo, future: F) -> Self {
+        Self { group, task: Some((info, future)), ticket: None, watch: None }
+    }
+}
+
+/// The future inside is only moved.
+impl<E, R, F> Unpin for SpawnWhenFree<E, R, F> {}
+
+impl<E, R, F, T> Future for SpawnWhenFree<E, R, F>
+where
+    E: AsDynError,
+    R: Runtime,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = TaskHandle<T, R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let node = this.group.node();
+        node.watch(&mut this.watch, cx);
+        if node.cause().is_none() && !node.poll_place(&mut this.ticket, cx) {
+            return Poll::Pending;
+        }
+        let (info, future) = this.task.take().expect("it is not polled after it has returned");
+        let admission = this.ticket.map_or(Admission::Ordinary, Admission::Reserved);
+        let future = MapFault::new(future);
+        Poll::Ready(spawn_task(&this.group, info, admission, future, NoCallback))
+    }
+}
+
+impl<E, R, F> Drop for SpawnWhenFree<E, R, F> {
+    fn drop(&mut self) {
+        let node = self.group.node();
+        node.unwatch(self.watch.take());
+        if let Some(ticket) = self.ticket.take() {
+            node.give_back(ticket);
+        }
+    }
+}
+
+impl<E, R, F> fmt::Debug for SpawnWhenFree<E, R, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpawnWhenFree").field("group", &self.group.id()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Whether there is a place; always in a group without a limit.
+    fn poll_place(&self, ticket: &mut Option<Ticket>, cx: &mut Context<'_>) -> bool {
+        let fresh = cx.waker().clone();
+        let (has_place, old) = match &mut lock(&self.table).limiter {
+            None => (true, Some(fresh)),
+            Some(limiter) => {
+                let ticket = *ticket.get_or_insert_with(|| limiter.draw());
+                limiter.poll(ticket, fresh)
+            }
+        };
+        drop_waker(old);
+        has_place
+    }
+
+    /// Nobody waits with this ticket any more; if it has a place that is the next one's.
+    fn give_back(&self, ticket: Ticket) {
+        let granted = {
+            let mut table = lock(&self.table);
+            table.limiter.as_mut().map(|limiter| limiter.give_back(ticket)).unwrap_or_default()
+        };
+        self.carry_out(granted);
+    }
+}

@@ -1,0 +1,192 @@
+//! `defer`: asynchronous clean-ups that run when their task's future is gone (C5).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::cancel::CancelCause;
+use crate::error::{AsDynError, BoxError};
+use crate::panics::{Payload, catch, drop_payload};
+use crate::protect::{Cover, Hold};
+use crate::stack;
+use crate::task::TaskInfo;
+use crate::unhandled::{self, UnhandledKind};
+
+/// How a task or body ended, as its clean-ups are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExitKind {
+    /// With a value.
+    Value,
+    /// With an `Err`.
+    Failed,
+    /// With a panic, of its future or of that one's destructor.
+    Panicked,
+    /// It was cancelled, and its future dropped.
+    Cancelled(CancelCause),
+}
+
+/// What a clean-up may return: nothing, or a result whose error goes to the
+/// [unhandled-failure hook](crate::unhandled).
+pub trait CleanupOutcome: Send + 'static {
+    /// As a result.
+    #[expect(clippy::missing_errors_doc, reason = "it only converts")]
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl CleanupOutcome for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Registers a clean-up of the current task or body: it runs after the future is gone, however that
+/// came, and before the task counts as ended (C5).
+///
+/// Clean-ups run one after the other, the last registered first, [shielded](crate::shield()) from
+/// cancellation, and are told how the task ended. They may await, open groups, and defer more. Where
+/// a group's future is dropped from outside, its body's clean-ups run on the runtime, and the
+/// enclosing group waits for them. An error or panic of a clean-up goes to the
+/// [unhandled-failure hook](crate::unhandled), and the others run (P3). On a runtime that is being
+/// shut down they are dropped unpolled, and reported there too.
+///
+/// In a child of a [local scope](crate::scope) they run in place; if the scope's future is dropped,
+/// they are dropped unpolled and reported (S2).
+///
+/// Semantics as of finalizers in Cats Effect and of `defer` in Go.
+///
+/// # Panics
+///
+/// Outside any task or body, and in a job: there is nothing that would run it.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{ExitKind, Group, GroupError, Runtime, TaskError, defer};
+///
+/// # async fn remove(_: &str) {}
+/// async fn work<R: Runtime>(rt: &R) -> Result<(), GroupError<TaskError>> {
+///     rt.group(async |g| {
+///         g.spawn(async {
+///             defer(async |exit| {
+///                 if exit != ExitKind::Value {
+///                     remove("half-written").await;
+///                 }
+///             });
+///             Ok(())
+///         });
+///         Ok(())
+///     })
+///     .await
+/// }
+/// ```
+pub fn defer<C, F>(cleanup: C)
+where
+    C: FnOnce(ExitKind) -> F + Send + 'static,
+    F: Future<Output: CleanupOutcome> + Send + 'static,
+{
+    let registered = stack::push_cleanup(Cleanup::new(cleanup));
+    assert!(registered.is_ok(), "`defer` was called outside any task or body");
+}
+
+/// A clean-up that has not begun.
+pub(crate) struct Cleanup(Box<dyn FnOnce(ExitKind) -> CleanupFuture + Send>);
+
+type CleanupFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+impl Cleanup {
+    pub(crate) fn new<C, F>(cleanup: C) -> Self
+    where
+        C: FnOnce(ExitKind) -> F + Send + 'static,
+        F: Future<Output: CleanupOutcome> + Send + 'static,
+    {
+        // The closure is called in the first poll, where its panic is caught.
+        Self(Box::new(|exit| Box::pin(async move { cleanup(exit).await.into_result() })))
+    }
+}
+
+/// The clean-ups of one unit on their way. Dropped early, it reports those that did not run.
+pub(crate) struct CleanupRun {
+    exit: ExitKind,
+    /// For reports.
+    task: Option<TaskInfo>,
+    current: Option<CleanupFuture>,
+    /// Holds those that are left; they may add to it.
+    cover: Arc<Cover>,
+    hold: Option<Hold>,
+}
+
+impl CleanupRun {
+    pub(crate) fn new(exit: ExitKind, task: Option<TaskInfo>, cover: Arc<Cover>) -> Self {
+        Self { exit, task, current: None, cover, hold: None }
+    }
+
+    /// Runs them until all have ended. Called in the context of the unit.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let current = match &mut self.current {
+                Some(current) => current,
+                None => match self.cover.pop() {
+                    Some(Cleanup(begin)) => self.current.insert(begin(self.exit.clone())),
+                    None => return Poll::Ready(()),
+                },
+            };
+            let hold = self.hold.get_or_insert_with(Hold::new);
+            let outcome = match hold.run(|| current.as_mut().poll(cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(outcome)) => Ok(outcome),
+                Err(payload) => Err(payload),
+            };
+            let ended = self.current.take();
+            let dropped = hold.run(|| drop(ended));
+            self.report(outcome);
+            self.report(dropped.map(Ok));
+        }
+    }
+
+    /// Goes on elsewhere: there it is shielded anew.
+    pub(crate) fn moved(mut self) -> Self {
+        self.hold = None;
+        self
+    }
+
+    fn report(&self, outcome: Result<Result<(), BoxError>, Payload>) {
+        let (kind, task) = (UnhandledKind::Cleanup, self.task.as_ref());
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                unhandled::report_error(kind, task, error.as_dyn_error());
+                crate::panics::contain(UnhandledKind::Destructor, || drop(error));
+            }
+            Err(payload) => {
+                unhandled::report_panic(kind, task, &*payload);
+                drop_payload(payload);
+            }
+        }
+    }
+
+    fn drop_unrun(&self, cleanup: impl Sized) {
+        unhandled::report_text(UnhandledKind::Cleanup, self.task.as_ref(), "dropped before its end");
+        if let Err(payload) = catch(|| drop(cleanup)) {
+            self.report(Err(payload));
+        }
+    }
+}
+
+impl Drop for CleanupRun {
+    fn drop(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.drop_unrun(current);
+        }
+        while let Some(cleanup) = self.cover.pop() {
+            self.drop_unrun(cleanup);
+        }
+    }
+}

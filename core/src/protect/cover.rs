@@ -1,0 +1,128 @@
+//! The bookkeeping of protection: who is covered by a shield, and what is to be cleaned up.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::group::{Node, Unit};
+use crate::panics::Payload;
+use crate::protect::Cleanup;
+use crate::stack;
+use crate::sync::lock;
+
+/// What protects one unit, or one other future that may be dropped by a cancellation. Made when
+/// something below needs it first.
+#[derive(Default)]
+pub(crate) struct Cover {
+    /// Active shields below. Raised in a poll of the covered future and lowered there or in its
+    /// drop, so that whoever asks between polls is ordered by the executor. Relaxed.
+    shields: AtomicUsize,
+    /// In order of registration; taken from the end (C5). Locked to push and to pop.
+    cleanups: Mutex<Vec<Cleanup>>,
+}
+
+impl Cover {
+    pub(crate) fn is_active(&self) -> bool {
+        self.shields.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn push(&self, cleanup: Cleanup) {
+        lock(&self.cleanups).push(cleanup);
+    }
+
+    pub(crate) fn pop(&self) -> Option<Cleanup> {
+        lock(&self.cleanups).pop()
+    }
+
+    pub(crate) fn has_cleanups(&self) -> bool {
+        !lock(&self.cleanups).is_empty()
+    }
+}
+
+/// What one shield guards besides the futures above it: the groups that were opened inside it.
+pub(crate) struct Guarded {
+    /// Changed under the lock of the table of `node`, so that a cancellation that does not see it
+    /// set is seen by whoever sets it.
+    ended: AtomicBool,
+    /// Groups opened inside, at whatever shield, that have not closed: whether ending it needs a
+    /// look at them. Raised in a poll inside the shield, as it is ended. Relaxed.
+    open: AtomicUsize,
+    /// The shield around this one.
+    outer: Option<Arc<Guarded>>,
+    /// Of the unit that shields; `None` outside any.
+    node: Option<Arc<Node>>,
+}
+
+impl Guarded {
+    /// It, or one around it.
+    pub(crate) fn is_active(&self) -> bool {
+        self.with_outer().any(|shield| !shield.ended.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn opened(&self) {
+        for shield in self.with_outer() {
+            shield.open.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn closed(&self) {
+        for shield in self.with_outer() {
+            shield.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    fn with_outer(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |shield| shield.outer.as_deref())
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+/// An active shield. Dropping it ends the protection.
+pub(crate) struct Hold {
+    guarded: Arc<Guarded>,
+    covers: Vec<Arc<Cover>>,
+    /// Whose covers are among them.
+    units: Vec<Unit>,
+}
+
+impl Hold {
+    /// Registers with everything that could cut the future that is being polled (C4).
+    pub(crate) fn new() -> Self {
+        let (covers, units) = stack::covers();
+        for cover in &covers {
+            cover.shields.fetch_add(1, Ordering::Relaxed);
+        }
+        let guarded = Arc::new(Guarded {
+            ended: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            outer: stack::shielded_by(),
+            node: stack::enclosing().map(|(node, _)| node),
+        });
+        Self { guarded, covers, units }
+    }
+
+    /// Runs `f` inside the shield, and catches its panic.
+    pub(crate) fn run<T>(&self, f: impl FnOnce() -> T) -> Result<T, Payload> {
+        stack::run_shielded(&self.guarded, f)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        for cover in &self.covers {
+            cover.shields.fetch_sub(1, Ordering::Relaxed);
+        }
+        match &self.guarded.node {
+            Some(node) => node.uncover(&self.guarded),
+            None => self.guarded.end(),
+        }
+        // A cancelled unit that is not being polled would not notice.
+        self.units.iter().for_each(Unit::wake_if_due);
+    }
+}

@@ -1,0 +1,12 @@
+//! What a cancellation must not cut: shields, deferred clean-ups, and resources that have both.
+
+mod cleanup;
+mod cover;
+mod resource;
+mod shield;
+
+pub use cleanup::{CleanupOutcome, ExitKind, defer};
+pub(crate) use cleanup::{Cleanup, CleanupRun};
+pub(crate) use cover::{Cover, Guarded, Hold};
+pub use resource::{Acquire, Resource, acquire};
+pub use shield::{Shield, shield};

@@ -1,0 +1,259 @@
+//! `acquire`: a resource that is released exactly once, however its task ends (C5).
+
+use std::fmt;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::context::TaskContext;
+use crate::error::{AsDynError, BoxError};
+use crate::group::Group;
+use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, shield};
+use crate::runtime::AnyRuntime;
+use crate::stack;
+use crate::sync::lock;
+use crate::unhandled::{self, UnhandledKind};
+
+/// Opens a resource and registers its release in one step, which no cancellation can cut in between
+/// (C5): `open` runs [shielded](crate::shield()), and when it has given a value, `release` is
+/// registered as by [`defer`](crate::defer) in the same poll.
+///
+/// `release` runs exactly once: as a clean-up when the task has ended, or earlier by
+/// [`Resource::release`]. Where the resource is kept longer than its task, it is released when it is dropped, on
+/// the task's runtime.
+///
+/// Semantics as of `bracket` in Cats Effect.
+///
+/// # Errors
+///
+/// The error of `open`; then there is nothing to release.
+///
+/// # Panics
+///
+/// Outside any task or body, before `open` is polled. With a panic of `open`.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `open`; what that had opened half-way is its own business.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{BoxError, Group, GroupError, Runtime, acquire};
+///
+/// struct Connection;
+///
+/// impl Connection {
+///     async fn open() -> Result<Self, BoxError> {
+///         Ok(Self)
+///     }
+///     async fn query(&mut self) -> usize {
+///         7
+///     }
+///     async fn close(self) {}
+/// }
+///
+/// async fn ask<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
+///     rt.group::<BoxError, _, _, _>(async |_| {
+///         let mut conn = acquire(Connection::open(), |conn, _exit| conn.close()).await?;
+///         Ok(conn.query().await)
+///     })
+///     .await
+/// }
+/// ```
+pub fn acquire<T, E, O, C, F>(open: O, release: C) -> Acquire<O, C>
+where
+    O: Future<Output = Result<T, E>>,
+    C: FnOnce(T, ExitKind) -> F + Send + 'static,
+    F: Future<Output: CleanupOutcome> + Send + 'static,
+    T: Send + 'static,
+{
+    Acquire { open, release: Some(release), hold: None }
+}
+
+pin_project! {
+    /// The future of [`acquire`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Acquire<O, C> {
+        #[pin]
+        open: O,
+        release: Option<C>,
+        hold: Option<Hold>,
+    }
+}
+
+impl<T, E, O, C, F> Future for Acquire<O, C>
+where
+    O: Future<Output = Result<T, E>>,
+    C: FnOnce(T, ExitKind) -> F + Send + 'static,
+    F: Future<Output: CleanupOutcome> + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = Result<Resource<T>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        assert!(stack::has_cleanups(), "`acquire` was polled outside any task or body");
+        let hold = this.hold.get_or_insert_with(Hold::new);
+        let opened = hold.run(|| this.open.poll(cx)).unwrap_or_else(|panic| resume_unwind(panic));
+        let opened = ready!(opened);
+        let release = this.release.take().expect("it is not polled after it has returned");
+        let resource = opened.map(|value| Resource::new(value, release));
+        *this.hold = None;
+        Poll::Ready(resource)
+    }
+}
+
+impl<O, C> fmt::Debug for Acquire<O, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}
+
+/// A resource that is released when its task has ended: from [`acquire`].
+///
+/// It lends the value; dropping it keeps the value until the task's clean-ups run. One that is
+/// forgotten ([`std::mem::forget`]) is not released.
+#[must_use = "it is kept until the task has ended; call `release` to have that earlier"]
+pub struct Resource<T: Send + 'static> {
+    /// `None` once it was given back.
+    value: Option<T>,
+    place: Arc<Place<T>>,
+}
+
+/// Where the value waits for its release.
+struct Place<T> {
+    /// Locked to move parts in and out; dropped and called outside.
+    parts: Mutex<Parts<T>>,
+    /// For a value that comes back after the clean-ups have run.
+    runtime: Option<AnyRuntime>,
+}
+
+struct Parts<T> {
+    /// Given back, not released yet.
+    value: Option<T>,
+    /// Until it is called.
+    release: Option<Release<T>>,
+    /// The clean-ups have run while the value was lent.
+    late: Option<ExitKind>,
+}
+
+type Release<T> = Box<dyn FnOnce(T, ExitKind) -> Releasing + Send>;
+type Releasing = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+impl<T: Send + 'static> Place<T> {
+    /// The clean-up of the task: releases the value, or leaves that to whoever gives it back.
+    async fn clean_up(&self, exit: ExitKind) -> Result<(), BoxError> {
+        let due = {
+            let mut parts = lock(&self.parts);
+            match parts.value.take() {
+                Some(value) => parts.release.take().map(|release| (value, release)),
+                None => {
+                    parts.late = Some(exit.clone());
+                    None
+                }
+            }
+        };
+        match due {
+            Some((value, release)) => release(value, exit).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The value comes back. What is to be done with it now, if its task has ended before.
+    fn give_back(&self, value: T) -> Option<Releasing> {
+        let (value, release, exit) = {
+            let mut parts = lock(&self.parts);
+            let Some(exit) = parts.late.take() else {
+                parts.value = Some(value);
+                return None;
+            };
+            (value, parts.release.take()?, exit)
+        };
+        Some(release(value, exit))
+    }
+}
+
+impl<T: Send + 'static> Resource<T> {
+    fn new<C, F>(value: T, release: C) -> Self
+    where
+        C: FnOnce(T, ExitKind) -> F + Send + 'static,
+        F: Future<Output: CleanupOutcome> + Send + 'static,
+    {
+        let release: Release<T> = Box::new(|value, exit| {
+            Box::pin(async move { release(value, exit).await.into_result() })
+        });
+        let parts = Parts { value: None, release: Some(release), late: None };
+        let runtime = TaskContext::current().and_then(|context| context.runtime());
+        let place = Arc::new(Place { parts: Mutex::new(parts), runtime });
+        let kept = place.clone();
+        let cleanup = Cleanup::new(move |exit| async move { kept.clean_up(exit).await });
+        let registered = stack::push_cleanup(cleanup);
+        debug_assert!(registered.is_ok(), "looked at before `open` was polled");
+        Self { value: Some(value), place }
+    }
+
+    /// Releases it now, [shielded](crate::shield()), as one whose task has ended with a value.
+    ///
+    /// # Errors
+    ///
+    /// What the release returned.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped by code that is not ours, it cuts the release.
+    pub async fn release(mut self) -> Result<(), BoxError> {
+        let release = lock(&self.place.parts).release.take();
+        match (self.value.take(), release) {
+            (Some(value), Some(release)) => shield(release(value, ExitKind::Value)).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Resource<T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        if let Some(releasing) = self.place.give_back(value) {
+            release_late(self.place.runtime.as_ref(), releasing);
+        }
+    }
+}
+
+/// Its task has ended before it: the release is a detached task of the runtime.
+fn release_late(runtime: Option<&AnyRuntime>, releasing: Releasing) {
+    let Some(runtime) = runtime else {
+        unhandled::report_text(UnhandledKind::Cleanup, None, "a resource was not released");
+        return;
+    };
+    drop(runtime.spawn_detached(async {
+        if let Err(error) = releasing.await {
+            unhandled::report_error(UnhandledKind::Cleanup, None, error.as_dyn_error());
+        }
+    }));
+}
+
+impl<T: Send + 'static> Deref for Resource<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("only `release` and `drop` take the value")
+    }
+}
+
+impl<T: Send + 'static> DerefMut for Resource<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("only `release` and `drop` take the value")
+    }
+}
+
+impl<T: Send + fmt::Debug + 'static> fmt::Debug for Resource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Resource").field(&self.value).finish()
+    }
+}

@@ -1,0 +1,222 @@
+//! What runs on this thread right now, innermost last: units, what may cut them, and shields (X2).
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::cancel::CancelCause;
+use crate::group::{Node, Unit, UnitKey};
+use crate::panics::{Payload, catch};
+use crate::protect::{Cleanup, Cover, Guarded};
+use crate::sync::WakerId;
+
+thread_local! {
+    /// Borrowed only for a push, a pop or a look, never while user code runs.
+    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One call of ours that is under way on this thread.
+enum Frame {
+    Unit {
+        unit: Unit,
+        doing: Doing,
+    },
+    /// Something else that may drop what it polls: it does not while its cover is active (C4).
+    /// `None` until somebody below needs the cover.
+    Cutter {
+        cover: Option<Arc<Cover>>,
+        /// A child of a local scope, which has clean-ups of its own (S2).
+        is_child: bool,
+    },
+    /// The inside of a shield.
+    Shield(Arc<Guarded>),
+}
+
+impl Frame {
+    fn guarded(&self) -> Option<&Arc<Guarded>> {
+        match self {
+            Self::Shield(guarded) => Some(guarded),
+            _ => None,
+        }
+    }
+}
+
+/// What a unit is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It is polled with this waker of its executor, which is safe to be registered with native
+    /// handles (P3).
+    Poll(WakerId),
+    /// Its future is dropped, or a callback runs.
+    End,
+    /// It is a job.
+    Job,
+}
+
+/// Runs `f` as the unit in `unit`, which is put back when it is done, and catches its panic.
+pub(crate) fn run_as<T>(
+    unit: &mut Option<Unit>,
+    doing: Doing,
+    f: impl FnOnce() -> T,
+) -> Result<T, Payload> {
+    let Some(own) = unit.take() else {
+        return catch(f);
+    };
+    let (outcome, frame) = run_in(Frame::Unit { unit: own, doing }, f);
+    if let Frame::Unit { unit: own, .. } = frame {
+        *unit = Some(own);
+    }
+    outcome
+}
+
+/// Runs `f` below something that may drop it, and catches its panic. `cover` is made by whoever
+/// below needs it first.
+pub(crate) fn run_below<T>(
+    cover: &mut Option<Arc<Cover>>,
+    is_child: bool,
+    f: impl FnOnce() -> T,
+) -> Result<T, Payload> {
+    let (outcome, frame) = run_in(Frame::Cutter { cover: cover.take(), is_child }, f);
+    if let Frame::Cutter { cover: made, .. } = frame {
+        *cover = made;
+    }
+    outcome
+}
+
+/// Runs `f` inside a shield, and catches its panic.
+pub(crate) fn run_shielded<T>(
+    guarded: &Arc<Guarded>,
+    f: impl FnOnce() -> T,
+) -> Result<T, Payload> {
+    run_in(Frame::Shield(guarded.clone()), f).0
+}
+
+/// A thread that is being torn down has no stack any more.
+fn run_in<T>(frame: Frame, f: impl FnOnce() -> T) -> (Result<T, Payload>, Frame) {
+    let mut frame = Some(frame);
+    let pushed = STACK.try_with(|stack| stack.borrow_mut().extend(frame.take())).is_ok();
+    let outcome = catch(f);
+    if pushed {
+        frame = STACK.try_with(|stack| stack.borrow_mut().pop()).ok().flatten();
+    }
+    (outcome, frame.expect("each frame is popped by the call that pushed it"))
+}
+
+fn look<T>(f: impl FnOnce(&mut [Frame]) -> Option<T>) -> Option<T> {
+    STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok().flatten()
+}
+
+/// The innermost unit, what it is doing, and the shields inside it.
+fn innermost(frames: &[Frame]) -> Option<(&Unit, Doing, &[Frame])> {
+    let at = frames.iter().rposition(|frame| matches!(frame, Frame::Unit { .. }))?;
+    match &frames[at] {
+        Frame::Unit { unit, doing } => Some((unit, *doing, &frames[at + 1..])),
+        _ => None,
+    }
+}
+
+/// The group that a group opened here belongs to, and the unit that opens it.
+pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
+    look(|frames| innermost(frames).map(|(unit, ..)| (unit.node().clone(), unit.key())))
+}
+
+/// The innermost shield that is still active, if one is inside the current unit.
+pub(crate) fn shielded_by() -> Option<Arc<Guarded>> {
+    look(|frames| {
+        let inside = innermost(frames).map_or(&*frames, |(.., inside)| inside);
+        inside.iter().rev().find_map(Frame::guarded).cloned()
+    })
+    .filter(|guarded| guarded.is_active())
+}
+
+/// Whether a shield is inside the innermost child of a local scope.
+pub(crate) fn is_child_shielded() -> bool {
+    look(|frames| {
+        let owner = |frame: &Frame| {
+            matches!(frame, Frame::Unit { .. } | Frame::Cutter { is_child: true, .. })
+        };
+        let inside = frames.iter().rev().take_while(|frame| !owner(frame));
+        inside.filter_map(Frame::guarded).any(|guarded| guarded.is_active()).then_some(())
+    })
+    .is_some()
+}
+
+/// Whether this waker is the executor's own.
+pub(crate) fn is_native(waker: &Waker) -> bool {
+    let native = Doing::Poll(WakerId::of(waker));
+    look(|frames| innermost(frames).map(|(_, doing, _)| doing)) == Some(native)
+}
+
+/// Whether the future of the current task is being dropped.
+pub(crate) fn is_ending() -> bool {
+    look(|frames| innermost(frames).map(|(_, doing, _)| doing)) == Some(Doing::End)
+}
+
+/// Whether the current task or body is about to be dropped by a cancellation (T1). A job is not,
+/// and the inside of a shield is not.
+pub(crate) fn is_about_to_be_dropped() -> bool {
+    let unit = look(|frames| match innermost(frames)? {
+        (unit, Doing::Poll(_), _) => Some(unit.share()),
+        _ => None,
+    });
+    unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
+}
+
+/// Why the current task or job has been cancelled, if it has, and no shield hides it.
+pub(crate) fn current_cause() -> Option<CancelCause> {
+    let unit = look(|frames| innermost(frames).map(|(unit, ..)| unit.share()))?;
+    unit.cause().filter(|_| shielded_by().is_none())
+}
+
+/// What covers everything that may cut the current future (C4), and the units among that.
+pub(crate) fn covers() -> (Vec<Arc<Cover>>, Vec<Unit>) {
+    let (mut covers, mut units) = (Vec::new(), Vec::new());
+    look(|frames| {
+        for frame in frames {
+            match frame {
+                Frame::Unit { unit, .. } => units.push(unit.share()),
+                Frame::Cutter { cover, .. } => covers.push(cover.get_or_insert_default().clone()),
+                Frame::Shield(_) => {}
+            }
+        }
+        Some(())
+    });
+    covers.extend(units.iter().map(Unit::cover));
+    (covers, units)
+}
+
+/// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
+/// where there is none.
+pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<(), Cleanup> {
+    match cleanups() {
+        Some(Owner::Unit(unit)) => unit.cover().push(cleanup),
+        Some(Owner::Child(cover)) => cover.push(cleanup),
+        None => return Err(cleanup),
+    }
+    Ok(())
+}
+
+/// Whether there is something that would run a clean-up.
+pub(crate) fn has_cleanups() -> bool {
+    cleanups().is_some()
+}
+
+/// Whose clean-ups they are.
+enum Owner {
+    Unit(Unit),
+    Child(Arc<Cover>),
+}
+
+fn cleanups() -> Option<Owner> {
+    look(|frames| {
+        frames.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Unit { doing: Doing::Job, .. } => Some(None),
+            Frame::Unit { unit, .. } => Some(Some(Owner::Unit(unit.share()))),
+            Frame::Cutter { cover, is_child: true } => {
+                Some(Some(Owner::Child(cover.get_or_insert_default().clone())))
+            }
+            _ => None,
+        })
+    })
+    .flatten()
+}
