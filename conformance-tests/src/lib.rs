@@ -14,6 +14,7 @@ mod harness;
 mod held;
 mod probe;
 mod runner;
+pub mod storm;
 
 pub use harness::{Flavour, Harness};
 pub use runner::{main, run_case};

@@ -184,7 +184,7 @@ fn c5_task_ends_after_its_clean_ups<R: Runtime>(env: &Env<R>) {
                     inner.defer();
                     Ok(5)
                 })
-                .on_done(move |_| drop(called.add()))
+                .on_done(move |_| called.note())
                 .spawn();
             slow.begun.wait().await;
             assert!(!task.is_finished());
@@ -358,7 +358,7 @@ fn c5_failing_and_panicking_clean_ups_go_to_the_hook_and_the_others_run<R: Runti
             .group(async |g| {
                 let (fails, panics, ran) = (fails.clone(), panics.clone(), ran.clone());
                 g.spawn(async move {
-                    defer(async move |_| drop(ran.add()));
+                    defer(async move |_| ran.note());
                     defer(async move |_| Err::<(), _>(boom(&fails)));
                     defer(async move |_| -> () { panic!("{panics}") });
                     Ok(())
@@ -440,7 +440,7 @@ fn c5_dropped_local_scope_reports_them<R: Runtime>(env: &Env<R>) {
         let mut scope = Box::pin(scope::<BoxError, (), _, _>(async |s| {
             let task = async {
                 let ran = ran.clone();
-                defer(async move |_| drop(ran.add()));
+                defer(async move |_| ran.note());
                 never::<()>().await
             };
             s.task(task).name(name.clone()).spawn();
@@ -540,7 +540,7 @@ fn c5_resource_that_did_not_open_is_not_released<R: Runtime>(env: &Env<R>) {
             .group(async |_| {
                 let count = released.clone();
                 let open = async { Err::<u32, _>(boom("no")) };
-                let opened = acquire(open, move |_, _| async move { drop(count.add()) }).await;
+                let opened = acquire(open, move |_, _| async move { count.note() }).await;
                 assert!(opened.is_err());
                 Ok(())
             })

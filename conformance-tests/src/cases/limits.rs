@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{BoxError, GroupHandle, Runtime};
+use anyscope_core::{BoxError, GroupHandle, Runtime, shield};
 use futures_util::future::join_all;
 
 use super::{Case, case};
@@ -298,7 +298,7 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
                 yield_now().await;
                 g.cancel();
                 finish.open();
-                let error = waiting.await.unwrap().unwrap_err();
+                let error = shield(waiting).await.unwrap().unwrap_err();
                 assert!(error.is_refused());
                 Ok(())
             })

@@ -142,11 +142,14 @@ where
     T: Send + 'static,
 {
     fn run(&self) {
+        let mut current = lock(&self.unit).as_ref().map(Unit::share);
+        // Cancelled, and the one who does that has not come to revoke it yet.
+        if let Some(cause) = current.as_ref().and_then(Unit::cause) {
+            return RunJob::revoke(self, cause);
+        }
         let Some(closure) = self.take_closure() else {
             return;
         };
-        let unit = lock(&self.unit).as_ref().map(Unit::share);
-        let mut current = unit;
         if let Some(unit) = &current {
             unit.node().job_started(unit.key());
         }
