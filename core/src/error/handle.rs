@@ -198,6 +198,24 @@ impl<E> Handled<E> for Result<(), E> {
     }
 }
 
+/// A handler that does not come back: it panics, or ends the process.
+impl<E> Handled<E> for Never {
+    fn into_result(self) -> Result<(), E> {
+        self
+    }
+}
+
+/// `!`, by the one way to name it in stable Rust.
+type Never = <fn() -> ! as Returns>::Output;
+
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
 fn join<E>(raised: &mut Vec<Failure<E>>, task: &TaskInfo, outcome: Result<(), E>) {
     if let Err(error) = outcome {
         raised.push(Failure::new(task.clone(), FailureKind::Error(error)));
@@ -263,9 +281,11 @@ impl<E: AsDynError> fmt::Debug for Handling<E> {
 /// ```
 #[macro_export]
 macro_rules! handle {
-    (match $error:tt { $($arms:tt)* }) => {
-        $crate::handle!(@ ($crate::Handling::of($error)) $($arms)*)
-    };
+    (match $error:tt { $($arms:tt)* }) => {{
+        #[allow(unused_parens)]
+        let error = $error;
+        $crate::handle!(@ ($crate::Handling::of(error)) $($arms)*)
+    }};
     (@ ($chain:expr)) => {
         $chain.finish()
     };
