@@ -11,6 +11,7 @@ mod ending;
 mod errors;
 mod group;
 mod handle;
+mod handling;
 mod identity;
 mod jobs;
 mod local;
@@ -72,6 +73,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         errors::cases(),
         group::cases(),
         handle::cases(),
+        handling::cases(),
         identity::cases(),
         jobs::cases(),
         local::cases(),
