@@ -1,6 +1,8 @@
 //! A run in which nearly everything goes wrong: what its error says, in one line and as a tree, and
 //! how its parts are handled by type.
 
+#![forbid(unsafe_code)]
+
 use std::future::pending;
 use std::num::{ParseFloatError, ParseIntError};
 use std::time::Duration;

@@ -185,9 +185,8 @@ fn without_numbers(text: &str) -> String {
     let text = text.replace("core\\tests\\", "core/tests/");
     let mut kept = String::new();
     for c in text.chars() {
-        let number = c.is_ascii_digit();
-        let hidden = number && (kept.ends_with(['#', 'N']) || kept.ends_with(".rs:"))
-            || number && kept.ends_with(".rs:N:");
+        let before = [".rs:", ".rs:N:", "#", "N"];
+        let hidden = c.is_ascii_digit() && before.iter().any(|end| kept.ends_with(end));
         match hidden {
             true if kept.ends_with('N') => {}
             true => kept.push('N'),

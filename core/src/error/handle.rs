@@ -241,8 +241,8 @@ impl<E: AsDynError> fmt::Debug for Handling<E> {
 ///
 /// It is a [`Handling`] with a handler for each arm, from the first to the last, and `finish`: its
 /// value is `Ok(())`, or the rest as a [`GroupError`]. A failure goes to the first arm that matches. The
-/// value of an arm is that of a handler: nothing, or a `Result` of the group's error type. `return`
-/// and `?` leave the arm, not the function.
+/// value of an arm is that of a handler: nothing, or a `Result` of the group's error type. An arm is a
+/// closure: `return` and `?` leave it and not the function, and it cannot await.
 ///
 /// | arm | runs |
 /// |---|---|
@@ -297,7 +297,8 @@ macro_rules! handle {
     };
     (@ ($chain:expr) $leaf:ident if $condition:expr => $body:expr $(, $($arms:tt)*)?) => {
         $crate::handle!(
-            @ ($chain.handle_each(|$leaf| $condition, |$leaf| $body)) $($($arms)*)?
+            @ ($chain.handle_each(|$leaf| $condition, |$leaf| { let _ = $leaf; $body }))
+            $($($arms)*)?
         )
     };
     (@ ($chain:expr) $error:ident : $type:ty => $body:expr $(, $($arms:tt)*)?) => {
