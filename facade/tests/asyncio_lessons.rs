@@ -192,6 +192,44 @@ fn handling_exceptions_in_a_task_group() {
     });
 }
 
+/// The practice problem: a call for each delay, a callback that tells how each ended, and which delay
+/// failed.
+#[test]
+fn which_delay_failed() {
+    async fn call(delay: f64) -> Result<f64, BoxError> {
+        sleep_tenths(delay).await;
+        match delay {
+            3.5 => Err(ValueError("connection refused".into()))?,
+            delay => Ok(delay),
+        }
+    }
+    on_each(async || {
+        let out = Out::default();
+        let outcome = group(async |g| {
+            for delay in [0.5, 1.0, 2.5, 3.5] {
+                let out = out.clone();
+                let on_done = move |outcome: Result<&f64, &TaskError>| match outcome {
+                    Err(error) if error.is_failed() => out.print(format!("delay {delay}: failed")),
+                    _ => {}
+                };
+                g.task(call(delay)).name(format!("delay {delay}")).on_done(on_done).spawn();
+            }
+            Ok(())
+        });
+        let error = outcome.await.unwrap_err();
+        handle!(match error {
+            ValueError as eg => {
+                let failed = eg.first();
+                let name = failed.task().name().unwrap();
+                out.print(format!("Cancelled the rest because of {name}: {}", failed.as_error()));
+            },
+        })
+        .unwrap();
+        let because = "Cancelled the rest because of delay 3.5: connection refused";
+        out.is(&["delay 3.5: failed", because]);
+    });
+}
+
 #[test]
 fn risky_task() {
     async fn risky_task(n: u32) -> Result<String, BoxError> {

@@ -56,7 +56,7 @@ impl<'a, E> Tree<'a, E> {
         self
     }
 
-    /// Shows how long the group had run at each failure.
+    /// Shows how long its group had run at each failure, in seconds.
     pub fn elapsed(mut self) -> Self {
         self.options.elapsed = true;
         self
@@ -152,7 +152,7 @@ impl<'a, E: AsDynError> Pen<'_, '_, 'a, E> {
         self.branch()?;
         escape::write(self.f, failure.task(), None, self.options.ascii)?;
         if let Some(elapsed) = failure.elapsed().filter(|_| self.options.elapsed) {
-            escape::write(self.f, format_args!(" after {elapsed:.1?}"), None, self.options.ascii)?;
+            write!(self.f, " after {:.3}s", elapsed.as_secs_f64())?;
         }
         self.f.write_str(": ")?;
         let Some(inner) = failure.group() else {
