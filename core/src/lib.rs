@@ -23,8 +23,11 @@ pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
 pub use context::{TaskContext, WaitCancelled, check_cancelled};
+#[cfg(feature = "miette")]
+pub use error::AsDiagnostic;
 pub use error::{
-    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, IntoBoxError,
+    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, Handled, Handling,
+    IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,

@@ -11,6 +11,8 @@
 //! | `tokio` | `anyscope::tokio`: groups on a tokio runtime |
 //! | `smol` | `anyscope::smol`: groups on smol's global executor or your own |
 //! | `async-std` | `anyscope::async_std`: groups on async-std, which is discontinued |
+//! | `miette` | errors of groups are `miette` diagnostics, each failure a related one |
+//! | `serde` | errors of groups can be serialised as trees |
 //!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
 //! when several are enabled is part of [the rule](current_runtime).
@@ -32,14 +34,17 @@ pub use anyscope_smol as smol;
 pub use anyscope_async_std as async_std;
 
 pub use ambient::{group, group_of, scope, scope_of, sleep, spawn_blocking, spawn_cpu, timeout};
+#[cfg(feature = "miette")]
+pub use anyscope_core::AsDiagnostic;
 pub use anyscope_core::{
     AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
     CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
-    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, IntoBoxError, Job,
-    LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
-    RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
-    TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
-    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, unhandled,
+    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, Handled, Handling,
+    IntoBoxError, Job, Leaf, Leaves, LocalHandle, LocalTaskBuilder, NativeHandle, PanicPayload,
+    PanicPolicy, Payload, Policy, Refused, Remote, RemoteHandle, Root, Roots, Runtime, Scope,
+    ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder, TaskContext, TaskError, TaskHandle,
+    TaskId, TaskInfo, Timeout, Timer, Tree, Verdict, WaitCancelled, check_cancelled, handle,
+    panic_message, record_panic_sites, remote, root_future, set_unhandled_hook, unhandled,
 };
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,

@@ -14,6 +14,7 @@ mod errors;
 mod grace;
 mod group;
 mod handle;
+mod handling;
 mod identity;
 mod jobs;
 mod limits;
@@ -80,6 +81,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         grace::cases(),
         group::cases(),
         handle::cases(),
+        handling::cases(),
         identity::cases(),
         jobs::cases(),
         limits::cases(),

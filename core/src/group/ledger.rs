@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
@@ -87,6 +88,8 @@ pub(crate) struct Ledger<E> {
     panics: PanicPolicy,
     /// Panics of tasks are values at their handles: there is no group that anyone awaits.
     panics_at_handle: bool,
+    /// What the times of failures are counted from.
+    began: Instant,
     /// Locked to push and to take; no user code runs under it.
     book: Mutex<Book<E>>,
 }
@@ -101,7 +104,7 @@ struct Book<E> {
 impl<E: AsDynError> Ledger<E> {
     pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
-        Self { policy, panics, panics_at_handle: false, book }
+        Self { policy, panics, panics_at_handle: false, began: Instant::now(), book }
     }
 
     /// For detached tasks: their panics are values, as those of jobs are.
@@ -210,6 +213,7 @@ impl<E: AsDynError> Ledger<E> {
 
     /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
     fn record(&self, failure: Failure<E>) -> Option<CancelCause> {
+        let failure = failure.at(Some(self.began.elapsed()));
         let verdict = self.ask(|policy| policy.on_failure(&failure));
         let first = {
             let mut book = lock(&self.book);
@@ -306,11 +310,10 @@ fn report_panic((info, payload): (TaskInfo, Payload)) {
     drop_payload(payload);
 }
 
-fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
+/// Reports failures that nobody can take (C9), and drops them.
+pub(crate) fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
     for failure in &failures {
-        if let Some(error) = failure.source() {
-            unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), error);
-        }
+        unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), failure.as_error());
     }
     contain(UnhandledKind::Destructor, || drop(failures));
 }
