@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod combine;
 mod context;
 mod error;
 mod group;
@@ -20,6 +21,12 @@ mod task;
 pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
+pub use combine::{
+    AllFailed, AsCompleted, Branch, FirstOk, Gather, GatherSettled, InPlace, ItemError,
+    MapAsCompleted, MapCollect, MapConcurrent, MapOrdered, Race, Wait, WaitFor, as_completed,
+    first_ok, for_each_concurrent, for_each_concurrent_stream, gather, in_place, map_concurrent,
+    map_concurrent_stream, race, wait,
+};
 pub use context::{TaskContext, WaitCancelled, check_cancelled};
 pub use error::{
     AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, IntoBoxError,

@@ -77,6 +77,11 @@ impl Echo {
     }
 }
 
+/// Whether an error only says that something was cancelled (G4).
+pub(crate) fn is_cancellation(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.is::<Cancelled>())
+}
+
 /// The error and its sources, up to a limit because a chain may be cyclic.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source()).take(64)

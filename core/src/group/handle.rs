@@ -215,6 +215,24 @@ impl<E, R> GroupHandle<E, R> {
         self.node.id()
     }
 
+    /// What is alive in it right now, in the order of spawning: the body, tasks and jobs, each with
+    /// its id, name and spawn location (G17). A snapshot; inner groups have handles of their own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::GroupHandle;
+    ///
+    /// fn print(group: &GroupHandle) {
+    ///     for task in group.tasks() {
+    ///         println!("{task}"); // task #7 'fetch' (src/main.rs:12:9)
+    ///     }
+    /// }
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.node.infos()
+    }
+
     /// How many are alive in it: the body, tasks, jobs, and inner groups that are still open.
     pub fn live(&self) -> usize {
         self.node.live()

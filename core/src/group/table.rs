@@ -147,6 +147,12 @@ impl Table {
         Some(TaskInfo { id: unit.id.get(), name, location: unit.location })
     }
 
+    /// All live units.
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        let keys = self.units.iter().map(|(key, _)| UnitKey(index(key)));
+        keys.filter_map(|key| self.info(key)).collect()
+    }
+
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
         self.units.get(key.0 as usize).is_some_and(|unit| unit.id.get() == id)
     }
