@@ -14,10 +14,13 @@ mod error;
 mod group;
 mod local;
 mod panics;
+mod queue;
 mod runtime;
+mod semaphore;
 mod slot;
 mod sync;
 mod task;
+mod turns;
 pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
@@ -37,10 +40,12 @@ pub use group::{
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
+pub use queue::{ItemDone, PutError, Queue, QueueItem};
 pub use runtime::{
     AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, NativeHandle, Root, Roots, Runtime,
     Sleep, Spawner, Timeout, Timer,
 };
+pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};
 pub use task::{CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;

@@ -118,7 +118,7 @@ where
         mut self: Pin<&mut Self>,
         kept: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(usize, T), ItemError<X>>>> {
+    ) -> Poll<Option<Completed<T, X>>> {
         if self.failed.is_none() {
             self.as_mut().pull(kept, cx);
             let this = self.as_mut().project();
@@ -167,6 +167,9 @@ where
         *this.failed = Some((index, failure, stopping));
     }
 }
+
+/// A value with its item's position, or the failure that ended it all.
+pub(super) type Completed<T, X> = Result<(usize, T), ItemError<X>>;
 
 impl<S, F, B, T, X> IntoFuture for MapConcurrent<S, F, B>
 where
