@@ -3,6 +3,8 @@
 
 mod cancel;
 mod causes;
+mod combine;
+mod completion;
 mod containment;
 mod context;
 mod dropping;
@@ -19,6 +21,7 @@ mod nesting;
 mod outcome;
 mod panics;
 mod policy;
+mod queue;
 mod races;
 mod reach;
 mod reports;
@@ -64,6 +67,8 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
         cancel::cases(),
         causes::cases(),
+        combine::cases(),
+        completion::cases(),
         containment::cases(),
         context::cases(),
         dropping::cases(),
@@ -80,6 +85,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         outcome::cases(),
         panics::cases(),
         policy::cases(),
+        queue::cases(),
         races::cases(),
         reach::cases(),
         reports::cases(),
