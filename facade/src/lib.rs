@@ -33,13 +33,18 @@ pub use anyscope_async_std as async_std;
 
 pub use ambient::{group, group_of, scope, scope_of, sleep, spawn_blocking, spawn_cpu, timeout};
 pub use anyscope_core::{
-    AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
-    CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
-    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, IntoBoxError, Job,
-    LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
-    RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
-    TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
-    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, unhandled,
+    AllFailed, AnyRuntime, AsCompleted, AsDynError, Blocking, BoxError, Branch, CancelCause,
+    CancelOnDrop, Cancelled, CauseKind, CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup,
+    FailFast, Failure, FailureKind, FirstOk, FirstSuccess, Gather, GatherSettled, Group,
+    GroupError, GroupFuture, GroupHandle, GroupId, InPlace, IntoBoxError, ItemDone, ItemError, Job,
+    LocalHandle, LocalTaskBuilder, MapAsCompleted, MapCollect, MapConcurrent, MapOrdered,
+    NativeHandle, PanicPolicy, Payload, Permit, Policy, PutError, Queue, QueueItem, Race, Refused,
+    Remote, RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Semaphore, Sleep, Spawner,
+    Supervise, TaskBuilder, TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer,
+    Verdict, Wait, WaitCancelled, WaitFor, as_completed, check_cancelled, first_ok,
+    for_each_concurrent, for_each_concurrent_stream, gather, in_place, map_concurrent,
+    map_concurrent_stream, panic_message, race, remote, root_future, set_unhandled_hook, unhandled,
+    wait,
 };
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
