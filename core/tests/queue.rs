@@ -1,10 +1,12 @@
 //! The queue step by step: order, room, the account of unfinished items, the end (W8).
 
+mod support;
+
 use std::cmp::Reverse;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
@@ -14,6 +16,7 @@ use futures_util::{FutureExt, StreamExt};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any};
 use proptest::{prop_oneof, proptest};
+use support::bounded;
 
 /// All that lies in the queue, in the order in which it comes.
 fn drain<T>(queue: &Queue<T>) -> Vec<T> {
@@ -151,6 +154,29 @@ fn closing_ends_getters_once_nobody_can_pass_an_item_on_to_them() {
 }
 
 #[test]
+fn getters_that_outlast_the_queue_are_woken() {
+    let (queue, flag) = (Queue::fifo(8), Arc::new(Flag::default()));
+    let (mut first, mut second) = (Box::pin(queue.get()), Box::pin(queue.get()));
+    let waker = Waker::from(flag.clone());
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    queue.try_put(1).unwrap();
+    queue.close();
+    assert!(first.now_or_never().unwrap().is_some());
+    assert!(flag.0.load(Ordering::SeqCst), "nothing is left for the second");
+    assert!(second.now_or_never().unwrap().is_none());
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
 fn the_stream_ends_with_the_queue() {
     let queue = filled(Queue::fifo(3));
     queue.close();
@@ -270,22 +296,22 @@ proptest! {
 
 #[test]
 fn threads_pass_every_item_on() {
-    let queue = Queue::fifo(3);
-    let sum = AtomicUsize::new(0);
-    thread::scope(|threads| {
-        for _ in 0..2 {
-            threads.spawn(|| {
+    bounded(|| {
+        let (queue, sum) = (Queue::fifo(3), AtomicUsize::new(0));
+        thread::scope(|threads| {
+            let work = || {
                 while let Some(item) = block_on(queue.get()) {
                     sum.fetch_add(*item, Ordering::SeqCst);
                 }
-            });
-        }
-        let putters: Vec<_> = (0..2)
-            .map(|_| threads.spawn(|| (1..=1000).for_each(|n| block_on(queue.put(n)).unwrap())))
-            .collect();
-        putters.into_iter().for_each(|putter| putter.join().unwrap());
-        block_on(queue.join());
-        queue.close();
+            };
+            let put = || (1..=1000).for_each(|number| block_on(queue.put(number)).unwrap());
+            threads.spawn(work);
+            threads.spawn(work);
+            let putters = [threads.spawn(put), threads.spawn(put)];
+            putters.into_iter().for_each(|putter| putter.join().unwrap());
+            block_on(queue.join());
+            assert_eq!(sum.load(Ordering::SeqCst), 2 * 500_500);
+            queue.close();
+        });
     });
-    assert_eq!(sum.into_inner(), 2 * 500_500);
 }

@@ -47,7 +47,7 @@ fn race_ends_the_losers_first_and_polls_none_after_the_winner() {
 #[test]
 #[should_panic(expected = "nothing to race")]
 fn race_of_nothing_panics() {
-    let _ = race(Vec::<anyscope_core::InPlace<std::future::Ready<()>>>::new());
+    drop(race(Vec::<anyscope_core::InPlace<std::future::Ready<()>>>::new()));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn first_ok_has_all_errors_in_the_order_of_the_input() {
     let manuals: [Manual<Result<u32, String>>; 2] = manuals();
     let branches = manuals.each_ref().map(|manual| {
         let future = manual.future();
-        in_place(async { Ok::<u32, std::io::Error>(future.await.map_err(std::io::Error::other)?) })
+        in_place(async { future.await.map_err(std::io::Error::other) })
     });
     let mut first = first_ok(branches);
     for (index, manual) in manuals.iter().enumerate().rev() {

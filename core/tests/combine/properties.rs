@@ -136,7 +136,13 @@ fn map_as_the_steps_say(steps: &[Step], limit: usize, ordered: bool) {
                 Step::Run => yield_now().await,
                 Step::Look | Step::Cancel(_) => match poll_once(&mut map.next()) {
                     Poll::Ready(Some(Ok(value))) => values.push(value),
-                    Poll::Ready(Some(Err(error))) => failed = Some(error),
+                    Poll::Ready(Some(Err(error))) => {
+                        failed = Some(error);
+                        assert!(
+                            gates[..pulled.get()].iter().all(Manual::is_gone),
+                            "all have ended"
+                        );
+                    }
                     Poll::Ready(None) | Poll::Pending => {}
                 },
             }
