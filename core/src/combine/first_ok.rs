@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
 use crate::combine::branch::{Indexed, Won};
-use crate::error::AsDynError;
+use crate::error::{AsDynError, is_cancellation, is_report};
 
 /// The value of the first that ends with `Ok`. The others are stopped, and have ended before it is
 /// returned; failures before it are dropped (W5). They are looked at in the order of the input, as in
@@ -123,7 +123,11 @@ impl<B: Branch> fmt::Debug for FirstOk<B> {
     }
 }
 
-/// None gave a value: the errors of all, in the order of the input. Its source is the first of them.
+/// None gave a value: the errors of all, in the order of the input.
+///
+/// Its source is the first that is a failure of its own, where there is one, and not a report of what
+/// a group has already, nor a mere cancellation: those count for nothing in the group that this is
+/// returned to (G4).
 #[derive(Debug)]
 pub struct AllFailed<X>(Vec<X>);
 
@@ -139,19 +143,24 @@ impl<X> AllFailed<X> {
     }
 }
 
+impl<X: AsDynError> AllFailed<X> {
+    fn gravest(&self) -> Option<&(dyn Error + 'static)> {
+        let errors = self.0.iter().map(AsDynError::as_dyn_error);
+        errors.min_by_key(|error| (is_cancellation(*error), is_report(*error)))
+    }
+}
+
 impl<X: AsDynError> fmt::Display for AllFailed<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0[..] {
-            [] => f.write_str("there was nothing that could succeed"),
-            [first, ..] => {
-                write!(f, "all of {} failed, the first: {}", self.0.len(), first.as_dyn_error())
-            }
+        match self.gravest() {
+            None => f.write_str("there was nothing that could succeed"),
+            Some(error) => write!(f, "all of {} failed: {error}", self.0.len()),
         }
     }
 }
 
 impl<X: AsDynError + fmt::Debug> Error for AllFailed<X> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.first().map(AsDynError::as_dyn_error)
+        self.gravest()
     }
 }

@@ -9,7 +9,7 @@ mod tree;
 
 pub use boxed::{BoxError, ErrInto, IntoBoxError};
 pub use dyn_error::AsDynError;
-pub(crate) use dyn_error::{Echo, is_cancellation};
+pub(crate) use dyn_error::{Echo, is_cancellation, is_report};
 pub use error_group::ErrorGroup;
 pub use failure::{Failure, FailureKind};
 pub use group_error::GroupError;

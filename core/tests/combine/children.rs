@@ -2,7 +2,10 @@
 
 use std::convert::Infallible;
 
-use anyscope_core::{BoxError, GroupError, LocalHandle, Scope, Supervise, gather, race, scope};
+use anyscope_core::{
+    BoxError, GroupError, LocalHandle, Scope, Supervise, first_ok, gather, in_place, race, scope,
+};
+use futures_util::FutureExt;
 
 use crate::support::{Manual, drive, manuals};
 
@@ -50,4 +53,25 @@ fn a_dropped_gather_leaves_children_to_their_scope() {
     }));
     outcome.unwrap();
     assert_eq!(children.each_ref().map(Manual::polls), [1, 1, 1], "they ran to their ends");
+}
+
+#[test]
+fn a_failure_is_not_hidden_by_echoes_before_it() {
+    let children: [Child; 3] = manuals();
+    let outcome: Result<Infallible, GroupError> = drive(
+        scope(async |s| {
+            let [first, second, _] = spawn(&s, &children);
+            first.cancel();
+            children[1].finish(Err(BoxError::msg("the group has it")));
+            children[2].finish(Ok(2));
+            let own = async { Err(BoxError::msg("the failure")) };
+            let handles = [first, second].map(|child| async { Ok(child.await?) }.boxed_local());
+            let branches = handles.into_iter().chain([own.boxed_local()]).map(in_place);
+            Err(first_ok(branches).await.map(|_: u32| ()).unwrap_err().into())
+        })
+        .policy(Supervise),
+    );
+    let failures = outcome.unwrap_err().into_failures().unwrap();
+    let texts: Vec<_> = failures.iter().map(|one| one.error().unwrap().to_string()).collect();
+    assert_eq!(texts, ["the group has it", "all of 3 failed: the failure"]);
 }

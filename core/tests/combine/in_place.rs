@@ -83,7 +83,7 @@ fn first_ok_has_all_errors_in_the_order_of_the_input() {
         manual.finish(Err(index.to_string()));
     }
     let Poll::Ready(Err(failed)) = poll_once(&mut first) else { panic!("all have failed") };
-    assert_eq!(failed.to_string(), "all of 2 failed, the first: 0");
+    assert_eq!(failed.to_string(), "all of 2 failed: 0");
     let errors: Vec<_> = failed.into_errors().iter().map(ToString::to_string).collect();
     assert_eq!(errors, ["0", "1"]);
 }
