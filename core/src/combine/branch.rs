@@ -17,6 +17,13 @@ use futures_util::stream::{FuturesUnordered, Stream};
 /// | [`InPlace`](crate::InPlace) | dropped | dropped |
 ///
 /// Awaiting it gives the outcome. The methods are what combinators are made of.
+///
+/// A plain future is none, because it could only be dropped, which for a task's handle is the wrong
+/// thing:
+///
+/// ```compile_fail,E0277
+/// let _ = anyscope_core::gather([std::future::ready(Ok::<_, String>(1))]);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something that a combinator can stop",
     note = "pass task handles, or wrap a plain future: `in_place(future)`"
