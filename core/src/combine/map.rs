@@ -16,8 +16,8 @@ use crate::combine::{Branch, ItemError, MapAsCompleted, MapOrdered};
 /// (`|url| g.spawn(fetch(url))`) or a plain future (`|url| in_place(fetch(url))`).
 ///
 /// Items are pulled one by one, when there is room. The first failure ends it: no further item is
-/// pulled, those that run are stopped and have ended before the failure is given, with its item's
-/// position. Then there are three ways on:
+/// pulled, those that run are stopped and have ended before the failure is given, as an
+/// [`ItemError`] with its item's position. There are three ways on:
 ///
 /// - awaiting it gives all values in the order of the input;
 /// - [`ordered`](MapConcurrent::ordered) is a stream in the order of the input: values that come
