@@ -33,19 +33,13 @@ pub use anyscope_smol as smol;
 #[cfg(feature = "async-std")]
 pub use anyscope_async_std as async_std;
 
-pub use ambient::{group, group_of, scope, scope_of, sleep, spawn_blocking, spawn_cpu, timeout};
-#[cfg(feature = "miette")]
-pub use anyscope_core::AsDiagnostic;
-pub use anyscope_core::{
-    AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
-    CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
-    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, Handled, Handling,
-    IntoBoxError, Job, Leaf, Leaves, LocalHandle, LocalTaskBuilder, NativeHandle, PanicPayload,
-    PanicPolicy, Payload, Policy, Refused, Remote, RemoteHandle, Root, Roots, Runtime, Scope,
-    ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder, TaskContext, TaskError, TaskHandle,
-    TaskId, TaskInfo, Timeout, Timer, Tree, Verdict, WaitCancelled, check_cancelled, handle,
-    panic_message, record_panic_sites, remote, root_future, set_unhandled_hook, unhandled,
+pub use ambient::{
+    group, group_of, move_on_after, move_on_at, scope, scope_of, sleep, spawn_blocking, spawn_cpu,
+    timeout, timeout_at,
 };
+/// All of core; `scope` is the facade's own, which stands above.
+#[doc(inline)]
+pub use anyscope_core::*;
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
 };

@@ -89,11 +89,10 @@ fn within_bound(play: Play, seed: u64) -> Result<(), String> {
 const BOUND: Duration = Duration::from_secs(30);
 
 fn on_tokio(seed: u64) -> Result<(), String> {
-    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
-        std::sync::LazyLock::new(|| {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder.worker_threads(2).enable_all().build().expect("threads for a runtime")
-        });
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> = std::sync::LazyLock::new(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).enable_all().build().expect("threads for a runtime")
+    });
     let runtime = Tokio::from_handle(RUNTIME.handle().clone());
     RUNTIME.block_on(played(&runtime, seed))
 }

@@ -7,9 +7,7 @@ use futures_util::future::join_all;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{
-    Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now,
-};
+use crate::probe::{Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -108,10 +106,8 @@ fn g18_jobs_need_a_place_as_well<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 let finish = fill(&g).await;
                 let (first, second) = (ran.clone(), ran.clone());
-                let jobs = (
-                    g.spawn_blocking(move || first.add()),
-                    g.spawn_cpu(move || second.add()),
-                );
+                let jobs =
+                    (g.spawn_blocking(move || first.add()), g.spawn_cpu(move || second.add()));
                 rt.spawn_blocking(|| ()).await?;
                 assert_eq!(ran.get(), 0);
                 finish.open();

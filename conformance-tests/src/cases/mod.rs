@@ -5,6 +5,8 @@ mod background;
 mod cancel;
 mod causes;
 mod cleanup;
+mod combine;
+mod completion;
 mod containment;
 mod context;
 mod dropping;
@@ -24,6 +26,7 @@ mod nesting;
 mod outcome;
 mod panics;
 mod policy;
+mod queue;
 mod races;
 mod reach;
 mod reports;
@@ -72,6 +75,8 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         cancel::cases(),
         causes::cases(),
         cleanup::cases(),
+        combine::cases(),
+        completion::cases(),
         containment::cases(),
         context::cases(),
         dropping::cases(),
@@ -91,6 +96,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         outcome::cases(),
         panics::cases(),
         policy::cases(),
+        queue::cases(),
         races::cases(),
         reach::cases(),
         reports::cases(),

@@ -143,7 +143,9 @@ impl Maker<'_> {
             19 => Step::DropGroup(self.plan(depth), self.rng.u32(1..5)),
             20 => Step::Timeout(self.moment(), self.steps(depth + 1, limited)),
             21 | 22 => Step::Shield(self.steps(depth + 1, limited)),
-            23 if self.sometimes(2) => Step::LimitedShield(self.moment(), self.steps(depth + 1, limited)),
+            23 if self.sometimes(2) => {
+                Step::LimitedShield(self.moment(), self.steps(depth + 1, limited))
+            }
             23 => Step::Cancelled,
             _ => Step::DeferGroup(self.plan(depth)),
         }

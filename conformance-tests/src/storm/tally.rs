@@ -56,7 +56,11 @@ impl Tally {
         }
         let cleanups = self.0.cleanups.lock().unwrap();
         if let Some(at) = cleanups.iter().position(|ran| *ran != 1) {
-            return Err(format!("C5: clean-up {at} of {} has run {} times", cleanups.len(), cleanups[at]));
+            return Err(format!(
+                "C5: clean-up {at} of {} has run {} times",
+                cleanups.len(),
+                cleanups[at]
+            ));
         }
         let (begun, ended) = (self.0.shields.load(SeqCst), self.0.shields_ended.load(SeqCst));
         if begun != ended {

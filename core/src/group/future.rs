@@ -364,10 +364,7 @@ where
 type DrivenBody<E, R, B, F, T> = Driven<Body<E, R, B, F>, Result<T, Fault<E>>>;
 
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
-fn cut_body<R, E, B, F, T>(
-    node: &Arc<Node>,
-    body: Pin<&mut Option<DrivenBody<E, R, B, F, T>>>,
-)
+fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: Pin<&mut Option<DrivenBody<E, R, B, F, T>>>)
 where
     R: Runtime,
     E: AsDynError,

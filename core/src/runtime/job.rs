@@ -122,8 +122,14 @@ fn given_up<T, E: AsDynError>(
         End::Value(Ok(value)) => Ok(value),
         End::Value(Err(fault)) => {
             match &fault {
-                Fault::Error(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error.as_dyn_error()),
-                Fault::Group(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error),
+                Fault::Error(error) => unhandled::report_error(
+                    UnhandledKind::Failure,
+                    Some(info),
+                    error.as_dyn_error(),
+                ),
+                Fault::Group(error) => {
+                    unhandled::report_error(UnhandledKind::Failure, Some(info), error)
+                }
                 Fault::Returned => {}
             }
             contain(UnhandledKind::Destructor, || drop(fault));
