@@ -363,8 +363,11 @@ where
 
 type DrivenBody<E, R, B, F, T> = Driven<Body<E, R, B, F>, Result<T, Fault<E>>>;
 
+/// Where a group keeps its body until that has ended.
+type BodySlot<'a, R, E, B, F, T> = Pin<&'a mut Option<DrivenBody<E, R, B, F, T>>>;
+
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
-fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: Pin<&mut Option<DrivenBody<E, R, B, F, T>>>)
+fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: BodySlot<'_, R, E, B, F, T>)
 where
     R: Runtime,
     E: AsDynError,
