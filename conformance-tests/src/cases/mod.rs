@@ -14,6 +14,7 @@ mod echoes;
 mod ending;
 mod errors;
 mod grace;
+mod grid;
 mod group;
 mod handle;
 mod handling;
@@ -84,6 +85,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         ending::cases(),
         errors::cases(),
         grace::cases(),
+        grid::cases(),
         group::cases(),
         handle::cases(),
         handling::cases(),

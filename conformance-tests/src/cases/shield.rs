@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyscope_core::{
-    BoxError, GroupError, GroupHandle, Runtime, TaskContext, check_cancelled, scope, shield,
+    BoxError, GroupError, GroupHandle, Runtime, TaskContext, check_cancelled, in_place, race, scope,
+    shield,
 };
-use futures_util::future::{Either, join, select};
+use futures_util::future::{Either, LocalBoxFuture, join, select};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -30,6 +31,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_nests::<R>),
         case(c4_timeout_waits_for_a_shield_inside_it::<R>),
         case(c4_timeout_inside_a_shield_fires::<R>),
+        case(c4_race_waits_for_a_shield_in_a_loser::<R>),
         case(c4_deadline_waits_for_a_shield::<R>),
         case(c4_inside_it_nobody_is_told_by_a_check::<R>),
         case(t1_shielded_task_that_awaits_a_failed_sibling_is_told::<R>),
@@ -348,6 +350,32 @@ fn c4_timeout_inside_a_shield_fires<R: Runtime>(env: &Env<R>) {
         Ok(())
     });
     assert_eq!(fired.get(), 1);
+}
+
+fn c4_race_waits_for_a_shield_in_a_loser<R: Runtime>(env: &Env<R>) {
+    let (work, cut) = (Work::default(), Count::new());
+    env.run(async |_| {
+        let (inner, probe) = (work.clone(), cut.on_drop());
+        let loser = async move {
+            let _probe = probe;
+            shield(inner.run()).await;
+            pending().await
+        };
+        let winner = async {
+            work.begun.wait().await;
+            7
+        };
+        let (loser, winner): (LocalBoxFuture<'_, u32>, LocalBoxFuture<'_, u32>) =
+            (Box::pin(loser), Box::pin(winner));
+        let mut race = race([in_place(loser), in_place(winner)]);
+        for _ in 0..3 {
+            assert!(poll_once(&mut race).is_pending(), "has not waited for the shield");
+        }
+        assert_eq!((work.done.get(), cut.get()), (0, 0));
+        work.finish.open();
+        assert_eq!(race.await, 7);
+        assert_eq!((work.done.get(), cut.get()), (1, 1));
+    });
 }
 
 fn c4_deadline_waits_for_a_shield<R: Runtime>(env: &Env<R>) {

@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::combine::Branch;
+use crate::protect::Cover;
+use crate::stack::run_below;
 
 /// A plain future as a [`Branch`]: it runs inside the task that awaits the combinator, may borrow,
-/// and is stopped by being dropped, right there.
+/// and is stopped by being dropped, right there; what is [shielded](crate::shield()) in it is waited
+/// for first (C4).
 ///
 /// A task's handle needs no wrapping, and should not get one: what is dropped then is the handle,
 /// and the task goes on (T2).
@@ -29,12 +34,17 @@ use crate::combine::Branch;
 /// # });
 /// ```
 pub fn in_place<F: Future>(future: F) -> InPlace<F> {
-    InPlace(State::Running(Box::pin(future)))
+    InPlace { state: State::Running(Box::pin(future)), cover: None, stopping: false }
 }
 
 /// A plain future as a branch of a combinator: [`in_place`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct InPlace<F: Future>(State<F>);
+pub struct InPlace<F: Future> {
+    state: State<F>,
+    cover: Option<Arc<Cover>>,
+    /// Dropped as soon as no shield is active in it.
+    stopping: bool,
+}
 
 enum State<F: Future> {
     /// Boxed, so that combinators can hand it back.
@@ -47,28 +57,41 @@ enum State<F: Future> {
 /// Nothing in it is pinned but what is in the box.
 impl<F: Future> Unpin for InPlace<F> {}
 
+impl<F: Future> InPlace<F> {
+    fn drop_if_stopped(&mut self) {
+        let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
+        if self.stopping && !is_covered && self.is_running() {
+            self.state = State::Gone;
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+}
+
 impl<F: Future> Branch for InPlace<F> {
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let State::Running(future) = &mut self.0 {
-            match future.as_mut().poll(cx) {
-                Poll::Ready(outcome) => self.0 = State::Ended(outcome),
-                Poll::Pending => return Poll::Pending,
+        if let State::Running(future) = &mut self.state {
+            let polled = run_below(&mut self.cover, false, || future.as_mut().poll(cx));
+            if let Poll::Ready(outcome) = polled.unwrap_or_else(|panic| resume_unwind(panic)) {
+                self.state = State::Ended(outcome);
             }
         }
-        Poll::Ready(())
+        self.drop_if_stopped();
+        if self.is_running() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     fn outcome(&self) -> Option<&F::Output> {
-        match &self.0 {
+        match &self.state {
             State::Ended(outcome) => Some(outcome),
             _ => None,
         }
     }
 
     fn stop(&mut self) {
-        if let State::Running(_) = self.0 {
-            self.0 = State::Gone;
-        }
+        self.stopping = true;
+        self.drop_if_stopped();
     }
 }
 
@@ -79,7 +102,7 @@ impl<F: Future> Future for InPlace<F> {
         if self.poll_ended(cx).is_pending() {
             return Poll::Pending;
         }
-        match std::mem::replace(&mut self.0, State::Gone) {
+        match std::mem::replace(&mut self.state, State::Gone) {
             State::Ended(outcome) => Poll::Ready(outcome),
             _ => panic!("polled after it has given its outcome or was stopped"),
         }
@@ -88,7 +111,6 @@ impl<F: Future> Future for InPlace<F> {
 
 impl<F: Future> fmt::Debug for InPlace<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let running = matches!(self.0, State::Running(_));
-        f.debug_struct("InPlace").field("running", &running).finish_non_exhaustive()
+        f.debug_struct("InPlace").field("running", &self.is_running()).finish_non_exhaustive()
     }
 }
