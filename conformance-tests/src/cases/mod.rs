@@ -1,32 +1,39 @@
 //! The cases: a file for each part of the contract, a private function for each case, one list at
 //! the top of each file. A case that is left out of its list is dead code, which the lints refuse.
 
+mod bad_values;
+mod bombs;
 mod cancel;
 mod causes;
-mod containment;
 mod context;
 mod dropping;
 mod echoes;
 mod ending;
 mod errors;
+mod given_up;
 mod group;
 mod handle;
 mod identity;
+mod isolation;
 mod jobs;
 mod local;
+mod lost;
 mod misuse;
 mod nesting;
 mod outcome;
 mod panics;
 mod policy;
+mod pools;
 mod races;
 mod reach;
 mod reports;
 mod roots;
 mod runtime;
+mod shutdown;
 mod spawning;
 mod task;
 mod time;
+mod wakers;
 
 use anyscope_core::Runtime;
 
@@ -62,32 +69,39 @@ where
 
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
+        bad_values::cases(),
+        bombs::cases(),
         cancel::cases(),
         causes::cases(),
-        containment::cases(),
         context::cases(),
         dropping::cases(),
         echoes::cases(),
         ending::cases(),
         errors::cases(),
+        given_up::cases(),
         group::cases(),
         handle::cases(),
         identity::cases(),
+        isolation::cases(),
         jobs::cases(),
         local::cases(),
+        lost::cases(),
         misuse::cases(),
         nesting::cases(),
         outcome::cases(),
         panics::cases(),
         policy::cases(),
+        pools::cases(),
         races::cases(),
         reach::cases(),
         reports::cases(),
         roots::cases(),
         runtime::cases(),
+        shutdown::cases(),
         spawning::cases(),
         task::cases(),
         time::cases(),
+        wakers::cases(),
     ]
     .into_iter()
     .flatten()

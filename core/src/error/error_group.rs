@@ -5,6 +5,8 @@ use std::fmt;
 use std::slice;
 
 use crate::error::{AsDynError, Failure, FailureKind, tree};
+use crate::panics::contain;
+use crate::unhandled::UnhandledKind;
 
 /// At least one failure, in order of occurrence (E1, G6).
 ///
@@ -44,13 +46,15 @@ impl<E> ErrorGroup<E> {
 }
 
 impl<E> Drop for ErrorGroup<E> {
-    /// Nested groups are emptied into one list first, so that depth does not use the stack (E4).
+    /// Nested groups are emptied into one list first, so that depth does not use the stack (E4). A
+    /// destructor that panics takes no other failure along (P3).
     fn drop(&mut self) {
         let mut left = std::mem::take(&mut self.failures);
         while let Some(mut failure) = left.pop() {
             if let FailureKind::Group(inner) = failure.kind_mut() {
                 left.append(inner.failures_mut());
             }
+            contain(UnhandledKind::Destructor, || drop(failure));
         }
     }
 }

@@ -9,11 +9,12 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::CancelCause;
 use crate::context::run_as;
-use crate::group::ledger::End;
+use crate::error::AsDynError;
+use crate::group::ledger::{End, Fault};
 use crate::group::unit::Unit;
-use crate::panics::drop_payload;
+use crate::panics::contained;
 use crate::sync::WakerId;
-use crate::unhandled::{self, UnhandledKind};
+use crate::unhandled::UnhandledKind;
 
 pin_project! {
     pub(crate) struct Driven<F> {
@@ -25,7 +26,11 @@ pin_project! {
     }
 }
 
-impl<F: Future> Driven<F> {
+impl<F, T, E> Driven<F>
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
+{
     pub(crate) fn new(future: F, unit: Unit) -> Self {
         Self { future: Some(future), unit: Some(unit) }
     }
@@ -41,10 +46,7 @@ impl<F: Future> Driven<F> {
 
     /// Runs `f` in the context of the future.
     pub(crate) fn run_in_context(self: Pin<&mut Self>, f: impl FnOnce()) {
-        if let Err(payload) = run_as(self.project().unit, None, f) {
-            unhandled::report_panic(UnhandledKind::Callback, None, &*payload);
-            drop_payload(payload);
-        }
+        contained(UnhandledKind::Callback, run_as(self.project().unit, None, f));
     }
 
     /// Polls the future unless its unit has been cancelled (C1, G11). A value that is ready beats a
@@ -82,9 +84,12 @@ impl<F: Future> Driven<F> {
     fn end_with(self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
         let this = self.project();
         let mut future = this.future;
-        match run_as(this.unit, None, || future.set(None)) {
-            Ok(()) => end,
-            Err(payload) => end.and_panicked(payload),
+        match (run_as(this.unit, None, || future.set(None)), this.unit) {
+            (Ok(()), _) => end,
+            (Err(payload), Some(unit)) => {
+                end.and_panicked(payload, unit.node().id(), &|| unit.info())
+            }
+            (Err(payload), None) => End::Panicked(payload),
         }
     }
 }

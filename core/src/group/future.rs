@@ -20,10 +20,11 @@ use crate::group::handle::GroupHandle;
 use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
 use crate::group::node::Node;
 use crate::group::policy::{FailFast, Policy};
-use crate::panics::PanicPolicy;
+use crate::panics::{PanicPolicy, catch, contain, drop_payload};
 use crate::runtime::Runtime;
 use crate::sync::GuardedWaker;
 use crate::task::{TaskId, TaskInfo, next_id};
+use crate::unhandled::UnhandledKind;
 
 pin_project! {
     /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
@@ -61,11 +62,14 @@ pin_project! {
         // Dropped before its end: cancels, does not wait (G2).
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let Some(node) = this.node.take() else { return };
-            node.cancel(node.cause_of_drop());
-            node.leave_to(Core::<R, E>::of(&node).runtime.root().node());
-            node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
-            node.give_up();
+            let value = this.value.take();
+            if let Some(node) = this.node.take() {
+                node.cancel(node.cause_of_drop());
+                node.leave_to(Core::<R, E>::of(&node).runtime.root().node());
+                node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
+                node.give_up();
+            }
+            contain(UnhandledKind::Destructor, || drop(value));
         }
     }
 }
@@ -185,13 +189,8 @@ where
             let Some(mut body) = slot.as_mut().as_pin_mut() else {
                 return Poll::Ready(());
             };
-            let waker = match is_native(cx.waker()) {
-                true => cx.waker().clone(),
-                false => GuardedWaker::around(cx.waker(), this.guard),
-            };
-            let mut body_cx = Context::from_waker(&waker);
             let runtime = &Core::<R, E>::of(node).runtime;
-            match runtime.within(|| body.as_mut().poll(&mut body_cx)) {
+            match runtime.within(|| body.as_mut().poll(cx)) {
                 Poll::Ready(end) => {
                     *this.value = end_body::<R, E, B, F, T>(node, body, end);
                     slot.set(None);
@@ -203,15 +202,28 @@ where
         }
     }
 
-    /// Cancels the group when its deadline passes. Whether it did so now.
+    /// Cancels the group when its deadline passes. Whether it did so now. A group that has a cause
+    /// has no use for its timer (C2); one that panics belongs to a runtime that is gone (R1).
     fn deadline_passed(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
-        let mut timer = self.project().timer;
-        let fired = timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
-        if fired {
-            timer.set(None);
-            node.cancel(CauseKind::Deadline(node.id()).into());
+        let mut slot = self.project().timer;
+        let cause = match slot.as_mut().as_pin_mut() {
+            None => return false,
+            Some(_) if node.cause().is_some() => None,
+            Some(timer) => match catch(|| timer.poll(cx)) {
+                Ok(Poll::Pending) => return false,
+                Ok(Poll::Ready(())) => Some(CauseKind::Deadline(node.id())),
+                Err(payload) => {
+                    drop_payload(payload);
+                    Some(CauseKind::Shutdown)
+                }
+            },
+        };
+        slot.set(None);
+        let passed = cause.is_some();
+        if let Some(cause) = cause {
+            node.cancel(cause.into());
         }
-        fired
+        passed
     }
 
     /// The unit that opened this group has ended: the result is nobody's any more (G2).
@@ -241,6 +253,12 @@ where
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
         }
+        // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
+        let waker = match is_native(cx.waker()) {
+            true => cx.waker().clone(),
+            false => GuardedWaker::around(cx.waker(), self.as_mut().project().guard),
+        };
+        let cx = &mut Context::from_waker(&waker);
         ready!(self.as_mut().poll_body(&node, cx));
         if !node.is_closed() {
             self.as_mut().deadline_passed(&node, cx);

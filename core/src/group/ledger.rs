@@ -1,10 +1,11 @@
 //! The ledger of a group: decides what each end means, keeps failures and panics, closes the account.
 
+use std::error::Error;
 use std::mem;
 use std::sync::Mutex;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
+use crate::error::{AsDynError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
@@ -19,14 +20,25 @@ pub(crate) enum End<T> {
     Cancelled(CancelCause),
 }
 
-impl<T> End<T> {
-    /// The destructor panicked after this end: that is a panic of the task, unless there was one
-    /// already. The value that was there is dropped.
-    pub(crate) fn and_panicked(self, payload: Payload) -> Self {
-        if let Self::Panicked(first) = self {
-            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-            drop_payload(payload);
-            return Self::Panicked(first);
+impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
+    /// The destructor panicked after this end: that is a panic of the unit, unless there was one
+    /// already. A value that was there is dropped, a failure goes to the hook (P1).
+    pub(crate) fn and_panicked(
+        self,
+        payload: Payload,
+        group: GroupId,
+        info: &dyn Fn() -> TaskInfo,
+    ) -> Self {
+        match &self {
+            Self::Panicked(_) => {
+                unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
+                drop_payload(payload);
+                return self;
+            }
+            Self::Value(Err(fault)) if Echo::of(fault.as_error(), group).is_none() => {
+                unhandled::report_error(&info(), fault.as_error());
+            }
+            _ => {}
         }
         contain(UnhandledKind::Destructor, || drop(self));
         Self::Panicked(payload)
@@ -38,6 +50,15 @@ pub(crate) enum Fault<E> {
     Error(E),
     /// The error of a group that the unit ran (G14).
     Group(GroupError<E>),
+}
+
+impl<E: AsDynError> Fault<E> {
+    pub(crate) fn as_error(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Error(error) => error.as_dyn_error(),
+            Self::Group(error) => error,
+        }
+    }
 }
 
 /// The parts of a group that can end.
@@ -235,17 +256,20 @@ impl<E: AsDynError> Ledger<E> {
         let Book { failures, panic } = self.take();
         if let Some((_, payload)) = panic {
             report_failures(failures);
-            drop(value);
+            contain(UnhandledKind::Destructor, || drop(value));
             std::panic::resume_unwind(payload);
         }
         let keeps = cause.as_ref().is_none_or(CancelCause::keeps_value);
         match value {
             Some(value) if keeps && (failures.is_empty() || self.forgives()) => {
-                contain(UnhandledKind::Destructor, || drop(failures));
+                drop(ErrorGroup::from_vec(failures));
                 Ok(value)
             }
-            _ => Err(GroupError::new(cause, failures)
-                .expect("a body without a value failed, or its group was cancelled")),
+            value => {
+                contain(UnhandledKind::Destructor, || drop(value));
+                Err(GroupError::new(cause, failures)
+                    .expect("a body without a value failed, or its group was cancelled"))
+            }
         }
     }
 
@@ -288,5 +312,5 @@ fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
             unhandled::report_error(failure.task(), error);
         }
     }
-    contain(UnhandledKind::Destructor, || drop(failures));
+    drop(ErrorGroup::from_vec(failures));
 }

@@ -195,14 +195,15 @@ where
     /// output over, and only then counts the child as ended.
     fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
         let mut this = self.project();
-        let end = match catch(|| this.future.set(None)) {
-            Ok(()) => end,
-            Err(payload) => end.and_panicked(payload),
-        };
+        let dropped = catch(|| this.future.set(None));
         let Some(Ends { state, cell, info, role, on_done }) = this.end.take() else {
             return;
         };
         let shared = &state.shared;
+        let end = match dropped {
+            Ok(()) => end,
+            Err(payload) => end.and_panicked(payload, shared.id, &|| info.clone()),
+        };
         let ending = Ending { group: shared.id, role, info: &|| info.clone() };
         let Settled { outcome, cancel } = state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
