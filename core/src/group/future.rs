@@ -44,7 +44,7 @@ pin_project! {
         node: Option<Arc<Node>>,
         // Until the body has ended.
         #[pin]
-        body: Option<Driven<Body<E, R, B, F>>>,
+        body: Option<GroupBody<R, E, B, F>>,
         #[pin]
         timer: Option<R::Sleep>,
         // Stands before a waker that is not the executor's own.
@@ -283,7 +283,7 @@ where
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.
 fn end_body<R, E, B, F, T>(
     node: &Arc<Node>,
-    body: Pin<&mut Driven<Body<E, R, B, F>>>,
+    body: Pin<&mut GroupBody<R, E, B, F>>,
     end: End<Result<T, Fault<E>>>,
 ) -> Option<T>
 where
@@ -302,8 +302,11 @@ where
     outcome.ok()
 }
 
+/// The body of a group, as it is driven.
+type GroupBody<R, E, B, F> = Driven<Body<GroupHandle<E, R>, B, F>>;
+
 /// Where a group keeps its body until that has ended.
-type DrivenBody<'a, R, E, B, F> = Pin<&'a mut Option<Driven<Body<E, R, B, F>>>>;
+type DrivenBody<'a, R, E, B, F> = Pin<&'a mut Option<GroupBody<R, E, B, F>>>;
 
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
 fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: DrivenBody<'_, R, E, B, F>)

@@ -19,7 +19,7 @@ mod tree;
 mod unit;
 
 pub(crate) use self::core::Core;
-pub(crate) use body::MapFault;
+pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;

@@ -214,6 +214,8 @@ where
         }
         drop_waker(cell.waker.borrow_mut().take());
         drop(cell.output.fill(Output::new(outcome)));
+        // An output that nobody will take is gone before the child counts as ended.
+        drop(cell);
         shared.live.set(shared.live.get() - 1);
     }
 }
