@@ -13,6 +13,7 @@ mod env;
 mod harness;
 mod held;
 mod probe;
+mod queued;
 mod runner;
 pub mod storm;
 

@@ -346,3 +346,11 @@ impl Drop for Stuck {
         self.finish.open();
     }
 }
+
+impl Gate {
+    /// Opens the gate when it is dropped, so that a case that fails leaves no thread behind.
+    pub(crate) fn open_on_drop(&self) -> OnDrop<impl FnMut() + use<>> {
+        let gate = self.clone();
+        on_drop(move || gate.open())
+    }
+}

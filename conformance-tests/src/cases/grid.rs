@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyscope_core::{
     BoxError, FailFast, FirstSuccess, GroupHandle, Queue, Runtime, Semaphore, Supervise,
-    TaskHandle, acquire, as_completed, defer, first_ok, gather, in_place,
-    WaitFor, map_concurrent, race, scope, shield, wait,
+    TaskHandle, WaitFor, acquire, as_completed, defer, first_ok, gather, in_place, map_concurrent,
+    race, scope, shield, wait,
 };
 use futures_util::StreamExt;
 
@@ -376,7 +376,11 @@ fn at_each_poll<R: Runtime>(env: &Env<R>, goes_on: bool) {
                         let (h, trace, cut) = (g.clone(), trace.clone(), cut.clone());
                         g.spawn(async move {
                             let used = primitive(h.clone(), trace.clone());
-                            let cancel = || if goes_on { h.cancel() };
+                            let cancel = || {
+                                if goes_on {
+                                    h.cancel()
+                                }
+                            };
                             let (was_cut, rest) = cut_at(at, cancel, used).await;
                             if was_cut {
                                 cut.add();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyscope_core::{
-    BoxError, GroupError, GroupHandle, Runtime, TaskContext, check_cancelled, in_place, race, scope,
-    shield,
+    BoxError, GroupError, GroupHandle, Runtime, TaskContext, check_cancelled, in_place, race,
+    scope, shield,
 };
 use futures_util::future::{Either, LocalBoxFuture, join, select};
 

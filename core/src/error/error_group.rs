@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::vec;
 
 use crate::error::{AsDynError, Failure, FailureKind, GroupError, Leaf, Leaves, Tree, line, split};
+use crate::panics::contain;
 use crate::task::TaskInfo;
+use crate::unhandled::UnhandledKind;
 
 /// At least one failure, in order of occurrence (E1, G6).
 ///
@@ -207,13 +209,15 @@ impl Label {
 }
 
 impl<E> Drop for ErrorGroup<E> {
-    /// Nested groups are emptied into one list first, so that depth does not use the stack (E4).
+    /// Nested groups are emptied into one list first, so that depth does not use the stack (E4). A
+    /// destructor that panics takes no other failure along (P3).
     fn drop(&mut self) {
         let mut left = std::mem::take(&mut self.failures);
         while let Some(mut failure) = left.pop() {
             if let FailureKind::Group(inner) = failure.kind_mut() {
                 left.append(inner.nested_mut());
             }
+            contain(UnhandledKind::Destructor, || drop(failure));
         }
     }
 }

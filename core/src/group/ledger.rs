@@ -1,11 +1,12 @@
 //! The ledger of a group: decides what each end means, keeps failures and panics, closes the account.
 
+use std::error::Error;
 use std::mem;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
+use crate::error::{AsDynError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
@@ -21,14 +22,28 @@ pub(crate) enum End<T> {
     Cancelled(CancelCause),
 }
 
-impl<T> End<T> {
-    /// The destructor panicked after this end: that is a panic of the task, unless there was one
-    /// already. The value that was there is dropped.
-    pub(crate) fn and_panicked(self, payload: Payload) -> Self {
-        if let Self::Panicked(first) = self {
-            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-            drop_payload(payload);
-            return Self::Panicked(first);
+impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
+    /// The destructor panicked after this end: that is a panic of the unit, unless there was one
+    /// already. A value that was there is dropped, a failure goes to the hook (P1).
+    pub(crate) fn and_panicked(
+        self,
+        payload: Payload,
+        group: GroupId,
+        info: &dyn Fn() -> TaskInfo,
+    ) -> Self {
+        match &self {
+            Self::Panicked(_) => {
+                unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
+                drop_payload(payload);
+                return self;
+            }
+            Self::Value(Err(fault)) => {
+                let failure = fault.as_error().filter(|error| Echo::of(*error, group).is_none());
+                if let Some(error) = failure {
+                    unhandled::report_error(UnhandledKind::Failure, Some(&info()), error);
+                }
+            }
+            _ => {}
         }
         contain(UnhandledKind::Destructor, || drop(self));
         Self::Panicked(payload)
@@ -54,6 +69,17 @@ pub(crate) enum Fault<E> {
     Group(GroupError<E>),
     /// It went to whoever started the task, who has not been told yet that it runs (G22).
     Returned,
+}
+
+impl<E: AsDynError> Fault<E> {
+    /// `None` if it went to somebody else.
+    pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => Some(error.as_dyn_error()),
+            Self::Group(error) => Some(error),
+            Self::Returned => None,
+        }
+    }
 }
 
 /// The parts of a group that can end.
@@ -258,17 +284,20 @@ impl<E: AsDynError> Ledger<E> {
         let Book { failures, panic } = self.take();
         if let Some((_, payload)) = panic {
             report_failures(failures);
-            drop(value);
+            contain(UnhandledKind::Destructor, || drop(value));
             std::panic::resume_unwind(payload);
         }
         let keeps = cause.as_ref().is_none_or(CancelCause::keeps_value);
         match value {
             Some(value) if keeps && (failures.is_empty() || self.forgives()) => {
-                contain(UnhandledKind::Destructor, || drop(failures));
+                drop(ErrorGroup::from_failures(failures));
                 Ok(value)
             }
-            _ => Err(GroupError::new(cause, failures)
-                .expect("a body without a value failed, or its group was cancelled")),
+            value => {
+                contain(UnhandledKind::Destructor, || drop(value));
+                Err(GroupError::new(cause, failures)
+                    .expect("a body without a value failed, or its group was cancelled"))
+            }
         }
     }
 
@@ -315,5 +344,5 @@ pub(crate) fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
     for failure in &failures {
         unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), failure.as_error());
     }
-    contain(UnhandledKind::Destructor, || drop(failures));
+    drop(ErrorGroup::from_failures(failures));
 }

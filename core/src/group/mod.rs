@@ -24,7 +24,7 @@ mod unit;
 mod waiting;
 
 pub(crate) use self::core::Core;
-pub(crate) use body::MapFault;
+pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
