@@ -218,7 +218,7 @@ impl<T> Queue<T> {
         lock(&self.0).unfinished
     }
 
-    pub(crate) fn finish_one(&self) {
+    fn finish_one(&self) {
         update(&self.0, |state, wakes| {
             state.unfinished -= 1;
             if state.unfinished == 0 {
