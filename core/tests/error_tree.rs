@@ -148,7 +148,8 @@ struct Pieces(String, String, String);
 #[test]
 fn line_breaks_stay_where_they_are_in_pieces() {
     let [one, two, three] = ["one\n", "two", "\n\nthree\n"].map(str::to_owned);
-    let group = ErrorGroup::from_errors([Pieces(one, two, three)]).unwrap();
+    let failure = Failure::from_error(Pieces(one, two, three)).named("in\ntwo");
+    let group = ErrorGroup::from_failures([failure]).unwrap();
     golden("pieces", format!("{group:#}\n{group}"));
 }
 
