@@ -308,6 +308,11 @@ fn handler_that_panics_leaves_the_rest_to_the_hook() {
     let ends: Vec<_> = texts.iter().map(|text| text.rsplit(": ").next().unwrap()).collect();
     assert_eq!(ends, ["counted 1", "counted 2", "counted 3", "other"]);
 
+    // What was handled to the end is not reported.
+    error().handle(|_: &Counted| ()).handle_group(|_| true, drop).finish().unwrap();
+    assert!(error().handle(|_: &Counted| ()).finish().is_err());
+    assert_eq!(reported.lock().unwrap().len(), 0);
+
     // A chain without its end loses nothing in silence either.
     drop(error().handling());
     assert_eq!(reported.lock().unwrap().len(), 4);

@@ -69,20 +69,23 @@ fn million_wide() {
     use_in_each_way(|| wide(1_000_000), 1_000_000);
 }
 
-/// Eight times the size takes about eight times as long, and far from sixty-four times.
+/// Eight times the size takes about eight times as long, and far from sixty-four times. The best of
+/// several runs counts, because others use the machine too.
 #[test]
 fn time_grows_with_the_size() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for build in [deep as fn(usize) -> ErrorGroup<Number>, wide] {
         let time = |size| {
-            let measure = || {
-                let begin = Instant::now();
-                use_in_each_way(|| build(size), build(size).leaves().count());
-                begin.elapsed()
-            };
-            (0..3).map(|_| measure()).min().unwrap_or(Duration::MAX)
+            let leaves = build(size).leaves().count();
+            let begin = Instant::now();
+            use_in_each_way(|| build(size), leaves);
+            begin.elapsed()
         };
-        let (small, large) = (time(4_000), time(32_000));
-        assert!(large < small * 30, "{small:?} for 4,000, {large:?} for 32,000");
+        let (mut small, mut large) = (Duration::MAX, Duration::MAX);
+        let is_linear = (0..10).any(|_| {
+            (small, large) = (small.min(time(4_000)), large.min(time(32_000)));
+            large < small * 16
+        });
+        assert!(is_linear, "{small:?} for 4,000, {large:?} for 32,000");
     }
 }

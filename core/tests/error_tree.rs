@@ -140,6 +140,19 @@ fn times_are_shown_if_asked_for() {
     assert!(text.lines().nth(1).unwrap().ends_with("s: cannot start"), "{text}");
 }
 
+/// Writes its text in pieces that end with line breaks.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}{1}{2}")]
+struct Pieces(String, String, String);
+
+#[test]
+fn line_breaks_stay_where_they_are_in_pieces() {
+    let [one, two, three] = ["one\n", "two", "\n\nthree\n"].map(str::to_owned);
+    let failure = Failure::from_error(Pieces(one, two, three)).named("in\ntwo");
+    let group = ErrorGroup::from_failures([failure]).unwrap();
+    golden("pieces", format!("{group:#}\n{group}"));
+}
+
 /// An error that is its own cause.
 #[derive(Debug)]
 struct Ouroboros;

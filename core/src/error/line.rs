@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, ErrorGroup, escape};
+use crate::task::TaskInfo;
 
 /// Goes down to the first failure that is no group, with a limit on the levels that are written and
 /// without recursion (E4).
@@ -17,7 +18,7 @@ pub(crate) fn write<E: AsDynError>(
     while let Some(inner) = failure.group() {
         level += 1;
         if level <= LEVELS_WRITTEN {
-            write!(f, "; first: {}: ", failure.task())?;
+            first(f, failure.task())?;
             count(f, inner.nested(), inner.cause(), false)?;
         }
         failure = inner.nested().first();
@@ -25,8 +26,14 @@ pub(crate) fn write<E: AsDynError>(
     if level > LEVELS_WRITTEN {
         write!(f, "; {} levels below", level - LEVELS_WRITTEN)?;
     }
-    write!(f, "; first: {}: ", failure.task())?;
+    first(f, failure.task())?;
     escape::write(f, failure.as_error(), None, false)
+}
+
+fn first(f: &mut fmt::Formatter<'_>, task: &TaskInfo) -> fmt::Result {
+    f.write_str("; first: ")?;
+    escape::write(f, task, None, false)?;
+    f.write_str(": ")
 }
 
 /// "group failed: 3 failures", direct ones only, and a cause that is not one of them.
