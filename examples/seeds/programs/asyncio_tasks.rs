@@ -328,7 +328,7 @@ mod never_retrieved {
             let error = lost.error().map(ToString::to_string).unwrap_or_default();
             out.print(format!("Task exception was never retrieved: {error}"));
         });
-        drop(current_runtime().spawn_detached(broken()));
+        drop(current_runtime().try_spawn_detached(broken()));
         current_runtime().drained().await;
         Ok(())
     }
