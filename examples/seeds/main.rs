@@ -43,7 +43,7 @@ impl Args {
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
-                Long("runtime") => args.runtime = parser.value()?.parse_with(Choice::named)?,
+                Long("runtime") => args.runtime = parser.value()?.parse_with(choice)?,
                 Long("lockstep") => args.clock = Clock::Lockstep,
                 Long("list") => args.list = true,
                 Value(name) => args.chosen.extend(matching(&name.string()?)?),
@@ -67,6 +67,15 @@ impl Args {
             }
         }
         Ok(())
+    }
+}
+
+fn choice(name: &str) -> Result<Choice, &'static str> {
+    match name {
+        "tokio" => Ok(Choice::Tokio),
+        "smol" => Ok(Choice::Smol),
+        "async-std" => Ok(Choice::AsyncStd),
+        _ => Err("expected tokio, smol or async-std"),
     }
 }
 

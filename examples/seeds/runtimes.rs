@@ -16,23 +16,6 @@ pub(crate) enum Choice {
     AsyncStd,
 }
 
-impl Choice {
-    pub(crate) const ALL: [Self; 3] = [Self::Tokio, Self::Smol, Self::AsyncStd];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tokio => "tokio",
-            Self::Smol => "smol",
-            Self::AsyncStd => "async-std",
-        }
-    }
-
-    pub(crate) fn named(name: &str) -> Result<Self, &'static str> {
-        let found = Self::ALL.into_iter().find(|choice| choice.name() == name);
-        found.ok_or("expected tokio, smol or async-std")
-    }
-}
-
 /// By which clock the timers go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {

@@ -290,6 +290,11 @@ mod practice_task_tracking {
 
     use crate::programs::out::{Out, seconds};
 
+    async fn work(delay: f64) -> Result<(), BoxError> {
+        sleep(seconds(delay)).await;
+        Ok(())
+    }
+
     fn print_live(g: &GroupHandle, out: Out) {
         let tasks = g.tasks();
         let names: Vec<_> = tasks.iter().filter_map(|task| task.name()).collect();
@@ -299,7 +304,7 @@ mod practice_task_tracking {
     pub(super) async fn main(out: Out) -> Result<(), BoxError> {
         let tracked = group(async |g| {
             for (name, delay) in [("download", 1.0), ("resize", 2.0), ("upload", 3.0)] {
-                let task = g.task(async move { Ok(sleep(seconds(delay)).await) }).name(name);
+                let task = g.task(work(delay)).name(name);
                 task.on_done(move |outcome| {
                     let what = if outcome.is_ok() { "done" } else { "not done" };
                     out.print(format!("{name}: {what}"));
