@@ -45,7 +45,15 @@ pub use default_runtime::{
 };
 pub use run::run;
 
-/// The README's examples are tests of this crate.
+/// The examples of the README and of the guides are tests of this crate.
 #[cfg(all(doctest, feature = "tokio", feature = "smol", feature = "async-std"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/from-asyncio.md")]
+    struct FromAsyncio;
+
+    #[doc = include_str!("../../docs/from-joinset.md")]
+    struct FromJoinset;
+}
