@@ -43,6 +43,7 @@ mod shutdown;
 mod spawning;
 mod task;
 mod time;
+mod unseen;
 mod wakers;
 
 use anyscope_core::Runtime;
@@ -121,6 +122,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         spawning::cases(),
         task::cases(),
         time::cases(),
+        unseen::cases(),
         wakers::cases(),
     ]
     .into_iter()
