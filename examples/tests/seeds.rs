@@ -15,6 +15,8 @@ mod programs;
 mod runtimes;
 
 use std::collections::HashSet;
+use std::env;
+use std::process::{Command, Output};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -70,6 +72,30 @@ fn other_text_order_or_time_is_noticed() {
     assert!(!is_like("first\nsecond good line\nTotal time: 4.50s (not 4.5s)", expected));
     assert_eq!(times(expected), [2.0]);
     assert_eq!(steady("b took 1.00s\na"), "a\nb took _s");
+}
+
+#[test]
+fn the_binary_lists_and_runs_them_and_knows_no_others() {
+    let names: Vec<_> = programs().iter().map(|program| program.name).collect();
+    let list = seeds(&["--list"]);
+    assert_eq!(String::from_utf8(list.stdout).unwrap().lines().collect::<Vec<_>>(), names);
+    for runtime in ["tokio", "smol", "async-std"] {
+        let end = seeds(&["--runtime", runtime, "--lockstep", "notebook::create_task"]);
+        let printed = String::from_utf8(end.stdout).unwrap();
+        assert_eq!(printed, "--- notebook::create_task\nFired\nafter\n", "{runtime}");
+    }
+    for wrong in [&["no_such_program"][..], &["--runtime", "none", "notebook"], &[]] {
+        let end = seeds(wrong);
+        assert!(!end.status.success() && end.stdout.is_empty(), "{wrong:?}");
+        assert!(String::from_utf8(end.stderr).unwrap().starts_with("seeds: "), "{wrong:?}");
+    }
+}
+
+fn seeds(args: &[&str]) -> Output {
+    let test = env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples/seeds");
+    let program = program.with_extension(env::consts::EXE_EXTENSION);
+    Command::new(program).args(args).output().unwrap()
 }
 
 /// What a program prints. A bound on each, so that one that hangs fails by its name; one at a time,

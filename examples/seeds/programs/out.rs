@@ -1,6 +1,6 @@
 //! What all programs have: somewhere to print to, seconds, a stopwatch, the documents' exceptions.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use anyscope::{Timer, current_runtime};
@@ -41,20 +41,22 @@ impl Stopwatch {
     }
 }
 
-/// An exception of Python that needs no fields but its text.
-macro_rules! exceptions {
-    ($($name:ident)*) => {$(
-        #[derive(Debug)]
-        pub(crate) struct $name(pub(crate) String);
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ValueError(pub(crate) String);
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct RuntimeError(pub(crate) String);
 
-        impl std::error::Error for $name {}
-    )*};
-}
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ConnectionError(pub(crate) String);
 
-exceptions! { ValueError RuntimeError ConnectionError TimeoutError AbortError }
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct TimeoutError(pub(crate) String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct AbortError(pub(crate) String);
