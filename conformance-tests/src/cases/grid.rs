@@ -252,7 +252,7 @@ fn primitives<R: Runtime>() -> Vec<Primitive<R>> {
         }),
         ("race", |g, trace| Box::pin(async move { Ok(race(tasks(&g, &trace)).await?) })),
         ("first ok", |g, trace| {
-            Box::pin(async move { Ok(first_ok(tasks(&g, &trace)).await.map_err(|_| lost())?) })
+            Box::pin(async move { first_ok(tasks(&g, &trace)).await.map_err(|_| lost()) })
         }),
         ("map", |_, trace| {
             Box::pin(async move {
@@ -321,12 +321,10 @@ fn lost() -> BoxError {
     BoxError::msg("a task was cancelled")
 }
 
-fn used(trace: Trace, polls: usize) -> impl Future<Output = ()> + Send + use<> {
-    async move {
-        let _probe = trace.probe();
-        for _ in 0..polls {
-            yield_now().await;
-        }
+async fn used(trace: Trace, polls: usize) {
+    let _probe = trace.probe();
+    for _ in 0..polls {
+        yield_now().await;
     }
 }
 

@@ -36,9 +36,11 @@ mod queue;
 mod races;
 mod reach;
 mod reports;
+mod resource;
 mod roots;
 mod runtime;
 mod shield;
+mod shield_limits;
 mod shutdown;
 mod spawning;
 mod task;
@@ -114,9 +116,11 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         races::cases(),
         reach::cases(),
         reports::cases(),
+        resource::cases(),
         roots::cases(),
         runtime::cases(),
         shield::cases(),
+        shield_limits::cases(),
         shutdown::cases(),
         spawning::cases(),
         task::cases(),
