@@ -271,12 +271,14 @@ fn primitives<R: Runtime>() -> Vec<Primitive<R>> {
                 let queue = Arc::new(Queue::fifo(1));
                 let filled = queue.clone();
                 let probes: Vec<_> = (0..3).map(|_| trace.probe()).collect();
-                g.spawn(async move {
+                // Nobody takes what it puts once this here is dropped.
+                let filling = g.spawn(async move {
                     for probe in probes {
                         let _ = filled.put(probe).await;
                     }
                     Ok(())
                 });
+                let _filling = filling.cancel_on_drop();
                 for _ in 0..3 {
                     let _item = queue.get().await;
                 }
