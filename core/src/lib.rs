@@ -17,6 +17,7 @@ mod protect;
 mod runtime;
 mod slot;
 mod stack;
+pub mod supervise;
 mod sync;
 mod task;
 pub mod unhandled;
