@@ -30,6 +30,8 @@ mod roots;
 mod runtime;
 mod shield;
 mod spawning;
+mod supervise;
+mod supervise_stop;
 mod task;
 mod time;
 
@@ -96,6 +98,8 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         runtime::cases(),
         shield::cases(),
         spawning::cases(),
+        supervise::cases(),
+        supervise_stop::cases(),
         task::cases(),
         time::cases(),
     ]
