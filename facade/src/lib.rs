@@ -39,7 +39,7 @@ pub use anyscope_core::{
     LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
     RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
     TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
-    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, unhandled,
+    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, supervise, unhandled,
 };
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,

@@ -4,9 +4,7 @@ use std::pin::pin;
 
 use anyscope_core::supervise::{Backoff, Child, Restart, Strategy};
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{
-    BoxError, CauseKind, Group, GroupHandle, Runtime, TaskContext, defer,
-};
+use anyscope_core::{BoxError, CauseKind, Group, GroupHandle, Runtime, TaskContext, defer};
 use futures_util::future::{join, select};
 
 use super::supervise::{Journal, LONG, Plan, SHORT, noting};

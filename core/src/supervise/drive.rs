@@ -113,11 +113,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     }
 
     /// What happens first.
-    async fn event(
-        &mut self,
-        cancelled: &mut WaitCancelled,
-        until: Option<Instant>,
-    ) -> Event<E> {
+    async fn event(&mut self, cancelled: &mut WaitCancelled, until: Option<Instant>) -> Event<E> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
         poll_fn(|cx| {
             if self.cause.is_none() {
@@ -216,7 +212,9 @@ async fn first_polled<E, R: Runtime>(
 }
 
 /// Hands the handle of an instance's group to the driver when it is dropped, also by a panic.
-struct HandOver<E, R>(Option<(Started<GroupHandle<E, R>>, GroupHandle<E, R>)>);
+struct HandOver<E, R>(Option<Ready<E, R>>);
+
+type Ready<E, R> = (Started<GroupHandle<E, R>>, GroupHandle<E, R>);
 
 impl<E, R> Drop for HandOver<E, R> {
     fn drop(&mut self) {

@@ -23,11 +23,7 @@ enum Kind {
 }
 
 impl<E> SupervisorError<E> {
-    pub(super) fn gave_up(
-        restarts: usize,
-        period: Duration,
-        history: Vec<InstanceEnd<E>>,
-    ) -> Self {
+    pub(super) fn gave_up(restarts: usize, period: Duration, history: Vec<InstanceEnd<E>>) -> Self {
         Self { kind: Kind::GaveUp { restarts, period }, history }
     }
 

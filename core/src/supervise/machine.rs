@@ -39,7 +39,9 @@ struct Slot {
 enum State {
     /// To be started.
     Due(Instant),
-    Running { since: Instant },
+    Running {
+        since: Instant,
+    },
     /// Runs, and is to be stopped when those after it have ended.
     Doomed(Instant),
     /// Told to stop.
@@ -62,11 +64,7 @@ pub(super) enum Step {
 }
 
 impl Machine {
-    pub(super) fn new(
-        rules: Rules,
-        children: impl Iterator<Item = Restart>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(rules: Rules, children: impl Iterator<Item = Restart>, now: Instant) -> Self {
         let slot = |restart| Slot { restart, state: State::Due(now), row: 0 };
         let children = children.map(slot).collect();
         Self { rules, children, recent: VecDeque::new(), closing: false, gave_up: false }
