@@ -31,6 +31,7 @@ mod runtime;
 mod shield;
 mod spawning;
 mod supervise;
+mod supervise_limits;
 mod supervise_stop;
 mod task;
 mod time;
@@ -99,6 +100,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield::cases(),
         spawning::cases(),
         supervise::cases(),
+        supervise_limits::cases(),
         supervise_stop::cases(),
         task::cases(),
         time::cases(),

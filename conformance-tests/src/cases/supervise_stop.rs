@@ -1,18 +1,17 @@
 //! How a supervisor stops: in reverse order, each child ended before the next is told (rules V7, V8).
 
 use std::pin::pin;
+use std::time::Duration;
 
 use anyscope_core::supervise::{Backoff, Child, Restart, Strategy};
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, CauseKind, Group, GroupHandle, Runtime, TaskContext, defer};
+use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskContext, defer};
 use futures_util::future::{join, select};
 
-use super::supervise::{Journal, LONG, Plan, SHORT, noting};
+use super::supervise::{Journal, LONG, Plan, noting};
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{
-    Count, Gate, Outcome, boom, eventually, lost, never, poll_once, unique, yield_now,
-};
+use crate::probe::{Count, Gate, Outcome, boom, eventually, lost, never, unique, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -22,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(v7_dropped_future_stops_in_reverse_order_and_is_waited_for::<R>),
         case(v7_grace_is_over_before_the_next_is_told::<R>),
         case(v7_nothing_is_started_any_more::<R>),
+        case(v7_cancelled_while_it_starts_starts_no_further_child::<R>),
         case(v7_cancelled_before_it_began_starts_nothing::<R>),
         case(v7_supervisor_below_stops_inside_its_turn::<R>),
         case(v7_returns_the_cancellation_to_who_still_waits::<R>),
@@ -191,6 +191,25 @@ fn v7_nothing_is_started_any_more<R: Runtime>(env: &Env<R>) {
     assert_eq!(journal.count("+b"), journal.count("-b"));
 }
 
+fn v7_cancelled_while_it_starts_starts_no_further_child<R: Runtime>(env: &Env<R>) {
+    let journal = Journal::default();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<BoxError, R>| {
+                let cancels = Child::new("a", move || {
+                    g.cancel();
+                    never()
+                });
+                let plan = Plan::new(Strategy::OneForOne);
+                plan.child(cancels).child(noting("b", &journal, &[])).run(&rt).await?;
+                Ok(())
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!(journal.text(), "");
+}
+
 fn v7_cancelled_before_it_began_starts_nothing<R: Runtime>(env: &Env<R>) {
     let journal = Journal::default();
     env.run(async |rt| {
@@ -259,7 +278,7 @@ fn v8_who_does_not_stop_in_time_is_named<R: Runtime>(env: &Env<R>) {
     let (journal, late) = (Journal::default(), Journal::default());
     let heard = late.clone();
     let plan = Plan::new(Strategy::OneForOne)
-        .child(noting("a", &journal, &[]).grace(SHORT))
+        .child(noting("a", &journal, &[]).grace(Duration::from_millis(5)))
         .on_end(move |end| {
             for task in end.error().expect("it was cut").overdue() {
                 heard.note(task.name().unwrap_or_default());

@@ -44,11 +44,11 @@ struct Running<E: AsDynError, R: Runtime> {
 type Outcome<E> = Result<(), GroupError<E>>;
 
 enum Event<E> {
-    Cancelled(CancelCause),
     Ended(usize, Outcome<E>),
     /// The runtime is being shut down.
     Lost(usize),
-    Time,
+    /// It is time to look again.
+    Woken,
 }
 
 impl<E: AsDynError, R: Runtime> Driver<E, R> {
@@ -66,14 +66,16 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
         let mut cancelled = self.outer.cancelled();
         loop {
+            if let (None, Some(cause)) = (&self.cause, self.outer.cause()) {
+                self.close(cause);
+            }
             match self.machine.next(self.now()) {
                 Step::Start(child) => self.start(child).await,
                 Step::Stop(child) => self.stop(child),
                 Step::Wait(until) => match self.event(&mut cancelled, until).await {
-                    Event::Cancelled(cause) => self.close(cause),
                     Event::Ended(child, outcome) => self.ended(child, outcome),
                     Event::Lost(child) => self.lose(child),
-                    Event::Time => {}
+                    Event::Woken => {}
                 },
                 Step::Done => return Ok(self.result()),
             }
@@ -116,16 +118,14 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     async fn event(&mut self, cancelled: &mut WaitCancelled, until: Option<Instant>) -> Event<E> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
         poll_fn(|cx| {
-            if self.cause.is_none() {
-                if let Poll::Ready(cause) = Pin::new(&mut *cancelled).poll(cx) {
-                    return Poll::Ready(Event::Cancelled(cause));
-                }
+            if self.cause.is_none() && Pin::new(&mut *cancelled).poll(cx).is_ready() {
+                return Poll::Ready(Event::Woken);
             }
             if let Some(event) = self.poll_ended(cx) {
                 return Poll::Ready(event);
             }
             match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx).map(|()| Event::Time),
+                Some(timer) => timer.poll(cx).map(|()| Event::Woken),
                 None => Poll::Pending,
             }
         })

@@ -116,7 +116,7 @@ impl<E: AsDynError> Supervisor<E> {
 }
 
 fn log<E: AsDynError>(end: &InstanceEnd<E>) {
-    if let Some(error) = end.error().filter(|error| !error.is_cancelled()) {
+    if let Some(error) = end.failure() {
         tracing::warn!(target: "anyscope", child = end.child(), "supervised child failed: {error}");
     }
     for task in end.error().into_iter().flat_map(|error| error.overdue()) {
