@@ -249,10 +249,11 @@ fn v7_supervisor_below_stops_inside_its_turn<R: Runtime>(env: &Env<R>) {
 }
 
 fn v7_returns_the_cancellation_to_who_still_waits<R: Runtime>(env: &Env<R>) {
-    let (journal, seen) = (Journal::default(), Count::new());
+    let (journal, seen, fail) = (Journal::default(), Count::new(), Gate::new());
+    fail.open();
     env.run(async |rt| {
         let (runtime, count) = (rt.clone(), seen.clone());
-        let plan = Plan::new(Strategy::OneForOne).child(noting("a", &journal, &[]));
+        let plan = Plan::new(Strategy::OneForOne).child(noting("a", &journal, &[fail]));
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 g.spawn(async move {
@@ -263,15 +264,15 @@ fn v7_returns_the_cancellation_to_who_still_waits<R: Runtime>(env: &Env<R>) {
                     count.add();
                     Err::<(), _>(error.into())
                 });
-                eventually(&rt, "it runs", || journal.count("+a") == 1).await;
+                eventually(&rt, "it runs again", || journal.count("+a") == 2).await;
                 g.cancel();
                 Ok(())
             })
             .grace(LONG)
             .await;
-        outcome.expect("it was no failure");
+        outcome.expect("the one that was answered by a restart is none");
     });
-    assert_eq!((seen.get(), journal.text().as_str()), (1, "+a -a"));
+    assert_eq!((seen.get(), journal.text().as_str()), (1, "+a -a +a -a"));
 }
 
 fn v8_who_does_not_stop_in_time_is_named<R: Runtime>(env: &Env<R>) {
