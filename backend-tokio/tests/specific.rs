@@ -1,9 +1,14 @@
 //! What only tokio has: its context in polls, drops and jobs (X3), and several runtimes in one
 //! program (R2, R6).
 
-use std::sync::mpsc;
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, Group, GroupError, Timer};
+use anyscope_core::{BoxError, CauseKind, Group, GroupError, TaskContext, Timer};
 use anyscope_tokio::Tokio;
 use tokio::runtime::{Builder, Handle, Id, Runtime};
 
@@ -160,4 +165,177 @@ fn p2_abort_policy_ends_the_process() {
     assert!(!status.success());
     #[cfg(unix)]
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "SIGABRT");
+}
+
+#[test]
+fn x3_context_is_there_when_a_group_is_dropped_in_another_thread() {
+    let runtime = multi_thread();
+    let (rt, own) = (value_of(&runtime), Some(runtime.handle().id()));
+    let (sender, told) = mpsc::channel();
+    let mut group = Box::pin(rt.group::<BoxError, (), _, _>(async move |_| {
+        let _probe = TellOnDrop(sender);
+        pending().await
+    }));
+    let begin = poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_pending()));
+    assert!(futures_executor::block_on(begin));
+    let after = thread::spawn(move || {
+        drop(group);
+        context()
+    });
+    assert_eq!(after.join().unwrap(), None, "it is not left behind");
+    assert_eq!(told.recv().unwrap(), own);
+}
+
+#[test]
+fn x3_context_is_there_when_a_queued_job_is_cancelled_in_another_thread() {
+    let runtime = one_job_at_a_time();
+    let (rt, own) = (value_of(&runtime), Some(runtime.handle().id()));
+    let (finish, finished) = mpsc::channel::<()>();
+    let running = rt.spawn_blocking(move || finished.recv().is_err());
+    let (sender, told) = mpsc::channel();
+    let probe = TellOnDrop(sender);
+    let queued = rt.spawn_blocking(move || drop(probe));
+    thread::spawn(move || queued.cancel()).join().unwrap();
+    assert_eq!(told.recv().unwrap(), own);
+    drop(finish);
+    assert!(futures_executor::block_on(running).unwrap());
+}
+
+/// A body of one runtime that is polled on a thread of another.
+#[test]
+fn x3_context_of_an_inner_group_gives_way_to_the_outer_again() {
+    let (first, second) = (multi_thread(), multi_thread());
+    let outcome: Outcome<()> = first.block_on(value_of(&first).group(async |_| {
+        let inner: Outcome<()> = value_of(&second)
+            .group(async |_| {
+                assert_eq!(context(), Some(second.handle().id()));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                assert_eq!(context(), Some(second.handle().id()));
+                Ok(())
+            })
+            .await;
+        inner?;
+        assert_eq!(context(), Some(first.handle().id()));
+        Ok(())
+    }));
+    outcome.unwrap();
+}
+
+/// A multi-thread runtime with one blocking thread beside its workers.
+fn one_job_at_a_time() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap()
+}
+
+/// The pool's thread is used again, by code that knows nothing of us.
+#[test]
+fn x2_nothing_is_left_on_a_pool_thread() {
+    let runtime = one_job_at_a_time();
+    let rt = value_of(&runtime);
+    runtime.block_on(async {
+        for panics in [false, true] {
+            let job = rt.spawn_blocking(move || assert!(!panics, "expected: of a job"));
+            assert_eq!(job.await.is_err(), panics);
+            let native = tokio::task::spawn_blocking(|| TaskContext::current().is_none());
+            assert!(native.await.unwrap());
+        }
+    });
+}
+
+#[test]
+fn b2_blocking_threads_are_bounded_and_jobs_queue() {
+    const JOBS: usize = 50;
+    let runtime = one_job_at_a_time();
+    let (running, ran) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let outcome: Outcome<()> = runtime.block_on(value_of(&runtime).group(async |g| {
+        for _ in 0..JOBS {
+            let (running, ran) = (running.clone(), ran.clone());
+            g.spawn_blocking(move || {
+                assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+                thread::yield_now();
+                running.fetch_sub(1, Ordering::SeqCst);
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        Ok(())
+    }));
+    outcome.unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), JOBS);
+}
+
+#[test]
+fn b3_cancelled_group_does_not_wait_for_jobs_that_are_queued() {
+    let runtime = one_job_at_a_time();
+    let rt = value_of(&runtime);
+    let (finish, finished) = mpsc::channel::<()>();
+    let occupied = rt.spawn_blocking(move || finished.recv().is_err());
+    let ran = Arc::new(AtomicUsize::new(0));
+    let outcome: Outcome<Vec<_>> = runtime.block_on(rt.group(async |g| {
+        let count = || {
+            let ran = ran.clone();
+            move || ran.fetch_add(1, Ordering::SeqCst)
+        };
+        let jobs = (0..5).map(|_| g.spawn_blocking(count())).collect();
+        g.cancel();
+        Ok(jobs)
+    }));
+    assert!(!occupied.is_finished(), "it has returned while the thread is occupied");
+    drop(finish);
+    runtime.block_on(async {
+        assert!(occupied.await.unwrap());
+        for job in outcome.unwrap() {
+            assert!(job.await.unwrap_err().is_cancelled());
+        }
+        rt.spawn_blocking(|| ()).await.expect("comes after them in the queue");
+    });
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+/// tokio runs or drops them, as it happens; each is answered, and their group ends.
+#[test]
+fn r1_jobs_that_are_queued_at_shutdown_are_answered() {
+    let runtime = one_job_at_a_time();
+    let (rt, ran) = (value_of(&runtime), Arc::new(AtomicUsize::new(0)));
+    let (begin, begun) = mpsc::channel();
+    let (finish, finished) = mpsc::channel::<()>();
+    let count = ran.clone();
+    let group = thread::spawn(move || {
+        let outcome: Outcome<_> = futures_executor::block_on(rt.group(async |g| {
+            let running = g.spawn_blocking(move || finished.recv().is_err());
+            let queued = (0..5).map(|_| {
+                let count = count.clone();
+                g.spawn_blocking(move || count.fetch_add(1, Ordering::SeqCst))
+            });
+            let queued: Vec<_> = queued.collect();
+            begin.send(()).unwrap();
+            Ok((running, queued))
+        }));
+        outcome.unwrap()
+    });
+    begun.recv().unwrap();
+    runtime.shutdown_background();
+    drop(finish);
+    let (running, queued) = group.join().unwrap();
+    assert!(futures_executor::block_on(running).unwrap());
+    let mut values = 0;
+    for job in queued {
+        match futures_executor::block_on(job) {
+            Ok(_) => values += 1,
+            Err(error) => assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown),
+        }
+    }
+    assert_eq!(values, ran.load(Ordering::SeqCst));
+}
+
+#[test]
+fn d2_deadlines_follow_a_paused_clock() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let begin = Instant::now();
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let rt = value_of(&runtime);
+    let before = rt.now();
+    let outcome: Outcome<()> = runtime.block_on(rt.group(async |_| pending().await).deadline(HOUR));
+    let error = outcome.unwrap_err();
+    assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
+    assert!(rt.now() - before >= HOUR && begin.elapsed() < HOUR);
 }

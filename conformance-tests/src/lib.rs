@@ -13,7 +13,10 @@ mod env;
 mod harness;
 mod held;
 mod probe;
+mod queued;
 mod runner;
+mod shielded;
+pub mod storm;
 
 pub use harness::{Flavour, Harness};
 pub use runner::{main, run_case};

@@ -84,6 +84,11 @@ impl Count {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    /// Counts, where nobody asks how many there were.
+    pub(crate) fn note(&self) {
+        self.add();
+    }
+
     pub(crate) fn get(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
@@ -339,5 +344,13 @@ impl Stuck {
 impl Drop for Stuck {
     fn drop(&mut self) {
         self.finish.open();
+    }
+}
+
+impl Gate {
+    /// Opens the gate when it is dropped, so that a case that fails leaves no thread behind.
+    pub(crate) fn open_on_drop(&self) -> OnDrop<impl FnMut() + use<>> {
+        let gate = self.clone();
+        on_drop(move || gate.open())
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "faults/backend.rs"]
 mod backend;
+#[path = "faults/mortal.rs"]
+mod mortal;
 #[path = "reference/threads.rs"]
 #[allow(unreachable_pub)] // written as a crate of its own would be
 mod threads;
@@ -10,17 +12,28 @@ mod threads;
 use std::time::Duration;
 
 use anyscope_conformance::{Flavour, run_case};
-use backend::{Fault, Faulty};
+use backend::{Fault, Host};
 
 /// A healthy backend passes the case; one with the fault does not, directly and erased.
 fn assert_catches(fault: Fault, case: &str) {
-    assert_catches_case(fault, case);
-    assert_catches_case(fault, &format!("any/{case}"));
+    assert_catches_with(Host::start, fault, case);
+    assert_catches_with(Host::start, fault, &format!("any/{case}"));
 }
 
-fn assert_catches_case(fault: Fault, case: &str) {
-    let healthy = Flavour::new("healthy", || Faulty::start(Fault::None));
-    let faulty = Flavour::new("faulty", move || Faulty::start(fault)).time_limit(LIMIT);
+/// For a fault of the native handle, which the erased runtime never asks: it has its own.
+fn assert_catches_in_handle(fault: Fault, case: &str) {
+    assert_catches_with(Host::start, fault, case);
+}
+
+/// For a fault in how the backend is shut down.
+fn assert_catches_at_shutdown(fault: Fault, case: &str) {
+    assert_catches_with(Host::start_mortal, fault, case);
+    assert_catches_with(Host::start_mortal, fault, &format!("any/{case}"));
+}
+
+fn assert_catches_with(start: fn(Fault) -> Host, fault: Fault, case: &str) {
+    let healthy = Flavour::new("healthy", move || start(Fault::None));
+    let faulty = Flavour::new("faulty", move || start(fault)).time_limit(LIMIT);
     run_case(&healthy, case).expect("the healthy backend passes");
     let caught = run_case(&faulty, case).expect_err("the faulty backend is caught");
     eprintln!("{case}: {caught}");
@@ -46,8 +59,13 @@ fn drops_a_task_without_saying_so() {
 
 #[test]
 fn reports_finished_before_the_destructor_ran() {
-    // The erased runtime has a handle of its own and never asks the native one.
-    assert_catches_case(Fault::ResolvesEarly, "runtime::t3_await_resolves_after_the_destructor");
+    let case = "runtime::t3_await_resolves_after_the_destructor";
+    assert_catches_in_handle(Fault::ResolvesEarly, case);
+}
+
+#[test]
+fn cuts_a_task_with_its_handle() {
+    assert_catches(Fault::CutsWithItsHandle, "runtime::r1_task_runs_to_its_end_without_its_handle");
 }
 
 #[test]
@@ -57,15 +75,25 @@ fn ignores_cancellation() {
 
 #[test]
 fn loses_a_wake_up() {
-    assert_catches(Fault::LosesWakesInPoll, "context::x2_tasks_on_one_thread_see_their_own");
+    assert_catches(Fault::LosesWakesInPoll, "isolation::x2_tasks_on_one_thread_see_their_own");
+}
+
+#[test]
+fn has_a_root_for_each_value() {
+    // The erased runtime shares the one value that it was made from.
+    let case = "roots::r6_values_of_one_runtime_share_the_root";
+    assert_catches_in_handle(Fault::HasManyRoots, case);
 }
 
 #[test]
 fn runs_a_job_on_the_async_thread() {
-    assert_catches(
-        Fault::RunsJobsInPlace,
-        "jobs::b1_runs_off_the_async_threads_and_gives_its_value",
-    );
+    let case = "jobs::b1_runs_off_the_async_threads_and_gives_its_value";
+    assert_catches(Fault::RunsJobsInPlace, case);
+}
+
+#[test]
+fn drops_a_job() {
+    assert_catches(Fault::DropsJobs, "pools::b1_more_jobs_than_threads_all_run");
 }
 
 #[test]
@@ -74,8 +102,13 @@ fn forgets_a_job() {
 }
 
 #[test]
-fn runs_cpu_jobs_with_the_blocking_ones() {
+fn runs_a_cpu_job_on_the_async_thread() {
     assert_catches(Fault::RunsCpuInPlace, "jobs::u1_cpu_jobs_run_apart_from_the_others");
+}
+
+#[test]
+fn runs_cpu_jobs_with_the_blocking_ones() {
+    assert_catches(Fault::HasOnePool, "jobs::u1_cpu_jobs_run_apart_from_the_others");
 }
 
 #[test]
@@ -89,9 +122,51 @@ fn never_fires_a_timer() {
 }
 
 #[test]
+fn ignores_that_a_timer_is_reset() {
+    assert_catches(Fault::IgnoresReset, "runtime::r4_timer_reset_to_later_does_not_fire_before");
+}
+
+#[test]
+fn has_a_stopped_clock() {
+    assert_catches(Fault::HasAStoppedClock, "runtime::r4_timer_does_not_fire_early");
+}
+
+#[test]
+fn leaks_tasks_at_shutdown() {
+    let case = "shutdown::r1_shutdown_drops_tasks_and_their_handles_say_so";
+    assert_catches_at_shutdown(Fault::LeaksAtShutdown, case);
+}
+
+#[test]
+fn leaves_a_waiter_hanging_at_shutdown() {
+    let case = "shutdown::r1_shutdown_wakes_who_waits_in_another_thread";
+    assert_catches_at_shutdown(Fault::LeaksAtShutdown, case);
+}
+
+#[test]
+fn tells_of_the_shutdown_before_it_drops() {
+    let case = "shutdown::t3_shutdown_tells_nobody_before_the_destructor_has_run";
+    assert_catches_with(Host::start_mortal, Fault::TellsBeforeItDrops, case);
+}
+
+#[test]
+fn keeps_what_is_spawned_after_the_shutdown() {
+    let case = "shutdown::r5_spawn_on_a_dead_runtime_drops_the_future";
+    assert_catches_at_shutdown(Fault::KeepsWhatComesTooLate, case);
+}
+
+#[test]
+fn panics_after_the_shutdown() {
+    let case = "shutdown::r5_group_on_a_dead_runtime_is_cancelled";
+    assert_catches_at_shutdown(Fault::PanicsWhenDead, case);
+}
+
+#[test]
 fn shows_the_backend_that_is_tested() {
     let shown = include_str!("../../docs/adding-a-backend.md");
     let real = include_str!("reference/threads.rs");
     let begin = real.find("#[derive(Clone)]").expect("the backend begins there");
     assert!(shown.contains(&real[begin..]), "the code in docs/adding-a-backend.md has moved on");
+    let lines = real[begin..].lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 60, "{lines} lines are no longer under sixty");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::group::GroupId;
-use crate::task::TaskId;
+use crate::task::{TaskId, TaskInfo};
 
 /// Why a group, task or job was cancelled. Cheap to clone; the first cause stays (C2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ impl fmt::Display for CancelCause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancelled {
     cause: CancelCause,
+    /// Who had not stopped when the grace period of the group was over (C3).
+    overdue: Arc<[TaskInfo]>,
 }
 
 impl Cancelled {
@@ -106,11 +108,19 @@ impl Cancelled {
     pub fn cause(&self) -> &CancelCause {
         &self.cause
     }
+
+    pub(crate) fn with_overdue(self, overdue: Vec<TaskInfo>) -> Self {
+        Self { overdue: overdue.into(), ..self }
+    }
+
+    pub(crate) fn overdue(&self) -> &[TaskInfo] {
+        &self.overdue
+    }
 }
 
 impl From<CancelCause> for Cancelled {
     fn from(cause: CancelCause) -> Self {
-        Self { cause }
+        Self { cause, overdue: Arc::default() }
     }
 }
 

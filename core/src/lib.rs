@@ -8,24 +8,37 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod combine;
 mod context;
 mod error;
 mod group;
 mod local;
 mod panics;
 mod protect;
+mod queue;
 mod runtime;
+mod semaphore;
 mod slot;
 mod stack;
 pub mod supervise;
 mod sync;
 mod task;
+mod turns;
 pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
+pub use combine::{
+    AllFailed, AsCompleted, Branch, FirstOk, Gather, GatherSettled, InPlace, ItemError,
+    MapAsCompleted, MapCollect, MapConcurrent, MapOrdered, Race, Wait, WaitFor, as_completed,
+    first_ok, for_each_concurrent, for_each_concurrent_stream, gather, in_place, map_concurrent,
+    map_concurrent_stream, race, wait,
+};
 pub use context::{TaskContext, WaitCancelled, check_cancelled};
+#[cfg(feature = "miette")]
+pub use error::AsDiagnostic;
 pub use error::{
-    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, IntoBoxError,
+    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, Handled, Handling,
+    IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,
@@ -33,13 +46,13 @@ pub use group::{
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
-pub use protect::{
-    Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield,
-};
+pub use protect::{Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield};
+pub use queue::{ItemDone, PutError, Queue, QueueItem};
 pub use runtime::{
-    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots, Runtime,
-    Sleep, Spawner, Timeout, Timer,
+    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots,
+    Runtime, Sleep, Spawner, Timeout, Timer,
 };
+pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};
 pub use task::{CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;

@@ -43,7 +43,12 @@ pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
 
 /// Runs user code whose panic has no caller to go to; the panic is reported to the hook (P3).
 pub(crate) fn contain(what: UnhandledKind, f: impl FnOnce()) {
-    if let Err(payload) = catch(f) {
+    contained(what, catch(f));
+}
+
+/// The same for what was caught elsewhere.
+pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
+    if let Err(payload) = outcome {
         unhandled::report_panic(what, None, &*payload);
         drop_payload(payload);
     }

@@ -84,10 +84,7 @@ pub(crate) fn run_below<T>(
 }
 
 /// Runs `f` inside a shield, and catches its panic.
-pub(crate) fn run_shielded<T>(
-    guarded: &Arc<Guarded>,
-    f: impl FnOnce() -> T,
-) -> Result<T, Payload> {
+pub(crate) fn run_shielded<T>(guarded: &Arc<Guarded>, f: impl FnOnce() -> T) -> Result<T, Payload> {
     run_in(Frame::Shield(guarded.clone()), f).0
 }
 

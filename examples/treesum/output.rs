@@ -48,7 +48,8 @@ pub(crate) fn print(Report { sums, missing, cancelled, error }: Report) -> ExitC
         Some(_) => Ok(()),
     };
     if let Some(failures) = error.as_ref().and_then(|error| error.failures()) {
-        complain(format_args!("{failures:#}"));
+        let all = failures.tree().max_width(usize::MAX).max_depth(usize::MAX);
+        complain(format_args!("{all}"));
     }
     if let Some(cause) = cancelled {
         let done = sums.len();

@@ -1,7 +1,7 @@
 //! The ambient functions: groups, scopes, jobs and timers without naming a runtime.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyscope_core::{
     AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, Scope, ScopeFuture,
@@ -287,4 +287,62 @@ pub async fn sleep(duration: Duration) {
 /// ```
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
     current_runtime().timeout(duration, future).await
+}
+
+/// Like [`timeout`], with the instant at which the time is up; one that is past still polls `future`
+/// once (D4).
+///
+/// # Errors
+///
+/// [`Elapsed`], if the time was up.
+///
+/// # Panics
+///
+/// When polled, if there is no [current runtime](current_runtime).
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    current_runtime().timeout_at(deadline, future).await
+}
+
+/// The value of `future`, or `None` if it is not ready after `duration`: [`timeout`] for those who
+/// only want to move on. As `move_on_after` of Trio.
+///
+/// # Panics
+///
+/// When polled, if there is no [current runtime](current_runtime).
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope::prelude::*;
+///
+/// # #[cfg(feature = "tokio")]
+/// anyscope::tokio::run(async {
+///     let answer = move_on_after(Duration::from_millis(1), std::future::pending::<u32>()).await;
+///     assert_eq!(answer.unwrap_or(7), 7);
+/// });
+/// ```
+pub async fn move_on_after<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
+    current_runtime().move_on_after(duration, future).await
+}
+
+/// Like [`move_on_after`], with the instant at which the time is up.
+///
+/// # Panics
+///
+/// When polled, if there is no [current runtime](current_runtime).
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+pub async fn move_on_at<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+    current_runtime().move_on_at(deadline, future).await
 }

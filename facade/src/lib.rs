@@ -11,6 +11,8 @@
 //! | `tokio` | `anyscope::tokio`: groups on a tokio runtime |
 //! | `smol` | `anyscope::smol`: groups on smol's global executor or your own |
 //! | `async-std` | `anyscope::async_std`: groups on async-std, which is discontinued |
+//! | `miette` | errors of groups are `miette` diagnostics, each failure a related one |
+//! | `serde` | errors of groups can be serialised as trees |
 //!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
 //! when several are enabled is part of [the rule](current_runtime).
@@ -31,16 +33,13 @@ pub use anyscope_smol as smol;
 #[cfg(feature = "async-std")]
 pub use anyscope_async_std as async_std;
 
-pub use ambient::{group, group_of, scope, scope_of, sleep, spawn_blocking, spawn_cpu, timeout};
-pub use anyscope_core::{
-    AnyRuntime, AsDynError, Blocking, BoxError, CancelCause, CancelOnDrop, Cancelled, CauseKind,
-    CpuPool, Drained, Elapsed, EndedTask, ErrInto, ErrorGroup, FailFast, Failure, FailureKind,
-    FirstSuccess, Group, GroupError, GroupFuture, GroupHandle, GroupId, IntoBoxError, Job,
-    LocalHandle, LocalTaskBuilder, NativeHandle, PanicPolicy, Payload, Policy, Refused, Remote,
-    RemoteHandle, Root, Roots, Runtime, Scope, ScopeFuture, Sleep, Spawner, Supervise, TaskBuilder,
-    TaskContext, TaskError, TaskHandle, TaskId, TaskInfo, Timeout, Timer, Verdict, WaitCancelled,
-    check_cancelled, panic_message, remote, root_future, set_unhandled_hook, supervise, unhandled,
+pub use ambient::{
+    group, group_of, move_on_after, move_on_at, scope, scope_of, sleep, spawn_blocking, spawn_cpu,
+    timeout, timeout_at,
 };
+/// All of core; `scope` is the facade's own, which stands above.
+#[doc(inline)]
+pub use anyscope_core::*;
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
 };

@@ -1,14 +1,20 @@
 //! What most programs name: `use anyscope::prelude::*`.
 //!
-//! The ambient functions, the types that stand in signatures, and the methods of a runtime
-//! ([`Group`](crate::Group) and [`Timer`](crate::Timer), without their names).
+//! The ambient functions, the combinators, the types that stand in signatures, and the methods of a
+//! runtime ([`Group`](crate::Group) and [`Timer`](crate::Timer), without their names).
 //!
 //! [`IntoBoxError`](crate::IntoBoxError) is left out on purpose: its `err_into` would be ambiguous
 //! where `futures::TryFutureExt`, which has a method of that name and meaning, is in scope as well.
-//! Import the one that you want.
+//! Import the one that you want. [`Queue`](crate::Queue) and [`Semaphore`](crate::Semaphore) are left
+//! out because runtimes have types of these names.
 
 pub use crate::{
-    AnyRuntime, BoxError, GroupError, GroupHandle, Runtime, TaskError, TaskHandle, check_cancelled,
-    group, group_of, scope, sleep, spawn_blocking, spawn_cpu, timeout,
+    AnyRuntime, BoxError, ExitKind, GroupError, GroupHandle, Runtime, TaskError, TaskHandle,
+    acquire, check_cancelled, defer, group, group_of, move_on_after, scope, shield, sleep,
+    spawn_blocking, spawn_cpu, timeout,
 };
 pub use crate::{Group as _, Timer as _};
+pub use crate::{
+    WaitFor, as_completed, first_ok, for_each_concurrent, for_each_concurrent_stream, gather,
+    in_place, map_concurrent, map_concurrent_stream, race, wait,
+};

@@ -343,3 +343,19 @@ fn the_runtime_of_a_group_is_found_at_its_first_poll() {
     #[cfg(feature = "async-std")]
     bounded::bounded("async-std", move || anyscope::async_std::run(of("async_std", make())));
 }
+
+#[test]
+fn failures_carry_the_callers_line() {
+    on_each(async || {
+        let line = line!() + 1;
+        let error = group(async |_| Err::<(), _>(io::Error::other("body").into()));
+        let error = error.await.unwrap_err();
+        let place = |error: &GroupError| error.leaves().next().unwrap().task().location();
+        assert_eq!((place(&error).file(), place(&error).line()), (file!(), line));
+
+        let line = line!() + 1;
+        let error = scope(async |_| Err::<(), _>(io::Error::other("body").into()));
+        let error = error.await.unwrap_err();
+        assert_eq!((place(&error).file(), place(&error).line()), (file!(), line));
+    });
+}

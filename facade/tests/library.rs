@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use anyscope::ItemError;
 use anyscope::prelude::*;
 
 /// As a library writes it: one more generic, and its own error type.
@@ -14,6 +15,43 @@ async fn squares<R: Runtime>(rt: &R, numbers: Vec<u32>) -> Result<u32, GroupErro
             sum += task.await?;
         }
         Ok(sum)
+    })
+    .await
+}
+
+/// The error type of a library that uses the combinators.
+#[derive(Debug)]
+enum SquareError {
+    Task(TaskError),
+}
+
+impl From<TaskError> for SquareError {
+    fn from(error: TaskError) -> Self {
+        Self::Task(error)
+    }
+}
+
+impl std::fmt::Display for SquareError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a square is missing")
+    }
+}
+
+impl std::error::Error for SquareError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let Self::Task(error) = self;
+        Some(error)
+    }
+}
+
+/// With combinators, at most two tasks at once for the second list.
+async fn gathered<R: Runtime>(rt: R, numbers: Vec<u32>) -> Result<u32, GroupError<SquareError>> {
+    rt.group(async |g| {
+        let tasks: Vec<_> = numbers.iter().map(|&n| g.spawn(async move { Ok(n * n) })).collect();
+        let all = gather(tasks).await?;
+        let again = map_concurrent(numbers, 2, |n| g.spawn(async move { Ok(n * n) })).await;
+        assert_eq!(again.map_err(ItemError::into_error)?, all);
+        Ok(all.into_iter().sum())
     })
     .await
 }
@@ -46,6 +84,7 @@ fn spawnable<F: Future + Send + 'static>(future: F) -> F {
 #[expect(dead_code, reason = "only compiled")]
 fn the_futures_of_a_library_can_be_spawned<R: Runtime>(rt: R) {
     drop(spawnable(owned_squares(rt.clone())));
+    drop(spawnable(gathered(rt.clone(), Vec::new())));
     drop(spawnable(nested(rt, String::new())));
     drop(spawnable(ambient()));
 }
@@ -59,6 +98,7 @@ async fn all_of_it<R: Runtime>(rt: R) {
     assert_eq!(squares(&rt, vec![1, 2, 3]).await.unwrap(), 14);
     assert_eq!(squares(&AnyRuntime::new(rt.clone()), vec![1, 2, 3]).await.unwrap(), 14);
     assert_eq!(rt.spawn_detached(owned_squares(rt.clone())).await.unwrap(), 14);
+    assert_eq!(gathered(rt.clone(), vec![1, 2, 3]).await.unwrap(), 14);
     assert_eq!(rt.spawn_detached(nested(rt.clone(), "abc".into())).await.unwrap(), 6);
     assert_eq!(rt.spawn_detached(ambient()).await.unwrap(), 3);
 }

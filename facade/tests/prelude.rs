@@ -35,3 +35,21 @@ fn it_names_what_signatures_need() {
     }
     let _ = (with_a_runtime::<AnyRuntime>, whole);
 }
+
+#[test]
+fn its_combinators_go_with_the_preludes_of_futures() {
+    use futures_util::stream::{StreamExt, TryStreamExt, iter};
+
+    let parse = |text: &'static str| in_place(async move { text.parse::<u8>() });
+    let all = async {
+        let both = gather(["1", "2"].map(parse)).await?;
+        let first = race([parse("3")]).map(|parsed| parsed.unwrap()).await;
+        let (done, _) = wait(["4"].map(parse), WaitFor::All).await;
+        let fourth = gather(done).await?;
+        let rest: Vec<_> = as_completed(["5"].map(parse)).map_ok(|n| n + 1).try_collect().await?;
+        let mapped = map_concurrent_stream(iter(["7", "8"]), 2, parse).ordered();
+        let mapped: Vec<_> = mapped.map(Result::unwrap).collect().await;
+        Ok::<_, BoxError>([both, vec![first], fourth, rest, mapped].concat())
+    };
+    assert_eq!(all.now_or_never().unwrap().unwrap(), [1, 2, 3, 4, 6, 7, 8]);
+}

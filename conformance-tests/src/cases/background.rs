@@ -266,7 +266,7 @@ fn g22_panic_before_it_is_raised_in_the_caller<R: Runtime>(env: &Env<R>) {
                     #[expect(unreachable_code, reason = "it names the type")]
                     Ok(())
                 });
-                let payload = caught(started).await.err().expect("it is raised here");
+                let payload = caught(started).await.expect_err("it is raised here");
                 assert_eq!(anyscope_core::panic_message(&*payload), "expected");
                 Ok(())
             })

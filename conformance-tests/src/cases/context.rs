@@ -1,13 +1,15 @@
-//! The current task: what it can ask, and that it leaks to nobody (rules X1, X2).
+//! The current task: what body, tasks and jobs can ask (rule X1).
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskContext, TaskId, check_cancelled};
+use anyscope_core::{
+    BoxError, Group, GroupHandle, GroupId, Runtime, TaskContext, TaskId, check_cancelled,
+};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, never, on_drop, yield_now};
+use crate::probe::{Count, Gate, Outcome, eventually, never, on_drop};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -17,15 +19,16 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(x1_runtime_of_the_context_opens_groups::<R>),
         case(x1_cause_and_deadline_can_be_read::<R>),
         case(x1_running_job_sees_the_cause::<R>),
-        case(x2_tasks_on_one_thread_see_their_own::<R>),
-        case(x2_inner_group_restores_the_outer_context::<R>),
-        case(x2_nothing_is_left_after_a_panic::<R>),
-        case(x2_context_is_there_in_destructors::<R>),
-        case(x2_context_is_there_in_destructors_at_shutdown::<R>).needs_shutdown(),
+        case(x1_body_task_and_jobs_can_ask_everything::<R>),
+        case(x1_earliest_deadline_in_force_is_told::<R>),
+        case(x1_task_cancelled_alone_has_its_own_cause::<R>),
+        case(x1_context_kept_after_the_end_answers::<R>),
     ]
 }
 
-fn current_id() -> Option<TaskId> {
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) fn current_id() -> Option<TaskId> {
     TaskContext::current().map(|current| current.id())
 }
 
@@ -104,7 +107,6 @@ fn x1_runtime_of_the_context_opens_groups<R: Runtime>(env: &Env<R>) {
 }
 
 fn x1_cause_and_deadline_can_be_read<R: Runtime>(env: &Env<R>) {
-    const HOUR: Duration = Duration::from_secs(3600);
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
@@ -151,116 +153,135 @@ fn x1_running_job_sees_the_cause<R: Runtime>(env: &Env<R>) {
     });
 }
 
-fn x2_tasks_on_one_thread_see_their_own<R: Runtime>(env: &Env<R>) {
-    env.block_on(async |rt| {
+/// What the current task is told. The group's handle and the runtime are tried out.
+#[derive(Debug, PartialEq)]
+struct Told {
+    id: TaskId,
+    group: GroupId,
+    deadline: Option<Instant>,
+}
+
+impl Told {
+    fn ask<R: Runtime>(ran: &Count) -> Self {
+        let context = TaskContext::current().unwrap();
+        let (by_group, by_runtime) = (ran.clone(), ran.clone());
+        let group: GroupHandle<BoxError, R> = context.group().unwrap();
+        group.spawn(async move { Ok(by_group.add()) });
+        drop(context.runtime().unwrap().spawn_detached(async move { by_runtime.add() }));
+        assert!(context.cause().is_none() && check_cancelled().is_ok());
+        let left = context.remaining().unwrap();
+        assert!(left > HOUR / 2 && left <= HOUR);
+        Self { id: context.id(), group: context.group_id(), deadline: context.deadline() }
+    }
+}
+
+fn x1_body_task_and_jobs_can_ask_everything<R: Runtime>(env: &Env<R>) {
+    let ran = Count::new();
+    env.block_on(async |rt: R| {
+        let at = rt.now() + HOUR;
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let ask = async || {
-                    let before = current_id();
-                    yield_now().await;
-                    Ok((before, current_id()))
-                };
-                let tasks: Vec<_> = (0..50).map(|_| g.spawn(ask())).collect();
-                for task in tasks {
-                    let id = task.id();
-                    assert_eq!(task.await?, (Some(id), Some(id)));
+                let (in_task, in_job, in_cpu) = (ran.clone(), ran.clone(), ran.clone());
+                let asked = [
+                    g.spawn(async move { Ok(Told::ask::<R>(&in_task)) }),
+                    g.spawn_blocking(move || Told::ask::<R>(&in_job)),
+                    g.spawn_cpu(move || Told::ask::<R>(&in_cpu)),
+                ];
+                let told_to = |id| Told { id, group: g.id(), deadline: Some(at) };
+                assert_eq!(Told::ask::<R>(&ran), told_to(current_id().unwrap()));
+                for handle in asked {
+                    let id = handle.id();
+                    assert_eq!(handle.await?, told_to(id));
                 }
                 Ok(())
             })
+            .deadline_at(at)
             .await;
         outcome.unwrap();
+        eventually(&rt, "all have run", || ran.get() == 8).await;
     });
 }
 
-fn x2_inner_group_restores_the_outer_context<R: Runtime>(env: &Env<R>) {
+fn deadline_here() -> Option<Instant> {
+    TaskContext::current().unwrap().deadline()
+}
+
+fn x1_earliest_deadline_in_force_is_told<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
+        let at = rt.now() + HOUR;
+        let inner = async |deadline| {
+            let group = rt.group::<BoxError, _, _, _>(async |g| {
+                let in_task = g.spawn(async { Ok(deadline_here()) }).await?;
+                assert_eq!(in_task, deadline_here());
+                Ok(in_task)
+            });
+            group.deadline_at(deadline).await.unwrap()
+        };
         let outcome: Outcome<()> = rt
             .group(async |_| {
-                let outer = current_id();
-                let inner: Outcome<Option<TaskId>> = rt
-                    .group(async |_| {
-                        yield_now().await;
-                        Ok(current_id())
-                    })
-                    .await;
-                assert_ne!(inner?, outer);
-                assert_eq!(current_id(), outer);
+                assert_eq!(inner(at + HOUR).await, Some(at));
+                assert_eq!(inner(at - HOUR / 2).await, Some(at - HOUR / 2));
+                assert_eq!(deadline_here(), Some(at));
                 Ok(())
             })
+            .deadline_at(at)
             .await;
         outcome.unwrap();
-    });
-}
-
-fn x2_nothing_is_left_after_a_panic<R: Runtime>(env: &Env<R>) {
-    env.block_on(async |rt: R| {
-        let task = rt.spawn_detached(async {
-            yield_now().await;
-            panic!("leaves no context behind")
+        let none: Outcome<Option<Instant>> = rt.group(async |_| Ok(deadline_here())).await;
+        assert_eq!(none.unwrap(), None);
+        let past = rt.group::<BoxError, _, _, _>(async |_| {
+            assert_eq!(TaskContext::current().unwrap().remaining(), Some(Duration::ZERO));
+            Ok(())
         });
-        let _: Result<(), _> = task.await;
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let task = g.spawn(async { Ok(current_id()) });
-                let id = task.id();
-                assert_eq!(task.await?, Some(id));
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-        assert!(TaskContext::current().is_none());
+        past.deadline(Duration::ZERO).await.unwrap();
     });
 }
 
-/// A value that sends the id of the task in whose context it is dropped.
-fn tell_on_drop() -> (impl Send, mpsc::Receiver<Option<TaskId>>) {
-    let (sender, receiver) = mpsc::channel();
-    (on_drop(move || sender.send(current_id()).unwrap()), receiver)
-}
-
-fn x2_context_is_there_in_destructors<R: Runtime>(env: &Env<R>) {
+fn x1_task_cancelled_alone_has_its_own_cause<R: Runtime>(env: &Env<R>) {
+    let (sender, told) = mpsc::channel();
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let (probe, told) = tell_on_drop();
-                let cancelled = g.spawn(async move {
-                    let _probe = probe;
+                let started = Gate::new();
+                let opener = started.clone();
+                let task = g.spawn(async move {
+                    let context = TaskContext::current().unwrap();
+                    let _tell = on_drop(move || {
+                        let here = check_cancelled().map_err(|cancelled| cancelled.to_string());
+                        sender
+                            .send((here, context.cause().map(|cause| cause.to_string())))
+                            .unwrap();
+                    });
+                    opener.open();
                     never::<()>().await
                 });
-                cancelled.cancel();
-                let id = cancelled.id();
-                assert!(cancelled.await.unwrap_err().is_cancelled());
-                assert_eq!(told.recv().unwrap(), Some(id));
-
-                let (probe, told) = tell_on_drop();
-                let ended = g.spawn(async move {
-                    let _probe = probe;
-                    Ok(())
-                });
-                let id = ended.id();
-                ended.await?;
-                assert_eq!(told.recv().unwrap(), Some(id));
+                started.wait().await;
+                task.cancel_because("alone");
+                assert!(task.await.unwrap_err().is_cancelled());
+                assert!(check_cancelled().is_ok());
                 Ok(())
             })
             .await;
         outcome.unwrap();
     });
+    let (here, cause) = told.recv().unwrap();
+    assert_eq!(here.unwrap_err(), "cancelled: requested: alone");
+    assert_eq!(cause.as_deref(), Some("requested: alone"));
 }
 
-fn x2_context_is_there_in_destructors_at_shutdown<R: Runtime>(env: &Env<R>) {
-    let (probe, told) = tell_on_drop();
-    let (started, polled) = (Gate::new(), Count::new());
-    let id = env.block_on(async |rt| {
-        let in_task = started.clone();
-        let task = rt.spawn_detached(async move {
-            let _probe = probe;
-            in_task.open();
-            never::<()>().await
-        });
-        eventually(&rt, "the task runs", || started.is_open()).await;
-        polled.add();
-        task.id()
+fn x1_context_kept_after_the_end_answers<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<_> = rt
+            .group(async |g| {
+                let task = g.task(async { Ok(TaskContext::current().unwrap()) }).name("gone");
+                Ok((task.spawn().await?, g.id()))
+            })
+            .await;
+        let (context, group) = outcome.unwrap();
+        assert_eq!((context.name(), context.group_id()), (Some("gone"), group));
+        assert!(context.cause().is_none());
+        let handle: GroupHandle<BoxError, R> = context.group().unwrap();
+        assert!(handle.spawn(never::<()>()).await.unwrap_err().is_refused());
+        assert_eq!(context.runtime().unwrap().spawn_detached(async { 1 }).await.unwrap(), 1);
     });
-    env.shut_down();
-    assert_eq!(told.recv().unwrap(), Some(id));
 }

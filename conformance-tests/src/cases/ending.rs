@@ -1,10 +1,5 @@
 //! When a task counts as ended, and the callback that is told (rules T3, T5).
 
-#![expect(
-    clippy::async_yields_async,
-    reason = "handles and groups are handed out of a block that drives the runtime"
-)]
-
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -27,7 +22,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(t3_job_is_not_finished_while_its_destructor_runs::<R>),
         case(t3_output_without_a_handle_is_gone_when_the_group_returns::<R>),
         case(t3_finished_once_awaited_and_once_the_group_returned::<R>),
-        case(t3_shutdown_destroys_before_a_waiter_is_told::<R>).needs_shutdown(),
         case(t5_callback_gets_each_outcome_once_before_the_end::<R>),
         case(t5_callback_of_a_refused_task_is_told::<R>),
         case(t5_panicking_callback_is_contained_and_reported::<R>),
@@ -210,39 +204,6 @@ fn t3_finished_once_awaited_and_once_the_group_returned<R: Runtime>(env: &Env<R>
         let unfinished = handles.iter().filter(|handle| !handle.is_finished());
         assert_eq!(unfinished.count(), 0, "the group waits for the end");
     });
-}
-
-fn t3_shutdown_destroys_before_a_waiter_is_told<R: Runtime>(env: &Env<R>) {
-    let (started, dropped) = (Gate::new(), Count::new());
-    let (begun, probe) = (started.clone(), slow_to_drop(&dropped));
-    let mut task = env.block_on(async |rt: R| {
-        let task = rt.spawn_detached(holding(probe, async move {
-            begun.open();
-            std::future::pending::<()>().await;
-        }));
-        started.wait().await;
-        task
-    });
-    assert!(!task.is_finished());
-    let looking = Gate::new();
-    let waiting = looking.clone();
-    let (watched, waited) = (dropped.clone(), dropped.clone());
-    let waiter = thread::spawn(move || {
-        assert!(poll_once(&mut task).is_pending());
-        waiting.open();
-        while !task.is_finished() {
-            thread::yield_now();
-        }
-        let seen = watched.get();
-        let error = block_on_here(task).unwrap_err();
-        (seen, waited.get(), error)
-    });
-    looking.wait_blocking();
-    env.shut_down();
-    let (at_finished, at_awaited, error) = waiter.join().unwrap();
-    assert_eq!((at_finished, at_awaited), (1, 1), "destructor first");
-    assert!(error.is_cancelled());
-    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
 }
 
 /// What a callback was told.

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::num::ParseIntError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyscope_core::{
     BoxError, CauseKind, FailureKind, GroupError, PanicPolicy, Runtime, Supervise,
+    record_panic_sites,
 };
 
 use super::echoes::texts;
@@ -18,6 +19,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(e1_failures_carry_their_task_and_how_they_failed::<R>),
         case(e1_payload_of_a_panic_can_be_taken_out::<R>),
+        case(e1_failures_know_when_they_happened::<R>),
+        case(e1_panic_knows_its_place_once_it_is_recorded::<R>),
         case(e5_display_is_one_line_with_the_count::<R>),
         case(e5_alternate_form_draws_the_tree::<R>),
         case(e5_cancelled_group_says_so_in_one_line::<R>),
@@ -121,6 +124,27 @@ fn e1_payload_of_a_panic_can_be_taken_out<R: Runtime>(env: &Env<R>) {
                 other => panic!("not a panic: {other:?}"),
             }
         }
+    });
+}
+
+fn e1_failures_know_when_they_happened<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let begun = Instant::now();
+        let (error, _) = failed_twice(&rt).await;
+        let most = begun.elapsed();
+        let times: Vec<_> = error.leaves().map(|leaf| leaf.elapsed().unwrap()).collect();
+        assert!(times.is_sorted() && times[1] <= most, "{times:?} of {most:?}");
+    });
+}
+
+fn e1_panic_knows_its_place_once_it_is_recorded<R: Runtime>(env: &Env<R>) {
+    record_panic_sites();
+    env.block_on(async |rt: R| {
+        let (error, lines) = failed_twice(&rt).await;
+        let panic = error.leaves().last().unwrap().failure().panic_payload().unwrap();
+        let place = format!("{}:{}:", file!(), lines[1]);
+        assert!(panic.location().unwrap().starts_with(&place), "{panic}");
+        assert!(panic.backtrace().is_some());
     });
 }
 

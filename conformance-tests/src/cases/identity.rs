@@ -5,12 +5,12 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
 use anyscope_core::{
-    BoxError, Failure, FailureKind, GroupHandle, Runtime, Supervise, TaskContext, TaskId,
+    BoxError, Failure, FailureKind, GroupHandle, Runtime, Supervise, TaskContext, TaskId, TaskInfo,
 };
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Outcome, boom};
+use crate::probe::{Outcome, boom, never};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -19,6 +19,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g17_group_and_body_carry_the_line_that_opened_them::<R>),
         case(g17_names_are_carried_by_failures_and_context::<R>),
         case(g17_ids_are_those_of_the_handles_and_unique::<R>),
+        case(g17_a_group_lists_what_is_alive::<R>),
     ]
 }
 
@@ -197,5 +198,30 @@ fn g17_ids_are_those_of_the_handles_and_unique<R: Runtime>(env: &Env<R>) {
             })
             .await;
         assert_eq!(outcome.unwrap(), 101);
+    });
+}
+
+fn g17_a_group_lists_what_is_alive<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<_, R>| {
+                let line = line!() + 1;
+                let named = g.task(never::<()>()).name("waits").spawn();
+                let over = g.spawn(async { Ok(()) });
+                let id = over.id();
+                over.await?;
+                let body = TaskContext::current().unwrap().id();
+                let alive = g.tasks();
+                let ids: Vec<_> = alive.iter().map(TaskInfo::id).collect();
+                assert_eq!(ids, [body, named.id()], "and not {id}, which has ended");
+                assert_eq!((alive[0].name(), alive[1].name()), (Some("lists"), Some("waits")));
+                assert_is_line(alive[1].location(), line);
+                assert_eq!(alive.len(), g.live());
+                g.cancel();
+                Ok(())
+            })
+            .name("lists")
+            .await;
+        outcome.unwrap();
     });
 }

@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{BoxError, GroupHandle, Runtime};
+use anyscope_core::{BoxError, GroupHandle, Runtime, shield};
 use futures_util::future::join_all;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{
-    Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now,
-};
+use crate::probe::{Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -108,10 +106,8 @@ fn g18_jobs_need_a_place_as_well<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 let finish = fill(&g).await;
                 let (first, second) = (ran.clone(), ran.clone());
-                let jobs = (
-                    g.spawn_blocking(move || first.add()),
-                    g.spawn_cpu(move || second.add()),
-                );
+                let jobs =
+                    (g.spawn_blocking(move || first.add()), g.spawn_cpu(move || second.add()));
                 rt.spawn_blocking(|| ()).await?;
                 assert_eq!(ran.get(), 0);
                 finish.open();
@@ -298,7 +294,7 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
                 yield_now().await;
                 g.cancel();
                 finish.open();
-                let error = waiting.await.unwrap().unwrap_err();
+                let error = shield(waiting).await.unwrap().unwrap_err();
                 assert!(error.is_refused());
                 Ok(())
             })

@@ -292,7 +292,8 @@ fn s2_panic_can_be_captured<R: Runtime>(env: &Env<R>) {
         .panics(PanicPolicy::Capture)
         .await;
         let error = outcome.unwrap_err();
-        assert!(error.failures().unwrap().first().to_string().ends_with("panicked: captured"));
+        let panic = error.failures().unwrap().first().panic_payload().unwrap();
+        assert_eq!(panic.message(), "captured");
     });
 }
 

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use anyscope_core::{BoxError, GroupHandle, Runtime, panic_message, root_future};
+use anyscope_core::{BoxError, GroupHandle, Runtime, TaskHandle, panic_message, root_future};
+use futures_util::future::select;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, block_on_here, never, poll_once};
+use crate::probe::{Count, Gate, Outcome, Stuck, block_on_here, never, poll_once};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -23,7 +24,10 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g1_handle_dropped_inside_its_own_task_does_no_harm::<R>),
         case(g1_group_polled_after_its_end_panics_clearly::<R>),
         case(r2_run_inside_a_task_panics_clearly::<R>),
+        case(r2_run_inside_a_job_panics_clearly::<R>),
+        case(t1_task_that_awaits_itself_is_ended_by_a_cancel::<R>),
         case(g2_group_in_a_job_is_waited_for::<R>),
+        case(g2_group_dropped_in_a_job_is_waited_for_by_the_jobs_group::<R>),
     ]
 }
 
@@ -118,22 +122,41 @@ fn t1_handle_can_be_awaited_from_another_thread<R: Runtime>(env: &Env<R>) {
 }
 
 fn g10_handle_kept_after_the_end_answers<R: Runtime>(env: &Env<R>) {
-    let ran = Count::new();
+    let (ran, gone) = (Count::new(), Count::new());
     env.block_on(async |rt| {
         let group: Outcome<GroupHandle<BoxError, R>> = rt.group(async |g| Ok(g)).await;
         let group = group.unwrap();
-        assert_eq!(group.live(), 0);
-        let probe = ran.on_drop();
-        let job = group.spawn_blocking(move || drop(probe));
-        assert!(job.await.unwrap_err().is_refused());
-        let nested = group.spawn_group(async |_| never::<()>().await);
-        assert!(nested.await.unwrap_err().is_refused());
+        assert_eq!((group.live(), group.cause()), (0, None));
+        let work = || {
+            let (ran, probe) = (ran.clone(), gone.on_drop());
+            move || {
+                let _probe = &probe;
+                ran.add();
+            }
+        };
+        let task = work();
+        let refused = [
+            group.spawn(async move {
+                task();
+                Ok(())
+            }),
+            group.spawn_blocking(work()),
+            group.spawn_cpu(work()),
+            group.spawn_group(async |_| never::<()>().await),
+        ];
+        assert_eq!(gone.get(), 3, "what the futures and closures held is gone");
+        for handle in refused {
+            assert!(handle.is_finished());
+            let error = handle.await.unwrap_err();
+            assert!(error.is_refused() && error.cause().is_none());
+        }
         group.cancel();
         group.cancelled().await;
+        assert_eq!((group.live(), group.is_cancelled()), (0, true));
         assert!(group.try_spawn(never::<()>()).is_err());
         assert!(!format!("{group:?}").is_empty());
     });
-    assert_eq!(ran.get(), 1, "the closure was dropped, with what it held");
+    assert_eq!(ran.get(), 0);
 }
 
 fn g1_handle_dropped_inside_its_own_task_does_no_harm<R: Runtime>(env: &Env<R>) {
@@ -186,6 +209,47 @@ fn r2_run_inside_a_task_panics_clearly<R: Runtime>(env: &Env<R>) {
     });
 }
 
+fn r2_run_inside_a_job_panics_clearly<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let inner = rt.clone();
+                let job = g.spawn_blocking(move || drop(root_future(&inner, async {})));
+                let error = job.await.unwrap_err();
+                let text = error.panic_message().unwrap();
+                assert!(text.contains("await the future instead"), "{text}");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
+/// It waits for ever, as it was told, but not longer than its group.
+fn t1_task_that_awaits_itself_is_ended_by_a_cancel<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (placed, waits) = (Gate::new(), Gate::new());
+                let slot = Arc::new(Mutex::new(None));
+                let (own, in_task, waiting) = (slot.clone(), placed.clone(), waits.clone());
+                let task = g.spawn(async move {
+                    in_task.wait().await;
+                    let task: TaskHandle<(), R> = own.lock().unwrap().take().unwrap();
+                    waiting.open();
+                    Ok(task.await?)
+                });
+                *slot.lock().unwrap() = Some(task);
+                placed.open();
+                waits.wait().await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
 /// A job may block on a group: that belongs to the job's own group.
 fn g2_group_in_a_job_is_waited_for<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
@@ -201,5 +265,25 @@ fn g2_group_in_a_job_is_waited_for<R: Runtime>(env: &Env<R>) {
             })
             .await;
         assert_eq!(outcome.unwrap(), 8);
+    });
+}
+
+fn g2_group_dropped_in_a_job_is_waited_for_by_the_jobs_group<R: Runtime>(env: &Env<R>) {
+    let (stuck, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let outer = rt.group::<BoxError, _, _, _>(async |g| {
+            let (inner, work) = (rt.clone(), stuck.job());
+            let (running, left) = (stuck.running.clone(), dropped.clone());
+            let job = g.spawn_blocking(move || {
+                let group = inner.group::<BoxError, _, _, _>(async |h| {
+                    drop(h.spawn_blocking(work));
+                    never::<()>().await
+                });
+                block_on_here(async { drop(select(pin!(group), pin!(running.wait())).await) });
+                left.open();
+            });
+            Ok(job.await?)
+        });
+        stuck.is_waited_for_by(outer, &dropped).await.unwrap();
     });
 }

@@ -2,39 +2,53 @@
 //! the top of each file. A case that is left out of its list is dead code, which the lints refuse.
 
 mod background;
+mod bad_values;
+mod bombs;
 mod cancel;
 mod causes;
 mod cleanup;
-mod containment;
+mod combine;
+mod completion;
 mod context;
 mod dropping;
 mod echoes;
 mod ending;
 mod errors;
+mod given_up;
 mod grace;
+mod grid;
 mod group;
 mod handle;
+mod handling;
 mod identity;
+mod isolation;
 mod jobs;
 mod limits;
 mod local;
+mod lost;
 mod misuse;
 mod nesting;
 mod outcome;
 mod panics;
 mod policy;
+mod pools;
+mod queue;
 mod races;
 mod reach;
 mod reports;
+mod resource;
 mod roots;
 mod runtime;
 mod shield;
+mod shield_limits;
+mod shutdown;
 mod spawning;
 mod supervise;
 mod supervise_limits;
 mod supervise_stop;
 mod task;
 mod time;
+mod wakers;
 
 use anyscope_core::Runtime;
 
@@ -71,39 +85,53 @@ where
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
         background::cases(),
+        bad_values::cases(),
+        bombs::cases(),
         cancel::cases(),
         causes::cases(),
         cleanup::cases(),
-        containment::cases(),
+        combine::cases(),
+        completion::cases(),
         context::cases(),
         dropping::cases(),
         echoes::cases(),
         ending::cases(),
         errors::cases(),
+        given_up::cases(),
         grace::cases(),
+        grid::cases(),
         group::cases(),
         handle::cases(),
+        handling::cases(),
         identity::cases(),
+        isolation::cases(),
         jobs::cases(),
         limits::cases(),
         local::cases(),
+        lost::cases(),
         misuse::cases(),
         nesting::cases(),
         outcome::cases(),
         panics::cases(),
         policy::cases(),
+        pools::cases(),
+        queue::cases(),
         races::cases(),
         reach::cases(),
         reports::cases(),
+        resource::cases(),
         roots::cases(),
         runtime::cases(),
         shield::cases(),
+        shield_limits::cases(),
+        shutdown::cases(),
         spawning::cases(),
         supervise::cases(),
         supervise_limits::cases(),
         supervise_stop::cases(),
         task::cases(),
         time::cases(),
+        wakers::cases(),
     ]
     .into_iter()
     .flatten()

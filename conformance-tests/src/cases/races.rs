@@ -132,7 +132,7 @@ fn t1_race_with_a_cancelled_sibling_gives_no_failure<R: Runtime>(env: &Env<R>) {
 }
 
 /// Returns once `all` threads have come here, so that they go on at the same time.
-fn meet(met: &AtomicUsize, all: usize) {
+pub(super) fn meet(met: &AtomicUsize, all: usize) {
     met.fetch_add(1, Ordering::SeqCst);
     while met.load(Ordering::SeqCst) < all {
         thread::yield_now();

@@ -1,22 +1,16 @@
-//! The runtime itself: shutdown, erasure, timers (rules R1, R3 to R5).
+//! The runtime itself: starting, waking, erasure, timers (rules R1, R3, R4).
 
-#![expect(
-    clippy::async_yields_async,
-    reason = "handles and groups are handed out of a block that drives the runtime"
-)]
-
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_core::{AnyRuntime, CauseKind, Runtime, Sleep, TaskHandle, panic_message};
+use anyscope_core::{AnyRuntime, Runtime, Sleep, panic_message};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, block_on_here, eventually, never, parked};
+use crate::probe::{Count, Gate, Outcome, eventually, never, parked};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -25,17 +19,14 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p1_panic_reaches_the_thread_that_blocks::<R>),
         case(t3_await_resolves_after_the_destructor::<R>),
         case(c7_cancel_from_a_foreign_thread::<R>),
-        case(r1_shutdown_drops_tasks_and_their_handles_say_so::<R>).needs_shutdown(),
-        case(r1_shutdown_wakes_who_waits_in_another_thread::<R>).needs_shutdown(),
-        case(r1_shutdown_ends_a_group_that_is_awaited_elsewhere::<R>).needs_shutdown(),
         case(r3_erasing_twice_wraps_once::<R>),
         case(r4_timer_can_be_made_outside_any_context::<R>),
         case(r4_zero_and_past_fire_at_once::<R>),
         case(r4_timer_does_not_fire_early::<R>),
         case(r4_largest_duration_does_not_fire_or_panic::<R>),
         case(r4_timer_can_be_reset::<R>),
-        case(r5_spawn_on_a_dead_runtime_drops_the_future::<R>).needs_shutdown(),
-        case(r5_job_on_a_dead_runtime_is_dropped::<R>).needs_shutdown(),
+        case(r4_timer_reset_to_later_does_not_fire_before::<R>),
+        case(r4_dropping_a_timer_leaves_the_others::<R>),
     ]
 }
 
@@ -87,87 +78,25 @@ fn t3_await_resolves_after_the_destructor<R: Runtime>(env: &Env<R>) {
     });
 }
 
+/// Many times, because the cancel may come while the task is still being polled, or after that.
 fn c7_cancel_from_a_foreign_thread<R: Runtime>(env: &Env<R>) {
+    const ROUNDS: usize = 100;
     let dropped = Count::new();
     env.block_on(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let started = Gate::new();
-                let (canceller, begun) = (g.clone(), started.clone());
-                let thread = thread::spawn(move || {
-                    begun.wait_blocking();
-                    canceller.cancel_because("from a thread");
-                });
-                g.spawn(parked(&started, &dropped));
-                drop(thread);
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-        assert_eq!(dropped.get(), 1);
+        for _ in 0..ROUNDS {
+            let outcome: Outcome<()> = rt
+                .group(async |g| {
+                    let started = Gate::new();
+                    g.spawn(parked(&started, &dropped));
+                    started.wait().await;
+                    drop(thread::spawn(move || g.cancel_because("from a thread")));
+                    Ok(())
+                })
+                .await;
+            outcome.unwrap();
+        }
     });
-}
-
-/// Starts a detached task that never ends by itself, and waits until it has begun.
-fn start_parked<R: Runtime>(env: &Env<R>, dropped: &Count) -> TaskHandle<(), R> {
-    env.block_on(async |rt| {
-        let started = Gate::new();
-        let parked = parked(&started, dropped);
-        let task = rt.spawn_detached(async { drop(parked.await) });
-        eventually(&rt, "the task runs", || started.is_open()).await;
-        task
-    })
-}
-
-fn assert_shut_down(outcome: Result<(), anyscope_core::TaskError>) {
-    let error = outcome.unwrap_err();
-    assert!(error.is_cancelled());
-    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
-}
-
-fn r1_shutdown_drops_tasks_and_their_handles_say_so<R: Runtime>(env: &Env<R>) {
-    let dropped = Count::new();
-    let task = start_parked(env, &dropped);
-    env.shut_down();
-    assert_eq!(dropped.get(), 1);
-    assert!(task.is_finished());
-    assert_shut_down(block_on_here(task));
-}
-
-fn r1_shutdown_wakes_who_waits_in_another_thread<R: Runtime>(env: &Env<R>) {
-    let task = start_parked(env, &Count::new());
-    let waiting = Gate::new();
-    let in_thread = waiting.clone();
-    let thread = thread::spawn(move || {
-        let mut task = pin!(task);
-        block_on_here(poll_fn(|cx| {
-            let polled = task.as_mut().poll(cx);
-            in_thread.open();
-            polled
-        }))
-    });
-    waiting.wait_blocking();
-    env.shut_down();
-    assert_shut_down(thread.join().unwrap());
-}
-
-fn r1_shutdown_ends_a_group_that_is_awaited_elsewhere<R: Runtime>(env: &Env<R>) {
-    let (rt, started, dropped) = (env.runtime(), Gate::new(), Count::new());
-    let in_thread = (started.clone(), dropped.clone());
-    let thread = thread::spawn(move || {
-        let (started, dropped) = in_thread;
-        let group = rt.group(async |g| {
-            g.spawn(parked(&started, &dropped));
-            Ok(())
-        });
-        let outcome: Outcome<()> = block_on_here(group);
-        outcome
-    });
-    env.block_on(async |rt| eventually(&rt, "the task runs", || started.is_open()).await);
-    env.shut_down();
-    let error = thread.join().unwrap().unwrap_err();
-    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
-    assert_eq!(dropped.get(), 1);
+    assert_eq!(dropped.get(), ROUNDS);
 }
 
 fn r3_erasing_twice_wraps_once<R: Runtime>(env: &Env<R>) {
@@ -218,8 +147,10 @@ fn r4_timer_can_be_reset<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let mut timer = pin!(rt.sleep(LONG));
         assert!(poll_timer(timer.as_mut()).is_pending());
-        timer.as_mut().reset(rt.now());
-        timer.as_mut().await;
+        let past = rt.now();
+        eventually(&rt, "the clock moves", || rt.now() > past).await;
+        timer.as_mut().reset(past);
+        assert!(poll_timer(timer.as_mut()).is_ready(), "fires at the first poll");
         timer.as_mut().reset(rt.now() + LONG);
         assert!(poll_timer(timer.as_mut()).is_pending(), "set anew after it had fired");
         timer.as_mut().reset(rt.now() + Duration::from_millis(1));
@@ -227,35 +158,33 @@ fn r4_timer_can_be_reset<R: Runtime>(env: &Env<R>) {
     });
 }
 
-fn r5_spawn_on_a_dead_runtime_drops_the_future<R: Runtime>(env: &Env<R>) {
-    let (polled, dropped) = (Count::new(), Count::new());
-    env.shut_down();
-    let rt = env.runtime();
-    let (count, probe) = (polled.clone(), dropped.on_drop());
-    let task = rt.spawn_detached(async move {
-        let _probe = probe;
-        count.add();
+fn r4_timer_reset_to_later_does_not_fire_before<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for later in [Duration::from_secs(3600), Duration::MAX] {
+            let first = rt.now() + Duration::from_millis(2);
+            let mut timer = pin!(rt.sleep_until(first));
+            assert!(poll_timer(timer.as_mut()).is_pending() || rt.now() >= first);
+            timer.as_mut().reset(rt.after(later));
+            rt.sleep(Duration::from_millis(4)).await;
+            assert!(rt.now() >= first);
+            assert!(poll_timer(timer).is_pending());
+        }
     });
-    assert_shut_down(block_on_here(task));
-    let outcome: Outcome<()> = block_on_here(rt.group(async |g| {
-        let started = Gate::new();
-        g.spawn(parked(&started, &dropped));
-        never().await
-    }));
-    let error = outcome.unwrap_err();
-    assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
-    assert_eq!((polled.get(), dropped.get()), (0, 2));
 }
 
-/// Whether it runs or not is the pool's business (a pool may be the process's); the handle answers.
-fn r5_job_on_a_dead_runtime_is_dropped<R: Runtime>(env: &Env<R>) {
-    let dropped = Count::new();
-    env.shut_down();
-    let probe = dropped.on_drop();
-    let job = env.runtime().spawn_blocking(move || drop(probe));
-    match block_on_here(job) {
-        Ok(()) => {}
-        Err(error) => assert!(error.is_cancelled()),
-    }
-    assert_eq!(dropped.get(), 1);
+/// They have the same instant.
+fn r4_dropping_a_timer_leaves_the_others<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let at = rt.now() + Duration::from_millis(5);
+        let mut timers: Vec<_> = (0..9).map(|_| Box::pin(rt.sleep_until(at))).collect();
+        // One that has fired before the last was made must not be polled again.
+        timers.retain_mut(|timer| poll_timer(timer.as_mut()).is_pending());
+        let (dropped, left): (Vec<_>, Vec<_>) =
+            timers.into_iter().enumerate().partition(|(place, _)| place % 4 == 0);
+        drop(dropped);
+        for (_, timer) in left {
+            timer.await;
+        }
+        assert!(rt.now() >= at);
+    });
 }

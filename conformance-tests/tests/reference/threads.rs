@@ -1,8 +1,8 @@
-//! A stranger's whole backend: the thread pool of `futures`, a thread for each job, a timer crate.
+//! A stranger's whole backend: the thread pool of `futures`, and crates for jobs and timers.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::thread;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use anyscope_conformance::Harness;
@@ -35,7 +35,7 @@ impl Spawner for Threads {
 
 impl Blocking for Threads {
     fn run_blocking(&self, job: Job) {
-        thread::spawn(move || job.run());
+        blocking::unblock(move || job.run()).detach();
     }
 }
 
@@ -58,7 +58,7 @@ impl Timer for Threads {
 impl Future for Alarm {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }

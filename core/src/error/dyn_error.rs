@@ -77,6 +77,16 @@ impl Echo {
     }
 }
 
+/// Whether an error only says that something was cancelled (G4).
+pub(crate) fn is_cancellation(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.is::<Cancelled>())
+}
+
+/// Whether an error only says that a group has a failure or panic.
+pub(crate) fn is_report(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.is::<Recorded>())
+}
+
 /// The error and its sources, up to a limit because a chain may be cyclic.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source()).take(64)

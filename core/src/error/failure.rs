@@ -1,17 +1,19 @@
-//! One failure: which task, where it was spawned, and how it failed (E1).
+//! One failure: which task, where it was spawned, how it failed and when (E1).
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::error::{AsDynError, GroupError};
-use crate::panics::{Payload, panic_message};
+use crate::error::{AsDynError, ErrorGroup, GroupError, PanicPayload};
+use crate::panics::Payload;
 use crate::task::TaskInfo;
 
-/// One failure in an [`ErrorGroup`](crate::ErrorGroup).
-#[derive(Debug)]
+/// One failure in an [`ErrorGroup`].
 pub struct Failure<E> {
     task: TaskInfo,
     kind: FailureKind<E>,
+    elapsed: Option<Duration>,
 }
 
 /// How a task failed.
@@ -25,34 +27,48 @@ pub enum FailureKind<E> {
     Group(Box<GroupError<E>>),
 }
 
-/// The payload of a captured panic.
-pub struct PanicPayload(std::sync::Mutex<Payload>);
-
-impl PanicPayload {
-    /// The payload, to be inspected or raised again.
-    pub fn into_inner(self) -> Payload {
-        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// The panic's text.
-    pub fn message(&self) -> String {
-        panic_message(&**self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-            .to_owned()
-    }
-}
-
 impl<E> Failure<E> {
+    /// A failure that no group has recorded. It has an id of its own, and the caller's place as its
+    /// location; [`named`](Self::named) gives it a name.
+    #[track_caller]
+    pub fn from_error(error: E) -> Self {
+        Self::new(TaskInfo::here(), FailureKind::Error(error))
+    }
+
+    /// The same for a whole group: a nested node (G14).
+    #[track_caller]
+    pub fn from_group(group: ErrorGroup<E>) -> Self {
+        Self::new(TaskInfo::here(), FailureKind::Group(Box::new(group.into())))
+    }
+
+    /// Names the task.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.task.name = Some(name.into());
+        self
+    }
+
     pub(crate) fn new(task: TaskInfo, kind: FailureKind<E>) -> Self {
-        Self { task, kind }
+        Self { task, kind, elapsed: None }
     }
 
     pub(crate) fn panic(task: TaskInfo, payload: Payload) -> Self {
-        Self::new(task, FailureKind::Panic(PanicPayload(std::sync::Mutex::new(payload))))
+        Self::new(task, FailureKind::Panic(PanicPayload::new(payload)))
+    }
+
+    pub(crate) fn at(mut self, elapsed: Option<Duration>) -> Self {
+        self.elapsed = elapsed;
+        self
     }
 
     /// The task that failed: id, name and spawn location.
     pub fn task(&self) -> &TaskInfo {
         &self.task
+    }
+
+    /// How long its group had run when it failed. `None` for a failure that no group has recorded.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.elapsed
     }
 
     /// How it failed.
@@ -73,52 +89,79 @@ impl<E> Failure<E> {
         }
     }
 
+    /// The panic, if it panicked.
+    pub fn panic_payload(&self) -> Option<&PanicPayload> {
+        match &self.kind {
+            FailureKind::Panic(panic) => Some(panic),
+            _ => None,
+        }
+    }
+
+    /// The error of the group that it ran, if that failed (G14).
+    pub fn group(&self) -> Option<&GroupError<E>> {
+        match &self.kind {
+            FailureKind::Group(inner) => Some(inner),
+            _ => None,
+        }
+    }
+
     pub(crate) fn kind_mut(&mut self) -> &mut FailureKind<E> {
         &mut self.kind
+    }
+
+    pub(crate) fn into_parts(self) -> (TaskInfo, FailureKind<E>, Option<Duration>) {
+        (self.task, self.kind, self.elapsed)
     }
 }
 
 impl<E: AsDynError> Failure<E> {
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    /// Whether it is a `T`: the group's own error type, what is inside a
+    /// [`BoxError`](crate::BoxError), or [`PanicPayload`].
+    pub fn is<T: Error + 'static>(&self) -> bool {
+        self.as_error().is::<T>()
+    }
+
+    /// The error, if it [is](Self::is) a `T`.
+    pub fn downcast_ref<T: Error + 'static>(&self) -> Option<&T> {
+        self.as_error().downcast_ref()
+    }
+
+    /// The error, the panic or the inner group's error.
+    pub fn as_error(&self) -> &(dyn Error + 'static) {
         match &self.kind {
-            FailureKind::Error(error) => Some(error.as_dyn_error()),
-            FailureKind::Panic(panic) => Some(panic),
-            FailureKind::Group(inner) => Some(&**inner),
+            FailureKind::Error(error) => error.as_dyn_error(),
+            FailureKind::Panic(panic) => panic,
+            FailureKind::Group(inner) => &**inner,
         }
     }
 }
 
 impl<E: AsDynError> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.task)?;
-        match &self.kind {
-            FailureKind::Error(error) => fmt::Display::fmt(error.as_dyn_error(), f),
-            FailureKind::Panic(panic) => fmt::Display::fmt(panic, f),
-            FailureKind::Group(inner) => fmt::Display::fmt(inner, f),
-        }
+        write!(f, "{}: {}", self.task, self.as_error())
     }
 }
 
-impl<E: fmt::Debug> fmt::Debug for FailureKind<E> {
+/// `Display` has the text of the error already, so that `source()` is what caused that.
+impl<E: AsDynError> Error for Failure<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.as_error().source()
+    }
+}
+
+impl<E: AsDynError> fmt::Debug for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Failure");
+        fields.field("task", &self.task).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl<E: AsDynError> fmt::Debug for FailureKind<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => f.debug_tuple("Error").field(error).finish(),
+            Self::Error(error) => f.debug_tuple("Error").field(&error.as_dyn_error()).finish(),
             Self::Panic(panic) => f.debug_tuple("Panic").field(&panic.message()).finish(),
             Self::Group(_) => f.debug_tuple("Group").finish_non_exhaustive(),
         }
     }
 }
-
-impl fmt::Debug for PanicPayload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PanicPayload").field(&self.message()).finish()
-    }
-}
-
-impl fmt::Display for PanicPayload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panicked: {}", self.message())
-    }
-}
-
-impl Error for PanicPayload {}

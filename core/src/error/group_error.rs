@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use crate::cancel::{CancelCause, Cancelled, CauseKind};
-use crate::error::{AsDynError, ErrorGroup, Failure, tree};
+use crate::error::{
+    AsDynError, ErrorGroup, Failure, Handled, Handling, Leaf, Leaves, Tree, line, split,
+};
 use crate::group::GroupId;
 use crate::task::TaskInfo;
 
@@ -30,25 +32,29 @@ pub struct GroupError<E = crate::BoxError> {
     cancelled: Option<Cancelled>,
     /// At least one of the two fields is there.
     failures: Option<ErrorGroup<E>>,
-    /// Who did not stop within a grace period.
-    overdue: Vec<TaskInfo>,
 }
 
 impl<E> GroupError<E> {
     /// `None` if there is neither a cause nor a failure: then there is no error.
     pub(crate) fn new(cause: Option<CancelCause>, failures: Vec<Failure<E>>) -> Option<Self> {
-        let failures = ErrorGroup::from_vec(failures);
+        let failures = ErrorGroup::from_failures(failures);
         (cause.is_some() || failures.is_some())
-            .then(|| Self { cancelled: cause.map(Cancelled::from), failures, overdue: Vec::new() })
+            .then(|| Self { cancelled: cause.map(Cancelled::from), failures })
     }
 
     /// A mere cancellation.
-    pub(crate) fn cancelled(cause: CancelCause) -> Self {
-        Self { cancelled: Some(cause.into()), failures: None, overdue: Vec::new() }
+    pub(crate) fn cancelled(cause: impl Into<Cancelled>) -> Self {
+        Self { cancelled: Some(cause.into()), failures: None }
     }
 
+    /// Names those who did not stop within a grace period, which is part of having been cancelled.
     pub(crate) fn with_overdue(self, overdue: Vec<TaskInfo>) -> Self {
-        Self { overdue, ..self }
+        let cancelled = self.cancelled.map(|cancelled| cancelled.with_overdue(overdue));
+        Self { cancelled, ..self }
+    }
+
+    pub(crate) fn failed(failures: ErrorGroup<E>, cancelled: Option<Cancelled>) -> Self {
+        Self { cancelled, failures: Some(failures) }
     }
 
     /// Why the group was cancelled, if it was. A fail-fast group that failed was cancelled by its
@@ -67,6 +73,12 @@ impl<E> GroupError<E> {
         self.failures
     }
 
+    /// All failures that are not groups themselves, in order, each with its path (E4). None for a
+    /// mere cancellation.
+    pub fn leaves(&self) -> Leaves<'_, E> {
+        Leaves::new(self.failures())
+    }
+
     /// Whether it is a mere cancellation, without a failure (G20).
     pub fn is_cancelled(&self) -> bool {
         self.failures.is_none()
@@ -75,7 +87,7 @@ impl<E> GroupError<E> {
     /// The tasks, at whatever depth, that had not ended when the group's grace period was over (C3).
     /// They were dropped then; a job or a shielded task was still waited for.
     pub fn overdue(&self) -> &[TaskInfo] {
-        &self.overdue
+        self.cancelled.as_ref().map_or(&[], Cancelled::overdue)
     }
 
     pub(crate) fn is_deadline_of(&self, group: Option<GroupId>) -> bool {
@@ -86,49 +98,135 @@ impl<E> GroupError<E> {
         group.is_some() && self.cause().and_then(deadline) == group
     }
 
+    /// The tree as text, with options.
+    pub fn tree(&self) -> Tree<'_, E> {
+        Tree::new(self.failures(), self.cause())
+    }
+
+    /// [Notes](ErrorGroup::with_note) something on its failures. A mere cancellation has none and
+    /// stays as it is.
+    #[must_use]
+    pub fn with_note(self, note: impl Into<String>) -> Self {
+        Self { failures: self.failures.map(|group| group.with_note(note)), ..self }
+    }
+
+    /// Every error made another one, as [`ErrorGroup::map`] does; causes stay. So a group of one
+    /// error type can be nested in a group of another (G14).
+    ///
+    /// # Panics
+    ///
+    /// If `f` does. Then all errors are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, GroupError, GroupHandle, Runtime};
+    ///
+    /// # type ParseError = std::num::ParseIntError;
+    /// async fn parse<R: Runtime>(rt: R) -> Result<u32, GroupError<ParseError>> {
+    ///     rt.group(async |_| "x".parse()).await
+    /// }
+    ///
+    /// fn spawn_it<R: Runtime>(g: &GroupHandle<BoxError, R>, rt: R) {
+    ///     g.spawn(async { Ok(parse(rt).await.map_err(|error| error.map(BoxError::from))?) });
+    /// }
+    /// ```
+    #[must_use]
+    pub fn map<F>(self, f: impl FnMut(E) -> F) -> GroupError<F> {
+        match self.failures {
+            Some(failures) => split::map(failures, self.cancelled, f),
+            None => GroupError { cancelled: self.cancelled, failures: None },
+        }
+    }
+
+    /// Splits its failures as [`ErrorGroup::split`] does (E2). The cause stays with each part; a
+    /// mere cancellation is all rest.
+    ///
+    /// # Panics
+    ///
+    /// If the predicate does. The failures then go to the [unhandled-failure
+    /// hook](crate::unhandled) (C9).
+    #[must_use = "the parts are all there is left of the error"]
+    pub fn split(self, matches: impl FnMut(&Leaf<'_, E>) -> bool) -> (Option<Self>, Option<Self>)
+    where
+        E: AsDynError,
+    {
+        match self.failures {
+            Some(failures) => split::split(failures, self.cancelled, matches).into(),
+            None => (None, Some(self)),
+        }
+    }
+
+    /// Handles failures by type, in the manner of `except*` (E3): each handler takes from what the
+    /// ones before it have left, and [`finish`](Handling::finish) gives the rest. See [`Handling`].
+    pub fn handling(self) -> Handling<E>
+    where
+        E: AsDynError,
+    {
+        Handling::of(self)
+    }
+
+    /// Begins [handling](Self::handling) with [`Handling::handle`].
+    ///
+    /// # Panics
+    ///
+    /// If `handler` does, as that says.
+    pub fn handle<T, O>(self, handler: impl FnMut(&T) -> O) -> Handling<E>
+    where
+        E: AsDynError,
+        T: Error + 'static,
+        O: Handled<E>,
+    {
+        self.handling().handle(handler)
+    }
+
+    pub(crate) fn into_parts(self) -> (Option<ErrorGroup<E>>, Option<Cancelled>) {
+        (self.failures, self.cancelled)
+    }
+
+    /// The failures of the error of a nested node.
+    pub(crate) fn nested(&self) -> &ErrorGroup<E> {
+        self.failures.as_ref().expect(NESTED_FAILED)
+    }
+
+    pub(crate) fn into_nested(self) -> (ErrorGroup<E>, Option<Cancelled>) {
+        (self.failures.expect(NESTED_FAILED), self.cancelled)
+    }
+
     /// The failures of a group about to be dropped, so that depth does not use the stack.
-    pub(crate) fn failures_mut(&mut self) -> &mut Vec<Failure<E>> {
-        self.failures.as_mut().expect("a nested group has failures").failures_mut()
+    pub(crate) fn nested_mut(&mut self) -> &mut Vec<Failure<E>> {
+        self.failures.as_mut().expect(NESTED_FAILED).failures_mut()
+    }
+}
+
+const NESTED_FAILED: &str = "a nested group has failures";
+
+impl<E> From<ErrorGroup<E>> for GroupError<E> {
+    /// The error of a group that was not cancelled.
+    fn from(failures: ErrorGroup<E>) -> Self {
+        Self::failed(failures, None)
     }
 }
 
 impl<E: AsDynError> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.failures, &self.cancelled) {
-            (Some(failures), _) if f.alternate() => tree::draw(f, &self.suffix(), failures),
-            (Some(failures), _) => tree::line(f, &self.suffix(), failures),
-            (None, Some(marker)) => write!(f, "group {marker}"),
-            (None, None) => f.write_str("group ended"),
-        }
-    }
-}
-
-impl<E> GroupError<E> {
-    /// What the failures themselves do not say: a cause that is not one of them.
-    pub(crate) fn suffix(&self) -> String {
-        use crate::cancel::CauseKind::SiblingFailed;
-        match self.cause() {
-            Some(cause) if !matches!(cause.kind(), SiblingFailed(_)) => {
-                format!(", cancelled: {cause}")
-            }
-            _ => String::new(),
+        match &self.failures {
+            Some(failures) if !f.alternate() => line::write(f, failures, self.cause()),
+            _ => self.tree().fmt(f),
         }
     }
 }
 
 impl<E: AsDynError> fmt::Debug for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.failures {
-            Some(failures) => tree::draw(f, &self.suffix(), failures),
-            None => write!(f, "{self}"),
-        }
+        self.tree().fmt(f)
     }
 }
 
 impl<E: AsDynError> Error for GroupError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match (&self.failures, &self.cancelled) {
-            (Some(failures), _) => failures.first().source(),
+            (Some(failures), _) => failures.source(),
             (None, Some(marker)) => Some(marker),
             (None, None) => None,
         }

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::error::GroupError;
-use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
 
 pin_project! {
@@ -59,23 +58,23 @@ impl<F: Future<Output = Result<T, GroupError<E>>>, T, E> Future for NestFault<F,
 }
 
 pin_project! {
-    /// The body: the closure until the first poll, then its future.
-    pub(crate) struct Body<E, R, B, F> {
-        start: Option<(B, GroupHandle<E, R>)>,
+    /// The body of a group or local scope: the closure until the first poll, then its future.
+    pub(crate) struct Body<H, B, F> {
+        start: Option<(B, H)>,
         #[pin]
         future: Option<F>,
     }
 }
 
-impl<E, R, B, F> Body<E, R, B, F> {
-    pub(crate) fn new(body: B, handle: GroupHandle<E, R>) -> Self {
+impl<H, B, F> Body<H, B, F> {
+    pub(crate) fn new(body: B, handle: H) -> Self {
         Self { start: Some((body, handle)), future: None }
     }
 }
 
-impl<E, R, B, F, T> Future for Body<E, R, B, F>
+impl<H, B, F, T, E> Future for Body<H, B, F>
 where
-    B: FnOnce(GroupHandle<E, R>) -> F,
+    B: FnOnce(H) -> F,
     F: Future<Output = Result<T, E>>,
 {
     type Output = Result<T, Fault<E>>;

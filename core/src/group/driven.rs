@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::cancel::CancelCause;
-use crate::group::ledger::End;
+use crate::error::AsDynError;
+use crate::group::ledger::{End, Fault};
 use crate::group::unit::Unit;
-use crate::panics::drop_payload;
+use crate::panics::contained;
 use crate::protect::CleanupRun;
 use crate::stack::{Doing, run_as};
 use crate::sync::WakerId;
-use crate::unhandled::{self, UnhandledKind};
+use crate::unhandled::UnhandledKind;
 
 pin_project! {
     /// `O` is the future's output: named, because a projection in a field is more than the compiler
@@ -43,9 +44,10 @@ struct Cleaning<O> {
     run: CleanupRun,
 }
 
-impl<F, T, X> Driven<F, Result<T, X>>
+impl<F, T, E> Driven<F, Result<T, Fault<E>>>
 where
-    F: Future<Output = Result<T, X>>,
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
 {
     pub(crate) fn new(future: F, unit: Unit) -> Self {
         Self { stage: Stage::Running { future }, unit: Some(unit) }
@@ -62,10 +64,7 @@ where
 
     /// Runs `f` in the context of the future.
     pub(crate) fn run_in_context(self: Pin<&mut Self>, f: impl FnOnce()) {
-        if let Err(payload) = run_as(self.project().unit, Doing::End, f) {
-            unhandled::report_panic(UnhandledKind::Callback, None, &*payload);
-            drop_payload(payload);
-        }
+        contained(UnhandledKind::Callback, run_as(self.project().unit, Doing::End, f));
     }
 
     /// Polls the future unless its unit has been cancelled (C1, G11) or waits for a place (G18). A
@@ -164,9 +163,13 @@ where
     ) -> (End<F::Output>, Option<CleanupRun>) {
         let this = self.project();
         let mut stage = this.stage;
-        let end = match run_as(this.unit, Doing::End, || stage.set(Stage::Gone)) {
-            Ok(()) => end,
-            Err(payload) => end.and_panicked(payload),
+        let dropped = run_as(this.unit, Doing::End, || stage.set(Stage::Gone));
+        let end = match (dropped, this.unit.as_ref()) {
+            (Ok(()), _) => end,
+            (Err(payload), Some(unit)) => {
+                end.and_panicked(payload, unit.node().id(), &|| unit.info())
+            }
+            (Err(payload), None) => End::Panicked(payload),
         };
         let run = this.unit.as_ref().and_then(|unit| {
             let cover = unit.cleanups()?;

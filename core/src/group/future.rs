@@ -21,12 +21,13 @@ use crate::group::leftover::{leave_cleanups, watch_grace};
 use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::{FailFast, Policy};
 use crate::group::time::{Alarm, report_overdue};
-use crate::panics::PanicPolicy;
+use crate::panics::{PanicPolicy, catch, contain, drop_payload};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
 use crate::sync::GuardedWaker;
 use crate::task::{TaskId, TaskInfo, next_id};
+use crate::unhandled::UnhandledKind;
 
 pin_project! {
     /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
@@ -46,7 +47,7 @@ pin_project! {
         node: Option<Arc<Node>>,
         // Until the body has ended.
         #[pin]
-        body: Option<DrivenBody<E, R, B, F, T>>,
+        body: Option<GroupBody<R, E, B, F, T>>,
         // Set for `alarm`.
         #[pin]
         timer: Option<R::Sleep>,
@@ -66,13 +67,16 @@ pin_project! {
         // Dropped before its end: cancels, does not wait (G2).
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let Some(node) = this.node.take() else { return };
-            node.cancel(node.cause_of_drop());
-            let runtime = &Core::<R, E>::of(&node).runtime;
-            node.leave_to(runtime.root().node());
-            watch_grace::<R, E>(runtime, &node);
-            node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
-            node.give_up();
+            let value = this.value.take();
+            if let Some(node) = this.node.take() {
+                node.cancel(node.cause_of_drop());
+                let runtime = &Core::<R, E>::of(&node).runtime;
+                node.leave_to(runtime.root().node());
+                watch_grace::<R, E>(runtime, &node);
+                node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
+                node.give_up();
+            }
+            contain(UnhandledKind::Destructor, || drop(value));
         }
     }
 }
@@ -248,13 +252,8 @@ where
             let Some(mut body) = slot.as_mut().as_pin_mut() else {
                 return Poll::Ready(());
             };
-            let waker = match is_native(cx.waker()) {
-                true => cx.waker().clone(),
-                false => GuardedWaker::around(cx.waker(), this.guard),
-            };
-            let mut body_cx = Context::from_waker(&waker);
             let runtime = &Core::<R, E>::of(node).runtime;
-            match runtime.within(|| body.as_mut().poll(&mut body_cx)) {
+            match runtime.within(|| body.as_mut().poll(cx)) {
                 Poll::Ready(end) => {
                     *this.value = end_body::<R, E, B, F, T>(node, body, end, None);
                     slot.set(None);
@@ -266,7 +265,8 @@ where
         }
     }
 
-    /// Acts when the deadline passes or the grace period is over. Whether it did so now.
+    /// Acts when the deadline passes or the grace period is over. Whether it did so now. A timer that
+    /// panics belongs to a runtime that is gone (R1).
     fn alarm_rang(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         let runtime = &Core::<R, E>::of(node).runtime;
@@ -275,11 +275,19 @@ where
             *this.alarm = wanted;
             this.timer.set(wanted.map(|alarm| runtime.sleep_until(alarm.at())));
         }
-        let fired = this.timer.as_mut().as_pin_mut().is_some_and(|timer| timer.poll(cx).is_ready());
-        let Some(alarm) = wanted.filter(|_| fired) else {
+        let (Some(alarm), Some(timer)) = (wanted, this.timer.as_mut().as_pin_mut()) else {
             return false;
         };
-        node.ring(alarm);
+        match catch(|| timer.poll(cx)) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(())) => node.ring(alarm),
+            Err(payload) => {
+                drop_payload(payload);
+                this.timer.set(None);
+                node.cancel(CauseKind::Shutdown.into());
+                node.harden();
+            }
+        }
         true
     }
 
@@ -310,6 +318,12 @@ where
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
         }
+        // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
+        let waker = match is_native(cx.waker()) {
+            true => cx.waker().clone(),
+            false => GuardedWaker::around(cx.waker(), self.as_mut().project().guard),
+        };
+        let cx = &mut Context::from_waker(&waker);
         ready!(self.as_mut().poll_body(&node, cx));
         while !node.is_closed() && self.as_mut().alarm_rang(&node, cx) {}
         ready!(node.poll_closed(cx));
@@ -342,7 +356,7 @@ where
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.
 fn end_body<R, E, B, F, T>(
     node: &Arc<Node>,
-    body: Pin<&mut DrivenBody<E, R, B, F, T>>,
+    body: Pin<&mut GroupBody<R, E, B, F, T>>,
     end: End<Result<T, Fault<E>>>,
     cleanups: Option<CleanupRun>,
 ) -> Option<T>
@@ -366,13 +380,14 @@ where
     outcome.ok()
 }
 
-type DrivenBody<E, R, B, F, T> = Driven<Body<E, R, B, F>, Result<T, Fault<E>>>;
+/// The body of a group, as it is driven.
+type GroupBody<R, E, B, F, T> = Driven<Body<GroupHandle<E, R>, B, F>, Result<T, Fault<E>>>;
+
+/// Where a group keeps its body until that has ended.
+type BodySlot<'a, R, E, B, F, T> = Pin<&'a mut Option<GroupBody<R, E, B, F, T>>>;
 
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
-fn cut_body<R, E, B, F, T>(
-    node: &Arc<Node>,
-    body: Pin<&mut Option<DrivenBody<E, R, B, F, T>>>,
-)
+fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: BodySlot<'_, R, E, B, F, T>)
 where
     R: Runtime,
     E: AsDynError,

@@ -13,10 +13,10 @@ use crate::group::body::{MapFault, NestFault};
 use crate::group::core::Core;
 use crate::group::future::GroupFuture;
 use crate::group::ledger::Fault;
-use crate::group::waiting::SpawnWhenFree;
 use crate::group::node::{Admission, GroupId, Node};
 use crate::group::spawn::{Pool, Refused, TaskBuilder, spawn_job, spawn_task};
 use crate::group::start::{StartTask, Started, start_task};
+use crate::group::waiting::SpawnWhenFree;
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskHandle, TaskInfo};
 
@@ -310,6 +310,24 @@ impl<E, R> GroupHandle<E, R> {
     /// The group's id, which causes name.
     pub fn id(&self) -> GroupId {
         self.node.id()
+    }
+
+    /// What is alive in it right now, in the order of spawning: the body, tasks and jobs, each with
+    /// its id, name and spawn location (G17). A snapshot; inner groups have handles of their own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::GroupHandle;
+    ///
+    /// fn print(group: &GroupHandle) {
+    ///     for task in group.tasks() {
+    ///         println!("{task}"); // task #7 'fetch' (src/main.rs:12:9)
+    ///     }
+    /// }
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.node.infos()
     }
 
     /// How many are alive in it: the body, tasks, jobs, and inner groups that are still open.

@@ -1,10 +1,12 @@
 //! The ledger of a group: decides what each end means, keeps failures and panics, closes the account.
 
+use std::error::Error;
 use std::mem;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::{AsDynError, Echo, Failure, FailureKind, GroupError};
+use crate::error::{AsDynError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
@@ -20,14 +22,28 @@ pub(crate) enum End<T> {
     Cancelled(CancelCause),
 }
 
-impl<T> End<T> {
-    /// The destructor panicked after this end: that is a panic of the task, unless there was one
-    /// already. The value that was there is dropped.
-    pub(crate) fn and_panicked(self, payload: Payload) -> Self {
-        if let Self::Panicked(first) = self {
-            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-            drop_payload(payload);
-            return Self::Panicked(first);
+impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
+    /// The destructor panicked after this end: that is a panic of the unit, unless there was one
+    /// already. A value that was there is dropped, a failure goes to the hook (P1).
+    pub(crate) fn and_panicked(
+        self,
+        payload: Payload,
+        group: GroupId,
+        info: &dyn Fn() -> TaskInfo,
+    ) -> Self {
+        match &self {
+            Self::Panicked(_) => {
+                unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
+                drop_payload(payload);
+                return self;
+            }
+            Self::Value(Err(fault)) => {
+                let failure = fault.as_error().filter(|error| Echo::of(*error, group).is_none());
+                if let Some(error) = failure {
+                    unhandled::report_error(UnhandledKind::Failure, Some(&info()), error);
+                }
+            }
+            _ => {}
         }
         contain(UnhandledKind::Destructor, || drop(self));
         Self::Panicked(payload)
@@ -53,6 +69,17 @@ pub(crate) enum Fault<E> {
     Group(GroupError<E>),
     /// It went to whoever started the task, who has not been told yet that it runs (G22).
     Returned,
+}
+
+impl<E: AsDynError> Fault<E> {
+    /// `None` if it went to somebody else.
+    pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Error(error) => Some(error.as_dyn_error()),
+            Self::Group(error) => Some(error),
+            Self::Returned => None,
+        }
+    }
 }
 
 /// The parts of a group that can end.
@@ -87,6 +114,8 @@ pub(crate) struct Ledger<E> {
     panics: PanicPolicy,
     /// Panics of tasks are values at their handles: there is no group that anyone awaits.
     panics_at_handle: bool,
+    /// What the times of failures are counted from.
+    began: Instant,
     /// Locked to push and to take; no user code runs under it.
     book: Mutex<Book<E>>,
 }
@@ -101,7 +130,7 @@ struct Book<E> {
 impl<E: AsDynError> Ledger<E> {
     pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
-        Self { policy, panics, panics_at_handle: false, book }
+        Self { policy, panics, panics_at_handle: false, began: Instant::now(), book }
     }
 
     /// For detached tasks: their panics are values, as those of jobs are.
@@ -210,6 +239,7 @@ impl<E: AsDynError> Ledger<E> {
 
     /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
     fn record(&self, failure: Failure<E>) -> Option<CancelCause> {
+        let failure = failure.at(Some(self.began.elapsed()));
         let verdict = self.ask(|policy| policy.on_failure(&failure));
         let first = {
             let mut book = lock(&self.book);
@@ -254,17 +284,20 @@ impl<E: AsDynError> Ledger<E> {
         let Book { failures, panic } = self.take();
         if let Some((_, payload)) = panic {
             report_failures(failures);
-            drop(value);
+            contain(UnhandledKind::Destructor, || drop(value));
             std::panic::resume_unwind(payload);
         }
         let keeps = cause.as_ref().is_none_or(CancelCause::keeps_value);
         match value {
             Some(value) if keeps && (failures.is_empty() || self.forgives()) => {
-                contain(UnhandledKind::Destructor, || drop(failures));
+                drop(ErrorGroup::from_failures(failures));
                 Ok(value)
             }
-            _ => Err(GroupError::new(cause, failures)
-                .expect("a body without a value failed, or its group was cancelled")),
+            value => {
+                contain(UnhandledKind::Destructor, || drop(value));
+                Err(GroupError::new(cause, failures)
+                    .expect("a body without a value failed, or its group was cancelled"))
+            }
         }
     }
 
@@ -306,11 +339,10 @@ fn report_panic((info, payload): (TaskInfo, Payload)) {
     drop_payload(payload);
 }
 
-fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
+/// Reports failures that nobody can take (C9), and drops them.
+pub(crate) fn report_failures<E: AsDynError>(failures: Vec<Failure<E>>) {
     for failure in &failures {
-        if let Some(error) = failure.source() {
-            unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), error);
-        }
+        unhandled::report_error(UnhandledKind::Failure, Some(failure.task()), failure.as_error());
     }
-    contain(UnhandledKind::Destructor, || drop(failures));
+    drop(ErrorGroup::from_failures(failures));
 }

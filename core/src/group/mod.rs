@@ -24,11 +24,11 @@ mod unit;
 mod waiting;
 
 pub(crate) use self::core::Core;
-pub(crate) use body::MapFault;
+pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
-pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled};
+pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
 pub use node::GroupId;
 pub(crate) use node::{Admission, AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};

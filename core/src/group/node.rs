@@ -206,6 +206,13 @@ impl Node {
         lock(&self.table).info(key)
     }
 
+    /// All live units, in the order in which they were started.
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        let mut infos = lock(&self.table).infos();
+        infos.sort_by_key(TaskInfo::id);
+        infos
+    }
+
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
         lock(&self.table).is_live(key, id)
     }

@@ -202,6 +202,12 @@ impl Table {
         Some(TaskInfo { id: unit.id.get(), name, location: unit.location })
     }
 
+    /// All live units.
+    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
+        let keys = self.units.iter().map(|(key, _)| UnitKey(index(key)));
+        keys.filter_map(|key| self.info(key)).collect()
+    }
+
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
         self.units.get(key.0 as usize).is_some_and(|unit| unit.id.get() == id)
     }
@@ -314,11 +320,6 @@ impl Table {
             .into_iter()
             .filter_map(|(key, id)| self.cancel_unit(key, id, cause.clone()))
             .collect()
-    }
-
-    /// All that are alive.
-    pub(crate) fn infos(&self) -> Vec<TaskInfo> {
-        self.units.iter().filter_map(|(key, _)| self.info(UnitKey(index(key)))).collect()
     }
 
     /// Takes the waker of a unit.

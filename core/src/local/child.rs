@@ -222,9 +222,13 @@ where
         end: End<F::Output>,
     ) -> (End<F::Output>, Option<CleanupRun>) {
         let mut this = self.project();
-        let end = match run_below(this.cover, true, || this.future.set(None)) {
-            Ok(()) => end,
-            Err(payload) => end.and_panicked(payload),
+        let dropped = run_below(this.cover, true, || this.future.set(None));
+        let end = match (dropped, this.end.as_ref()) {
+            (Ok(()), _) => end,
+            (Err(payload), Some(ends)) => {
+                end.and_panicked(payload, ends.state.shared.id, &|| ends.info.clone())
+            }
+            (Err(payload), None) => End::Panicked(payload),
         };
         let cover = this.cover.clone().filter(|cover| cover.has_cleanups());
         let info = this.end.as_ref().map(|ends| ends.info.clone());
@@ -277,6 +281,8 @@ where
         }
         drop_waker(cell.waker.borrow_mut().take());
         drop(cell.output.fill(Output::new(outcome)));
+        // An output that nobody will take is gone before the child counts as ended.
+        drop(cell);
         shared.live.set(shared.live.get() - 1);
     }
 }

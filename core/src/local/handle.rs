@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::cancel::CancelCause;
+use crate::combine::Branch;
 use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::child::{Child, ChildCell, Ends, LocalCallback, Shared, State};
@@ -221,7 +222,7 @@ pub struct LocalHandle<T> {
 enum Join<T> {
     Child(Rc<ChildCell<T>>),
     /// Known, but not given yet.
-    Known(TaskError),
+    Known(Result<T, TaskError>),
     Taken,
 }
 
@@ -231,7 +232,7 @@ impl<T> LocalHandle<T> {
     }
 
     fn refused(shared: Rc<Shared>, id: TaskId, error: TaskError) -> Self {
-        Self { shared, id, join: Join::Known(error) }
+        Self { shared, id, join: Join::Known(Err(error)) }
     }
 
     /// The child's id.
@@ -263,7 +264,7 @@ impl<T> LocalHandle<T> {
                 }
                 Poll::Ready(output) => output.and_then(Output::take),
             },
-            Join::Known(error) => Some(Err(error)),
+            Join::Known(outcome) => Some(outcome),
             Join::Taken => None,
         };
         Poll::Ready(outcome.unwrap_or_else(|| Err(TaskError::taken(self.id))))
@@ -279,11 +280,30 @@ impl<T> Future for LocalHandle<T> {
         let this = self.get_mut();
         match ready!(this.poll_outcome(cx)) {
             Err(error) if this.shared.is_cutting() => {
-                this.join = Join::Known(error);
+                this.join = Join::Known(Err(error));
                 Poll::Pending
             }
             outcome => Poll::Ready(outcome),
         }
+    }
+}
+
+impl<T> Branch for LocalHandle<T> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(Pin::new(&mut *self).poll(cx));
+        self.join = Join::Known(outcome);
+        Poll::Ready(())
+    }
+
+    fn outcome(&self) -> Option<&Self::Output> {
+        match &self.join {
+            Join::Known(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.cancel();
     }
 }
 

@@ -14,7 +14,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
-use crate::group::{FailFast, Ledger, MapFault, Policy, Role};
+use crate::group::{Body, FailFast, Ledger, Policy, Role};
 use crate::local::child::{Child, ChildCell, Ends, LocalFuture, Shared, State};
 use crate::local::handle::Scope;
 use crate::panics::{PanicPolicy, contain};
@@ -161,13 +161,15 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         let cell = ChildCell::new();
         let role = Role::Body;
         let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
-        let (body, scope) = (self.body, Scope { state: state.clone() });
-        let future = MapFault::new(async move { body(scope).await });
+        let future = Body::new(self.body, Scope { state: state.clone() });
         let children = FuturesUnordered::new();
         children.push(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
         Run { state, children, body: cell, guard: None, cut: false, returned: false }
     }
 }
+
+/// So many children may end, or spawn others, before the executor has its turn.
+const ENDS_IN_ONE_POLL: usize = 128;
 
 /// A scope that has been polled.
 struct Run<'env, E: AsDynError, T> {
@@ -183,9 +185,10 @@ struct Run<'env, E: AsDynError, T> {
 }
 
 impl<E: AsDynError, T> Run<'_, E, T> {
-    /// Polls what was woken, until all have ended or none can go on.
+    /// Polls what was woken, until all have ended or none can go on; gives way to the executor now and
+    /// then, without which the scope could not be cancelled from outside (C1).
     fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        for _ in 0..ENDS_IN_ONE_POLL {
             self.children.extend(self.state.queue.take());
             if self.state.shared.cause().is_some() && !self.cut {
                 self.cut_children();
@@ -202,6 +205,8 @@ impl<E: AsDynError, T> Run<'_, E, T> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn has_more_to_do(&self) -> bool {

@@ -173,7 +173,11 @@ impl CleanupRun {
     }
 
     fn drop_unrun(&self, cleanup: impl Sized) {
-        unhandled::report_text(UnhandledKind::Cleanup, self.task.as_ref(), "dropped before its end");
+        unhandled::report_text(
+            UnhandledKind::Cleanup,
+            self.task.as_ref(),
+            "dropped before its end",
+        );
         if let Err(payload) = catch(|| drop(cleanup)) {
             self.report(Err(payload));
         }

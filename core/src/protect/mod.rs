@@ -5,8 +5,8 @@ mod cover;
 mod resource;
 mod shield;
 
-pub use cleanup::{CleanupOutcome, ExitKind, defer};
 pub(crate) use cleanup::{Cleanup, CleanupRun};
+pub use cleanup::{CleanupOutcome, ExitKind, defer};
 pub(crate) use cover::{Cover, Guarded, Hold};
 pub use resource::{Acquire, Resource, acquire};
 pub use shield::{Shield, shield};

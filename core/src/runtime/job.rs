@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{Admission, Core, End, Ending, Fault, Role, Settled, Unit};
-use crate::panics::contain;
+use crate::panics::{contain, contained};
 use crate::runtime::{Root, Runtime};
 use crate::slot::Slot;
 use crate::stack::{Doing, run_as};
@@ -107,6 +107,18 @@ where
         unit.end();
     }
 
+    /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
+    fn drop_in_context(&self, closure: C) {
+        let Some(unit) = lock(&self.unit).as_ref().map(Unit::share) else {
+            return contain(UnhandledKind::Destructor, || drop(closure));
+        };
+        let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
+        node.core().within(&mut || {
+            let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
+            contained(UnhandledKind::Destructor, dropped);
+        });
+    }
+
     /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
     fn take_closure(&self) -> Option<C> {
         lock(&self.closure).take()
@@ -121,10 +133,8 @@ fn given_up<T, E: AsDynError>(
     match end {
         End::Value(Ok(value)) => Ok(value),
         End::Value(Err(fault)) => {
-            match &fault {
-                Fault::Error(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error.as_dyn_error()),
-                Fault::Group(error) => unhandled::report_error(UnhandledKind::Failure, Some(info), error),
-                Fault::Returned => {}
+            if let Some(error) = fault.as_error() {
+                unhandled::report_error(UnhandledKind::Failure, Some(info), error);
             }
             contain(UnhandledKind::Destructor, || drop(fault));
             Err(TaskError::cancelled(info.id(), CauseKind::Dropped.into()))
@@ -142,11 +152,14 @@ where
     T: Send + 'static,
 {
     fn run(&self) {
+        let mut current = lock(&self.unit).as_ref().map(Unit::share);
+        // Cancelled, and the one who does that has not come to revoke it yet.
+        if let Some(cause) = current.as_ref().and_then(Unit::cause) {
+            return RunJob::revoke(self, cause);
+        }
         let Some(closure) = self.take_closure() else {
             return;
         };
-        let unit = lock(&self.unit).as_ref().map(Unit::share);
-        let mut current = unit;
         if let Some(unit) = &current {
             unit.node().job_started(unit.key());
         }
@@ -160,7 +173,7 @@ where
 
     fn revoke(&self, cause: CancelCause) {
         if let Some(closure) = self.take_closure() {
-            contain(UnhandledKind::Destructor, || drop(closure));
+            self.drop_in_context(closure);
             self.finish(End::Cancelled(cause));
         }
     }

@@ -60,7 +60,12 @@ pub trait Timer {
     /// Like [`timeout`](Timer::timeout), with the instant at which the time is up. One that is past
     /// still polls `future` once (D4).
     fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F, Self::Sleep> {
-        Timeout { future: Some(future), sleep: self.sleep_until(deadline), is_up: false, cover: None }
+        Timeout {
+            future: Some(future),
+            sleep: self.sleep_until(deadline),
+            is_up: false,
+            cover: None,
+        }
     }
 
     /// The value of `future`, or `None` if it is not ready after `duration`: [`timeout`](Timer::timeout)
@@ -133,7 +138,8 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
         let mut this = self.project();
         let mut future = this.future.as_mut();
         let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let polled = run_below(this.cover, false, poll).unwrap_or_else(|panic| resume_unwind(panic));
+        let polled =
+            run_below(this.cover, false, poll).unwrap_or_else(|panic| resume_unwind(panic));
         let outcome = match polled {
             Some(Poll::Ready(value)) => Ok(value),
             _ => {

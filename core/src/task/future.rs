@@ -26,7 +26,7 @@ pin_project! {
         D: OnDone<F::Value>,
     {
         #[pin]
-        driven: Driven<F, Result<F::Value, Fault<E>>>,
+        driven: DrivenTask<F, E>,
         on_done: D,
         core: PhantomData<fn() -> (R, E)>,
     }
@@ -55,6 +55,8 @@ pin_project! {
         }
     }
 }
+
+type DrivenTask<F, E> = Driven<F, Result<<F as TaskOutput<E>>::Value, Fault<E>>>;
 
 /// A future whose output a group understands.
 pub(crate) trait TaskOutput<E>: Future<Output = Result<Self::Value, Fault<E>>> {
@@ -90,7 +92,7 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    mut driven: Pin<&mut Driven<F, Result<F::Value, Fault<E>>>>,
+    mut driven: Pin<&mut DrivenTask<F, E>>,
     on_done: &mut D,
     end: End<F::Output>,
 ) -> Output<F::Value> {

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::cancel::{CancelCause, CauseKind};
+use crate::combine::Branch;
 use crate::group::{Node, UnitKey};
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::{is_about_to_be_dropped, is_native};
@@ -177,6 +178,25 @@ impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
     }
 }
 
+impl<T: Send + 'static, R: Spawner> Branch for TaskHandle<T, R> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(Pin::new(&mut *self).poll(cx));
+        self.join = Join::Ready(outcome);
+        Poll::Ready(())
+    }
+
+    fn outcome(&self) -> Option<&Self::Output> {
+        match &self.join {
+            Join::Ready(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.cancel();
+    }
+}
+
 impl<T: Send + 'static, R: Spawner> fmt::Debug for TaskHandle<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskHandle")
@@ -200,14 +220,31 @@ impl<T: Send + 'static, R: Spawner> CancelOnDrop<T, R> {
     pub fn into_inner(mut self) -> TaskHandle<T, R> {
         self.handle.take().expect("only `into_inner` and `drop` empty it")
     }
+
+    fn handle_mut(&mut self) -> &mut TaskHandle<T, R> {
+        self.handle.as_mut().expect("only `into_inner` and `drop` empty it")
+    }
 }
 
 impl<T: Send + 'static, R: Spawner> Future for CancelOnDrop<T, R> {
     type Output = Result<T, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let handle = self.handle.as_mut().expect("only `into_inner` and `drop` empty it");
-        Pin::new(handle).poll(cx)
+        Pin::new(self.handle_mut()).poll(cx)
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Branch for CancelOnDrop<T, R> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.handle_mut().poll_ended(cx)
+    }
+
+    fn outcome(&self) -> Option<&Self::Output> {
+        self.handle.as_ref().and_then(Branch::outcome)
+    }
+
+    fn stop(&mut self) {
+        self.handle_mut().stop();
     }
 }
 

@@ -30,6 +30,19 @@ impl TaskInfo {
         Self { id: TaskId(next_id()), name: None, location: Location::caller() }
     }
 
+    /// The same place and name, and another id.
+    pub(crate) fn with_new_id(&self) -> Self {
+        Self { id: TaskId(next_id()), ..self.clone() }
+    }
+
+    /// Writes its name, or its id if it has none.
+    pub(crate) fn write_label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "'{name}'"),
+            None => write!(f, "{}", self.id),
+        }
+    }
+
     /// The id.
     pub fn id(&self) -> TaskId {
         self.id

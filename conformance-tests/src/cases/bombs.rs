@@ -1,0 +1,229 @@
+//! Destructors that panic: of futures, closures and callbacks (rule P3).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use anyscope_core::unhandled::UnhandledKind;
+use anyscope_core::{BoxError, Group, GroupHandle, PanicPolicy, Runtime, Supervise};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{
+    Count, Gate, Outcome, assert_alive, bomb, boom, caught, holding, lost, never, poll_once, unique,
+};
+use crate::queued::Queued;
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(p3_destructor_of_a_task_that_completed_is_its_panic::<R>),
+        case(p3_destructor_of_a_cancelled_task_is_its_panic::<R>),
+        case(p3_destructor_of_a_task_that_panicked_is_reported::<R>),
+        case(p3_error_of_a_task_whose_destructor_panics_is_not_lost::<R>),
+        case(p3_destructor_of_the_body_is_its_panic::<R>),
+        case(p3_destructor_of_a_dropped_body_is_reported::<R>),
+        case(p3_future_of_a_refused_task_is_contained::<R>),
+        case(p3_closure_of_a_job_that_never_runs_is_contained::<R>),
+    ]
+}
+
+/// How often the hook was told of a panicking destructor with this text, and of nothing else.
+pub(super) fn destructors(text: &str) -> usize {
+    let lost = lost(text);
+    let kinds = lost.iter().filter(|lost| lost.kind == UnhandledKind::Destructor);
+    assert_eq!(kinds.count(), lost.len(), "{lost:?}");
+    lost.len()
+}
+
+fn texts(outcome: Outcome<()>) -> Vec<String> {
+    let failures = outcome.unwrap_err().into_failures().unwrap();
+    failures.iter().map(ToString::to_string).collect()
+}
+
+fn p3_destructor_of_a_task_that_completed_is_its_panic<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = g.spawn(holding(bomb("expected: completed"), async { Ok(7) }));
+                assert!(task.await.unwrap_err().is_panic());
+                Ok(())
+            })
+            .policy(Supervise)
+            .panics(PanicPolicy::Capture)
+            .await;
+        let texts = texts(outcome);
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].ends_with("expected: completed"));
+        assert_alive(&rt).await;
+    });
+}
+
+fn p3_destructor_of_a_cancelled_task_is_its_panic<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for _ in 0..3 {
+            let group = rt.group::<BoxError, (), _, _>(async |g| {
+                let started = Gate::new();
+                let begun = started.clone();
+                g.spawn(holding(bomb("expected: suspended"), async move {
+                    begun.open();
+                    never::<()>().await
+                }));
+                started.wait().await;
+                g.cancel();
+                never().await
+            });
+            let payload = caught(group).await.unwrap_err();
+            assert_eq!(anyscope_core::panic_message(&*payload), "expected: suspended");
+            let group = rt.group::<BoxError, (), _, _>(async |g| {
+                // Cancelled before its first poll, or at it.
+                g.spawn(holding(bomb("expected: fresh"), never::<()>())).cancel();
+                never().await
+            });
+            assert!(caught(group).await.is_err());
+        }
+        assert_alive(&rt).await;
+    });
+}
+
+/// A future that panics when it is polled and again when it is dropped: while nothing unwinds.
+struct TwiceBad(String, String);
+
+impl Future for TwiceBad {
+    type Output = Result<(), BoxError>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        panic!("{}", self.0)
+    }
+}
+
+impl Drop for TwiceBad {
+    fn drop(&mut self) {
+        panic!("{}", self.1)
+    }
+}
+
+fn p3_destructor_of_a_task_that_panicked_is_reported<R: Runtime>(env: &Env<R>) {
+    let text = unique("expected: destructor");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(TwiceBad("expected: poll".to_owned(), text.clone()));
+                never().await
+            })
+            .panics(PanicPolicy::Capture)
+            .await;
+        let texts = texts(outcome);
+        assert!(texts.len() == 1 && texts[0].ends_with("expected: poll"), "{texts:?}");
+        assert_alive(&rt).await;
+    });
+    assert_eq!(destructors(&text), 1);
+}
+
+fn p3_error_of_a_task_whose_destructor_panics_is_not_lost<R: Runtime>(env: &Env<R>) {
+    let text = unique("the error");
+    assert!(lost(&text).is_empty());
+    let mut found = 0;
+    env.block_on(async |rt: R| {
+        let failing = || {
+            let error = boom(&text);
+            async { Err::<(), _>(error) }
+        };
+        let outcome: Outcome<()> = rt
+            .group(|g: GroupHandle<BoxError, R>| {
+                g.spawn(holding(bomb("expected: task"), failing()));
+                holding(bomb("expected: body"), failing())
+            })
+            .policy(Supervise)
+            .panics(PanicPolicy::Capture)
+            .await;
+        let texts = texts(outcome);
+        assert!(texts.iter().any(|one| one.ends_with("expected: task")), "{texts:?}");
+        found = texts.iter().filter(|one| one.contains(&text)).count();
+    });
+    assert_eq!(found + lost(&text).len(), 2, "in the group's error, or at the hook");
+}
+
+fn p3_destructor_of_the_body_is_its_panic<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let group = rt.group::<BoxError, (), _, _>(|g: GroupHandle<BoxError, R>| {
+            holding(bomb("expected: cut"), async move {
+                g.cancel();
+                never().await
+            })
+        });
+        let payload = caught(group).await.unwrap_err();
+        assert_eq!(anyscope_core::panic_message(&*payload), "expected: cut");
+        let outcome: Outcome<()> = rt
+            .group(|_| holding(bomb("expected: done"), async { Ok(()) }))
+            .panics(PanicPolicy::Capture)
+            .await;
+        assert!(texts(outcome)[0].ends_with("expected: done"));
+    });
+}
+
+fn p3_destructor_of_a_dropped_body_is_reported<R: Runtime>(env: &Env<R>) {
+    let text = unique("dropped body");
+    assert!(lost(&text).is_empty());
+    let dropped = Count::new();
+    env.run(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |_| {
+                let mut inner = Box::pin(rt.group(|g: GroupHandle<BoxError, R>| {
+                    g.spawn(holding(dropped.on_drop(), never::<()>()));
+                    holding(bomb(&text), never::<()>())
+                }));
+                assert!(poll_once(inner.as_mut()).is_pending());
+                drop(inner);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_alive(&rt).await;
+    });
+    assert_eq!((lost(&text).len(), dropped.get()), (1, 1));
+}
+
+fn p3_future_of_a_refused_task_is_contained<R: Runtime>(env: &Env<R>) {
+    let text = unique("refused");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<BoxError, R>| {
+                g.cancel();
+                let (closure, other) = (bomb(&text), bomb(&text));
+                let refused = g.spawn(holding(bomb(&text), never::<()>()));
+                let job = g.spawn_blocking(move || drop(closure));
+                let cpu = g.spawn_cpu(move || drop(other));
+                assert!(refused.is_finished() && job.is_finished() && cpu.is_finished());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(destructors(&text), 3);
+}
+
+fn p3_closure_of_a_job_that_never_runs_is_contained<R: Runtime>(env: &Env<R>) {
+    let text = unique("queued");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt| {
+        let rt = Queued::new(rt);
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let [one, two, three] = [bomb(&text), bomb(&text), bomb(&text)];
+                let alone = g.spawn_cpu(move || drop(one));
+                alone.cancel();
+                assert!(alone.await.unwrap_err().is_cancelled());
+                assert_eq!(destructors(&text), 1, "a job was cancelled alone");
+                g.spawn_blocking(move || drop(two));
+                rt.drop_jobs();
+                assert_eq!(destructors(&text), 2, "a job was dropped by its pool");
+                g.spawn_blocking(move || drop(three));
+                g.cancel();
+                assert_eq!(destructors(&text), 3, "a job was cancelled with its group");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}

@@ -1,0 +1,125 @@
+//! Jobs that are given up (rule B3).
+
+use anyscope_core::{Group, Runtime, TaskHandle};
+
+use super::pools::{counted_jobs, run_dry};
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, Stuck, boom, lost, parked, unique};
+use crate::queued::Queued;
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(b3_queued_job_that_is_given_up_never_runs::<R>),
+        case(b3_given_up_job_is_waited_for_by_drained_only::<R>),
+        case(b3_failure_of_a_given_up_job_goes_to_the_hook::<R>),
+        case(b3_giving_up_a_task_cancels_it::<R>),
+    ]
+}
+
+fn b3_queued_job_that_is_given_up_never_runs<R: Runtime>(env: &Env<R>) {
+    let (ran, gone) = (Count::new(), Count::new());
+    env.block_on(async |rt| {
+        let rt = Queued::new(rt);
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                for job in counted_jobs(&g, &ran, &gone) {
+                    job.give_up(&rt);
+                }
+                assert_eq!(gone.get(), 2);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        run_dry(rt).await;
+    });
+    assert_eq!(ran.get(), 0);
+}
+
+/// And its value is dropped.
+fn b3_given_up_job_is_waited_for_by_drained_only<R: Runtime>(env: &Env<R>) {
+    let (job, values) = (Stuck::default(), Count::new());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (work, value) = (job.job(), values.on_drop());
+                let handle = g.spawn_blocking(move || {
+                    work();
+                    value
+                });
+                job.running.wait().await;
+                assert_eq!(g.live(), 2);
+                handle.give_up(&rt);
+                assert_eq!(g.live(), 1, "the group counts it no longer");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!((job.ended.get(), values.get()), (0, 0), "the group has not waited");
+        job.is_waited_for_by(rt.drained(), &job.running).await;
+        assert_eq!(values.get(), 1);
+    });
+}
+
+fn b3_failure_of_a_given_up_job_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
+    let (failure, panic) = (unique("fails-given-up"), unique("panics-given-up"));
+    assert!(lost(&failure).is_empty());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let text = failure.clone();
+                give_up_running(&rt, |begin| {
+                    g.try_spawn_cpu(move || {
+                        begin();
+                        Err::<(), _>(boom(&text))
+                    })
+                })
+                .await;
+                let text = panic.clone();
+                give_up_running(&rt, |begin| {
+                    g.spawn_blocking(move || {
+                        begin();
+                        panic!("{text}")
+                    })
+                })
+                .await;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        rt.drained().await;
+    });
+    assert_eq!((lost(&failure).len(), lost(&panic).len()), (1, 1));
+}
+
+/// Gives a job up while it runs, and lets it go on then.
+async fn give_up_running<R: Runtime>(
+    rt: &R,
+    spawn: impl FnOnce(Box<dyn FnOnce() + Send>) -> TaskHandle<(), R>,
+) {
+    let (running, finish) = (Gate::new(), Gate::new());
+    let (in_job, told) = (running.clone(), finish.clone());
+    let job = spawn(Box::new(move || {
+        in_job.open();
+        told.wait_blocking();
+    }));
+    running.wait().await;
+    job.give_up(rt);
+    finish.open();
+}
+
+fn b3_giving_up_a_task_cancels_it<R: Runtime>(env: &Env<R>) {
+    let (started, dropped) = (Gate::new(), Count::new());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = g.spawn(parked(&started, &dropped));
+                started.wait().await;
+                task.give_up(&rt);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(dropped.get(), 1);
+    });
+}

@@ -1,0 +1,166 @@
+//! `first_ok`: the first value; the losers have ended before it is returned (W5).
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::combine::Branch;
+use crate::combine::branch::{Indexed, Won};
+use crate::error::{AsDynError, is_cancellation, is_report};
+
+/// The value of the first that ends with `Ok`. The others are stopped, and have ended before it is
+/// returned; failures before it are dropped (W5). They are looked at in the order of the input, as in
+/// [`race`](crate::race).
+///
+/// In a fail-fast group the first failure of a task cancels the group, before another can win. So
+/// this is for plain futures, for tasks of a group with [`Supervise`](crate::Supervise), and for
+/// handles of a group further out. A whole group that ends with the first success is one with
+/// [`FirstSuccess`](crate::FirstSuccess).
+///
+/// # Errors
+///
+/// [`AllFailed`], with all errors in the order of the input, if none gave a value. For nothing it
+/// holds nothing (W7).
+///
+/// # Cancel safety
+///
+/// Dropping it stops no task before there is a winner: tasks go on in their groups (T2), plain
+/// futures are dropped. After that the losers have been told to stop.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{first_ok, in_place};
+///
+/// # futures_executor::block_on(async {
+/// let parse = async |text: &str| text.parse::<i32>();
+/// let number = first_ok(["one", "1", "2"].map(|text| in_place(parse(text)))).await;
+/// assert_eq!(number.unwrap(), 1);
+///
+/// let none = first_ok(["one", "two"].map(|text| in_place(parse(text)))).await;
+/// assert_eq!(none.unwrap_err().errors().len(), 2);
+/// # });
+/// ```
+pub fn first_ok<I>(branches: I) -> FirstOk<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Branch,
+{
+    let indexed = branches.into_iter().enumerate();
+    let running = indexed.map(|(index, branch)| Indexed { index, branch }).collect();
+    FirstOk { running, failed: Vec::new(), won: None }
+}
+
+/// The future of [`first_ok`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct FirstOk<B: Branch> {
+    running: Vec<Indexed<B>>,
+    /// In the order in which they came, with the position in the input.
+    failed: Vec<(usize, B::Output)>,
+    won: Option<Won<B, B::Output>>,
+}
+
+impl<B, T, X> FirstOk<B>
+where
+    B: Branch<Output = Result<T, X>>,
+{
+    /// Looks at all by position, up to the first that has a value. `None` when all have failed.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
+        let mut at = 0;
+        while let Some(branch) = self.running.get_mut(at) {
+            match Pin::new(branch).poll(cx) {
+                Poll::Pending => at += 1,
+                Poll::Ready((index, outcome)) => {
+                    drop(self.running.remove(at));
+                    if outcome.is_ok() {
+                        return Poll::Ready(Some(outcome));
+                    }
+                    self.failed.push((index, outcome));
+                }
+            }
+        }
+        if self.running.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    fn all_failed(&mut self) -> AllFailed<X> {
+        let mut failed = mem::take(&mut self.failed);
+        failed.sort_by_key(|(index, _)| *index);
+        AllFailed(failed.into_iter().filter_map(|(_, outcome)| outcome.err()).collect())
+    }
+}
+
+/// Outcomes are kept, never pinned.
+impl<B: Branch> Unpin for FirstOk<B> {}
+
+impl<B, T, X> Future for FirstOk<B>
+where
+    B: Branch<Output = Result<T, X>>,
+{
+    type Output = Result<T, AllFailed<X>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.won.is_none() {
+            match ready!(self.poll_first(cx)) {
+                None => return Poll::Ready(Err(self.all_failed())),
+                Some(outcome) => {
+                    let losers = mem::take(&mut self.running);
+                    self.won =
+                        Some(Won::new(outcome, losers.into_iter().map(|loser| loser.branch)));
+                }
+            }
+        }
+        let won = self.won.as_mut().map_or(Poll::Pending, |won| won.poll(cx));
+        won.map(|outcome| outcome.map_err(|error| AllFailed(vec![error])))
+    }
+}
+
+impl<B: Branch> fmt::Debug for FirstOk<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstOk").field("running", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+/// None gave a value: the errors of all, in the order of the input.
+///
+/// Its source is the first that is a failure of its own, where there is one, and not a report of what
+/// a group has already, nor a mere cancellation: those count for nothing in the group that this is
+/// returned to (G4).
+#[derive(Debug)]
+pub struct AllFailed<X>(Vec<X>);
+
+impl<X> AllFailed<X> {
+    /// The errors.
+    pub fn errors(&self) -> &[X] {
+        &self.0
+    }
+
+    /// The errors, taken out.
+    pub fn into_errors(self) -> Vec<X> {
+        self.0
+    }
+}
+
+impl<X: AsDynError> AllFailed<X> {
+    fn gravest(&self) -> Option<&(dyn Error + 'static)> {
+        let errors = self.0.iter().map(AsDynError::as_dyn_error);
+        errors.min_by_key(|error| (is_cancellation(*error), is_report(*error)))
+    }
+}
+
+impl<X: AsDynError> fmt::Display for AllFailed<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.gravest() {
+            None => f.write_str("there was nothing that could succeed"),
+            Some(error) => write!(f, "all of {} failed: {error}", self.0.len()),
+        }
+    }
+}
+
+impl<X: AsDynError + fmt::Debug> Error for AllFailed<X> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.gravest()
+    }
+}

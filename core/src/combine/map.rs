@@ -1,0 +1,234 @@
+//! `map_concurrent`: a function over many items, at most so many at once (W6).
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_util::stream::{FuturesUnordered, Iter, Stream, iter};
+use pin_project_lite::pin_project;
+
+use crate::combine::branch::{Indexed, Stopping};
+use crate::combine::{Branch, ItemError, MapAsCompleted, MapOrdered};
+
+/// Runs `f` for each item, at most `limit` of them at once (W6). What `f` gives is a task's handle
+/// (`|url| g.spawn(fetch(url))`) or a plain future (`|url| in_place(fetch(url))`).
+///
+/// Items are pulled one by one, when there is room. The first failure ends it: no further item is
+/// pulled, those that run are stopped and have ended before the failure is given, as an
+/// [`ItemError`] with its item's position. There are three ways on:
+///
+/// - awaiting it gives all values in the order of the input;
+/// - [`ordered`](MapConcurrent::ordered) is a stream in the order of the input: values that come
+///   early are kept, and counted against `limit`;
+/// - [`as_completed`](MapConcurrent::as_completed) is a stream in order of completion.
+///
+/// Of no items it makes an empty list or stream, at once (W7).
+///
+/// # Panics
+///
+/// If `limit` is zero: nothing could ever run.
+///
+/// # Cancel safety
+///
+/// Dropping it, or what was made of it, pulls no further item; tasks that run go on in their groups
+/// (T2), plain futures are dropped.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{BoxError, Group, GroupError, Runtime, map_concurrent};
+///
+/// async fn lengths<R: Runtime>(rt: &R, paths: Vec<String>) -> Result<Vec<usize>, GroupError> {
+///     rt.group::<BoxError, _, _, _>(async |g| {
+///         let length = |path: String| g.spawn_blocking(move || path.len());
+///         Ok(map_concurrent(paths, 8, length).await?)
+///     })
+///     .await
+/// }
+/// ```
+#[track_caller]
+pub fn map_concurrent<I, F, B>(
+    items: I,
+    limit: usize,
+    f: F,
+) -> MapConcurrent<Iter<I::IntoIter>, F, B>
+where
+    I: IntoIterator,
+    F: FnMut(I::Item) -> B,
+    B: Branch,
+{
+    map_concurrent_stream(iter(items), limit, f)
+}
+
+/// Like [`map_concurrent`], for the items of a stream.
+///
+/// # Panics
+///
+/// If `limit` is zero.
+#[track_caller]
+pub fn map_concurrent_stream<S, F, B>(items: S, limit: usize, f: F) -> MapConcurrent<S, F, B>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> B,
+    B: Branch,
+{
+    assert!(limit > 0, "with a limit of zero nothing could ever run");
+    let (items, running) = (Some(items), FuturesUnordered::new());
+    MapConcurrent { items, f, limit, pulled: 0, running, failed: None }
+}
+
+pin_project! {
+    /// What [`map_concurrent`] gives: await it, or make a stream of it.
+    #[must_use = "it does nothing unless awaited"]
+    pub struct MapConcurrent<S, F, B: Branch> {
+        // `None` once there are no more, or no more wanted.
+        #[pin]
+        items: Option<S>,
+        f: F,
+        limit: usize,
+        pulled: usize,
+        running: FuturesUnordered<Indexed<B>>,
+        // The first failure, and the others until they have ended.
+        failed: Option<(usize, B::Output, Stopping<B>)>,
+    }
+}
+
+impl<S, F, B, T, X> MapConcurrent<S, F, B>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> B,
+    B: Branch<Output = Result<T, X>>,
+{
+    /// A stream of the values in the order of the input. After a failure it ends, at once: values
+    /// that wait for an earlier one are dropped.
+    pub fn ordered(self) -> MapOrdered<S, F, B, T> {
+        MapOrdered::new(self)
+    }
+
+    /// A stream of the values in order of completion. After a failure it ends.
+    pub fn as_completed(self) -> MapAsCompleted<S, F, B> {
+        MapAsCompleted::new(self)
+    }
+
+    /// The next value that is there, with its item's position. `kept` values are still with the
+    /// caller and count as running.
+    pub(super) fn poll_completed(
+        mut self: Pin<&mut Self>,
+        kept: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Completed<T, X>>> {
+        if self.failed.is_none() {
+            self.as_mut().pull(kept, cx);
+            let this = self.as_mut().project();
+            match Pin::new(&mut *this.running).poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) if this.items.is_some() => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some((index, Ok(value)))) => {
+                    return Poll::Ready(Some(Ok((index, value))));
+                }
+                Poll::Ready(Some((index, failure))) => self.as_mut().fail(index, failure),
+            }
+        }
+        let this = self.project();
+        if let Some((.., stopping)) = this.failed {
+            ready!(stopping.poll_ended(cx));
+        }
+        let failed = this.failed.take();
+        Poll::Ready(failed.and_then(|(index, failure, _)| {
+            failure.err().map(|error| Err(ItemError::new(index, error)))
+        }))
+    }
+
+    /// Starts items while there is room.
+    fn pull(self: Pin<&mut Self>, kept: usize, cx: &mut Context<'_>) {
+        let mut this = self.project();
+        while this.running.len() + kept < *this.limit {
+            match this.items.as_mut().as_pin_mut().map(|items| items.poll_next(cx)) {
+                Some(Poll::Ready(Some(item))) => {
+                    let branch = (this.f)(item);
+                    this.running.push(Indexed { index: *this.pulled, branch });
+                    *this.pulled += 1;
+                }
+                Some(Poll::Ready(None)) => this.items.set(None),
+                Some(Poll::Pending) | None => break,
+            }
+        }
+    }
+
+    /// Nothing more is pulled; what runs is stopped.
+    fn fail(self: Pin<&mut Self>, index: usize, failure: B::Output) {
+        let mut this = self.project();
+        this.items.set(None);
+        let rest = mem::take(this.running);
+        let stopping = Stopping::new(rest.into_iter().map(|indexed| indexed.branch));
+        *this.failed = Some((index, failure, stopping));
+    }
+}
+
+/// A value with its item's position, or the failure that ended it all.
+pub(super) type Completed<T, X> = Result<(usize, T), ItemError<X>>;
+
+impl<S, F, B, T, X> IntoFuture for MapConcurrent<S, F, B>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> B,
+    B: Branch<Output = Result<T, X>>,
+{
+    type Output = Result<Vec<T>, ItemError<X>>;
+    type IntoFuture = MapCollect<S, F, B, T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        MapCollect { map: self, values: Vec::new() }
+    }
+}
+
+impl<S, F, B: Branch> fmt::Debug for MapConcurrent<S, F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapConcurrent")
+            .field("limit", &self.limit)
+            .field("pulled", &self.pulled)
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The values of [`map_concurrent`] in the order of the input, as a list.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct MapCollect<S, F, B: Branch, T> {
+        #[pin]
+        map: MapConcurrent<S, F, B>,
+        // By position in the input.
+        values: Vec<Option<T>>,
+    }
+}
+
+impl<S, F, B, T, X> Future for MapCollect<S, F, B, T>
+where
+    S: Stream,
+    F: FnMut(S::Item) -> B,
+    B: Branch<Output = Result<T, X>>,
+{
+    type Output = Result<Vec<T>, ItemError<X>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        while let Some(outcome) = ready!(this.map.as_mut().poll_completed(0, cx)) {
+            let (index, value) = outcome?;
+            if this.values.len() <= index {
+                this.values.resize_with(index + 1, || None);
+            }
+            this.values[index] = Some(value);
+        }
+        Poll::Ready(Ok(mem::take(this.values).into_iter().flatten().collect()))
+    }
+}
+
+impl<S, F, B: Branch, T> fmt::Debug for MapCollect<S, F, B, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MapCollect").field(&self.map).finish()
+    }
+}

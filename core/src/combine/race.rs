@@ -1,0 +1,91 @@
+//! `race`: the first outcome; the losers have ended before it is returned (W5).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::combine::Branch;
+use crate::combine::branch::Won;
+
+/// The outcome of the first that ends, value or not. The others are stopped, and have ended before
+/// it is returned (W5).
+///
+/// They are looked at in the order of the input: of several that have ended, the first by position
+/// wins, and plain futures after it are not polled, so that none of them ends unheard. An outcome
+/// that a losing task had all the same is dropped; with `&mut` handles it can still be taken.
+///
+/// # Panics
+///
+/// If there is nothing to race (W7): there would be nothing to return.
+///
+/// # Cancel safety
+///
+/// Dropping it stops no task before there is a winner: tasks go on in their groups (T2), plain
+/// futures are dropped. After that the losers have been told to stop.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{Group, GroupError, Runtime, TaskError, race};
+///
+/// async fn fastest<R: Runtime>(rt: &R) -> Result<u32, GroupError<TaskError>> {
+///     rt.group(async |g| {
+///         let mirrors = [g.spawn(async { Ok(1) }), g.spawn(std::future::pending())];
+///         Ok(race(mirrors).await?)
+///     })
+///     .await
+/// }
+/// ```
+#[track_caller]
+pub fn race<I>(branches: I) -> Race<I::Item>
+where
+    I: IntoIterator,
+    I::Item: Branch,
+{
+    let running: Vec<_> = branches.into_iter().collect();
+    assert!(!running.is_empty(), "there is nothing to race");
+    Race { running, won: None }
+}
+
+/// The future of [`race`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Race<B: Branch> {
+    running: Vec<B>,
+    won: Option<Won<B, B::Output>>,
+}
+
+impl<B: Branch> Race<B> {
+    /// Looks at all by position, up to the first that has ended.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<B::Output> {
+        for at in 0..self.running.len() {
+            if let Poll::Ready(outcome) = Pin::new(&mut self.running[at]).poll(cx) {
+                drop(self.running.remove(at));
+                return Poll::Ready(outcome);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Outcomes are kept, never pinned.
+impl<B: Branch> Unpin for Race<B> {}
+
+impl<B: Branch> Future for Race<B> {
+    type Output = B::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.won.is_none() {
+            let outcome = ready!(self.poll_first(cx));
+            let losers = std::mem::take(&mut self.running);
+            self.won = Some(Won::new(outcome, losers));
+        }
+        self.won.as_mut().map_or(Poll::Pending, |won| won.poll(cx))
+    }
+}
+
+impl<B: Branch> fmt::Debug for Race<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Race").field("running", &self.running.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! Turns: who may go on, and who waits for it, in the order of asking. What the semaphore and the
+//! queue are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+use crate::sync::{drop_waker, lock, wake};
+
+/// A number of turns. One that is given goes to the one who has waited longest, at once and for
+/// certain: nobody who comes later can take it before (W8). Part of a state under a lock; wakers are
+/// called by [`update`] after it was released.
+pub(crate) struct Turns {
+    /// Nobody waits while there is one.
+    free: usize,
+    /// What is free or granted can still be taken; then nothing comes any more.
+    closed: bool,
+    waiting: BTreeMap<u64, Waker>,
+    /// Were given their turn, and have not been polled since.
+    granted: BTreeSet<u64>,
+    next: u64,
+}
+
+/// There will be no further turns.
+pub(crate) struct NoMore;
+
+impl Turns {
+    pub(crate) fn new(free: usize) -> Self {
+        let (waiting, granted) = (BTreeMap::new(), BTreeSet::new());
+        Self { free, closed: false, waiting, granted, next: 0 }
+    }
+
+    pub(crate) fn free(&self) -> usize {
+        self.free
+    }
+
+    /// Takes a turn, if one is free.
+    pub(crate) fn take(&mut self) -> bool {
+        let free = self.free > 0;
+        self.free -= usize::from(free);
+        free
+    }
+
+    /// Gives a turn to the one who has waited longest, or leaves it free.
+    pub(crate) fn give(&mut self, wakes: &mut Vec<Waker>) {
+        match self.waiting.pop_first() {
+            None => self.free += 1,
+            Some((ticket, waker)) => {
+                self.granted.insert(ticket);
+                wakes.push(waker);
+            }
+        }
+    }
+
+    /// Those who wait are told that there is no more, once nobody can pass a turn on to them.
+    pub(crate) fn close(&mut self, wakes: &mut Vec<Waker>) {
+        self.closed = true;
+        self.dismiss(wakes);
+    }
+
+    /// From now on they wait again. Those who have been told go.
+    pub(crate) fn reopen(&mut self) {
+        self.closed = false;
+    }
+
+    fn dismiss(&mut self, wakes: &mut Vec<Waker>) {
+        if self.closed && self.granted.is_empty() {
+            wakes.extend(std::mem::take(&mut self.waiting).into_values());
+        }
+    }
+
+    /// `waker` is put in the place of the one that is there, which comes back in it.
+    fn poll(
+        &mut self,
+        ticket: &mut Option<u64>,
+        waker: &mut Option<Waker>,
+        wakes: &mut Vec<Waker>,
+    ) -> Poll<Result<(), NoMore>> {
+        if let Some(known) = ticket {
+            if self.granted.remove(known) {
+                self.dismiss(wakes);
+                return Poll::Ready(Ok(()));
+            }
+            let Some(waiting) = self.waiting.get_mut(known) else {
+                return Poll::Ready(Err(NoMore));
+            };
+            *waker = waker.take().map(|fresh| std::mem::replace(waiting, fresh));
+            return Poll::Pending;
+        }
+        if self.take() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.closed && self.granted.is_empty() {
+            return Poll::Ready(Err(NoMore));
+        }
+        self.waiting.extend(waker.take().map(|waker| (self.next, waker)));
+        *ticket = Some(self.next);
+        self.next += 1;
+        Poll::Pending
+    }
+
+    /// One who waited goes away. A turn that it had been given is passed on.
+    fn leave(&mut self, ticket: u64, wakes: &mut Vec<Waker>) -> Option<Waker> {
+        if self.granted.remove(&ticket) {
+            self.give(wakes);
+            self.dismiss(wakes);
+        }
+        self.waiting.remove(&ticket)
+    }
+}
+
+/// Changes a state under its lock, and then calls the wakers that were collected.
+pub(crate) fn update<S, T>(
+    state: &Mutex<S>,
+    change: impl FnOnce(&mut S, &mut Vec<Waker>) -> T,
+) -> T {
+    let mut wakes = Vec::new();
+    let value = change(&mut lock(state), &mut wakes);
+    wakes.into_iter().for_each(wake);
+    value
+}
+
+/// Waits for a turn. Dropped before it is ready, it has taken none.
+pub(crate) struct WaitTurn<'a, S> {
+    state: &'a Mutex<S>,
+    turns: fn(&mut S) -> &mut Turns,
+    /// While it waits, or has been given its turn and not been polled since.
+    ticket: Option<u64>,
+}
+
+impl<'a, S> WaitTurn<'a, S> {
+    pub(crate) fn new(state: &'a Mutex<S>, turns: fn(&mut S) -> &mut Turns) -> Self {
+        Self { state, turns, ticket: None }
+    }
+}
+
+impl<S> Future for WaitTurn<'_, S> {
+    type Output = Result<(), NoMore>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (state, turns) = (self.state, self.turns);
+        let mut waker = Some(cx.waker().clone());
+        let polled =
+            update(state, |state, wakes| turns(state).poll(&mut self.ticket, &mut waker, wakes));
+        drop_waker(waker);
+        if polled.is_ready() {
+            self.ticket = None;
+        }
+        polled
+    }
+}
+
+impl<S> Drop for WaitTurn<'_, S> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let turns = self.turns;
+            drop_waker(update(self.state, |state, wakes| turns(state).leave(ticket, wakes)));
+        }
+    }
+}

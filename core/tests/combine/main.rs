@@ -1,0 +1,8 @@
+//! The combinators over plain futures and local children, where each step can be chosen. What they
+//! do with tasks of a group is in the conformance suite.
+
+mod children;
+mod in_place;
+mod map;
+mod properties;
+mod support;

@@ -1,0 +1,174 @@
+//! The semaphore against a model: fair, and no schedule of cancelled waiters leaks a permit (W8).
+
+mod support;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use anyscope_core::{Permit, Semaphore};
+use futures_executor::block_on;
+use futures_util::FutureExt;
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, Strategy, any};
+use proptest::{prop_oneof, proptest};
+use support::bounded;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Somebody comes, and waits if there is nothing.
+    Ask,
+    /// One of those who wait is polled.
+    Poll(usize),
+    /// One of those who wait is cancelled.
+    Cancel(usize),
+    /// A permit is given back.
+    Release(usize),
+    Try,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => any::<bool>().prop_map(|_| Step::Ask),
+        2 => any::<usize>().prop_map(Step::Poll),
+        2 => any::<usize>().prop_map(Step::Cancel),
+        2 => any::<usize>().prop_map(Step::Release),
+        1 => any::<bool>().prop_map(|_| Step::Try),
+    ];
+    vec(step, 0..60)
+}
+
+/// One who waits, as the model sees it.
+struct Waiter {
+    future: Pin<Box<dyn Future<Output = Permit>>>,
+    number: usize,
+}
+
+/// Permits, and who is in line for them.
+struct Model {
+    free: usize,
+    line: VecDeque<usize>,
+    granted: Vec<usize>,
+}
+
+impl Model {
+    fn give(&mut self) {
+        match self.line.pop_front() {
+            Some(first) => self.granted.push(first),
+            None => self.free += 1,
+        }
+    }
+
+    fn take(&mut self) -> bool {
+        let free = self.free > 0;
+        self.free -= usize::from(free);
+        free
+    }
+
+    fn was_granted(&mut self, number: usize) -> bool {
+        let before = self.granted.len();
+        self.granted.retain(|granted| *granted != number);
+        self.granted.len() < before
+    }
+}
+
+fn poll(waiter: &mut Waiter) -> Option<Permit> {
+    match waiter.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(permit) => Some(permit),
+        Poll::Pending => None,
+    }
+}
+
+fn run(permits: usize, steps: &[Step]) {
+    let semaphore = Semaphore::new(permits);
+    let mut model = Model { free: permits, line: VecDeque::new(), granted: Vec::new() };
+    let (mut waiters, mut held) = (Vec::<Waiter>::new(), Vec::new());
+    for (number, step) in steps.iter().enumerate() {
+        match *step {
+            Step::Ask => {
+                let asking = semaphore.clone();
+                let future = Box::pin(async move { asking.acquire().await });
+                let mut waiter = Waiter { future, number };
+                match poll(&mut waiter) {
+                    Some(permit) => {
+                        assert!(model.take(), "a permit from nowhere");
+                        held.push(permit);
+                    }
+                    None => {
+                        assert_eq!(model.free, 0, "waits although there is one");
+                        model.line.push_back(number);
+                        waiters.push(waiter);
+                    }
+                }
+            }
+            Step::Poll(at) if !waiters.is_empty() => {
+                let at = at % waiters.len();
+                let permit = poll(&mut waiters[at]);
+                assert_eq!(permit.is_some(), model.was_granted(waiters[at].number), "the order");
+                if let Some(permit) = permit {
+                    held.push(permit);
+                    drop(waiters.remove(at));
+                }
+            }
+            Step::Cancel(at) if !waiters.is_empty() => {
+                let waiter = waiters.remove(at % waiters.len());
+                let number = waiter.number;
+                drop(waiter);
+                model.line.retain(|waiting| *waiting != number);
+                if model.was_granted(number) {
+                    model.give();
+                }
+            }
+            Step::Release(at) if !held.is_empty() => {
+                drop(held.remove(at % held.len()));
+                model.give();
+            }
+            Step::Try => {
+                let permit = semaphore.try_acquire();
+                assert_eq!(permit.is_some(), model.take());
+                held.extend(permit);
+            }
+            _ => {}
+        }
+        assert_eq!(semaphore.available(), model.free);
+    }
+    waiters.clear();
+    assert_eq!(semaphore.available() + held.len(), permits, "a cancelled waiter kept a permit");
+    held.clear();
+    assert_eq!(semaphore.available(), permits);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 10_000, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_schedule_leaks_a_permit_or_breaks_the_order(permits in 0_usize..4, steps in steps()) {
+        run(permits, &steps);
+    }
+}
+
+#[test]
+fn threads_that_give_up_waiting_leak_nothing() {
+    bounded(|| {
+        let semaphore = Semaphore::new(2);
+        thread::scope(|threads| {
+            for number in 0..4 {
+                let semaphore = &semaphore;
+                threads.spawn(move || {
+                    for round in 0..1000 {
+                        let waiter = semaphore.acquire();
+                        match (round + number) % 3 {
+                            0 => drop(waiter.now_or_never()),
+                            _ => drop(block_on(waiter)),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(semaphore.available(), 2);
+    });
+}
