@@ -198,17 +198,22 @@ fn g22_hands_the_value_over_and_goes_on<R: Runtime>(env: &Env<R>) {
 }
 
 fn g22_value_of_a_task_that_ends_at_once_is_not_lost<R: Runtime>(env: &Env<R>) {
+    // Without pauses and from several tasks, so that some end while their starters look at them.
+    let starter = async |g: GroupHandle<BoxError, R>| {
+        for round in 0..1000 {
+            let ready = g.start(async move |started| {
+                started.ready(round);
+                Ok(())
+            });
+            assert_eq!(ready.await?.0, round);
+        }
+        Ok(())
+    };
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for round in 0..2000 {
-                    let (value, task) = g
-                        .start(async move |started| {
-                            started.ready(round);
-                            Ok(round)
-                        })
-                        .await?;
-                    assert_eq!((value, task.await?), (round, round));
+                for _ in 0..3 {
+                    g.spawn(starter(g.clone()));
                 }
                 Ok(())
             })
