@@ -43,6 +43,9 @@ mod shield;
 mod shield_limits;
 mod shutdown;
 mod spawning;
+mod supervise;
+mod supervise_limits;
+mod supervise_stop;
 mod task;
 mod time;
 mod wakers;
@@ -123,6 +126,9 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield_limits::cases(),
         shutdown::cases(),
         spawning::cases(),
+        supervise::cases(),
+        supervise_limits::cases(),
+        supervise_stop::cases(),
         task::cases(),
         time::cases(),
         wakers::cases(),

@@ -205,6 +205,11 @@ where
         }
     }
 
+    /// Where it says that it was opened.
+    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
+        self.with(|setup| setup.location = location)
+    }
+
     pub(crate) fn name_set(&self) -> Option<Arc<str>> {
         self.setup.as_ref().and_then(|setup| setup.name.clone())
     }
