@@ -131,10 +131,14 @@ impl<R: Runtime> Player<R> {
         };
         self.last = match kind {
             Kind::Ordinary => Some(self.group.spawn(task)),
-            Kind::Background => Some(self.group.spawn_background(async {
-                task.await?;
-                std::future::pending().await
-            })),
+            Kind::Background => {
+                // Not to be awaited: it stays until the others have ended.
+                drop(self.group.spawn_background(async {
+                    task.await?;
+                    std::future::pending::<Result<(), _>>().await
+                }));
+                None
+            }
             Kind::WhenFree => Some(self.group.spawn_when_free(task).await),
             Kind::Start => {
                 let started = self.group.start(async move |started| {

@@ -116,7 +116,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///
     /// # Errors
     ///
-    /// [`StartError`], which says how the task ended instead.
+    /// [`StartError`](crate::StartError), which says how the task ended instead.
     ///
     /// # Panics
     ///
