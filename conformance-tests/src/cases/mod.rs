@@ -41,6 +41,7 @@ mod runtime;
 mod shield;
 mod shutdown;
 mod spawning;
+mod stopping;
 mod task;
 mod time;
 mod wakers;
@@ -119,6 +120,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield::cases(),
         shutdown::cases(),
         spawning::cases(),
+        stopping::cases(),
         task::cases(),
         time::cases(),
         wakers::cases(),
