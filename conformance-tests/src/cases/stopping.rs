@@ -52,6 +52,8 @@ fn r7_handle_is_there_before_the_body_begins<R: Runtime>(env: &Env<R>) {
             assert_eq!(g.tasks().len(), 2, "the body, and who was spawned before it");
             Ok(())
         });
+        let earlier = opened.clone();
+        let group = group.on_open(move |_| assert_eq!(earlier.get(), 0));
         let group = group.on_open(move |g: &GroupHandle<BoxError, R>| {
             seen.note();
             g.spawn(async move {

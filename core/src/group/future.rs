@@ -186,13 +186,22 @@ where
     }
 
     /// Calls `f` with the group's handle at the first poll, before the body begins: for those who
-    /// cancel the group from elsewhere, or look into it (G9). The last one that was set is called.
+    /// cancel the group from elsewhere, or look into it (G9). Several are called in the order in which
+    /// they were set.
     ///
     /// # Panics
     ///
     /// When polled, if `f` does. The group has not begun then, and is to be dropped.
     pub fn on_open(self, f: impl FnOnce(&GroupHandle<E, R>) + Send + 'static) -> Self {
-        self.with(|setup| setup.on_open = Some(Box::new(f)))
+        self.with(|setup| {
+            let earlier = setup.on_open.take();
+            setup.on_open = Some(Box::new(move |handle| {
+                if let Some(earlier) = earlier {
+                    earlier(handle);
+                }
+                f(handle);
+            }));
+        })
     }
 
     /// `Ok(None)` instead of an error where the group's own deadline cut it and nothing failed: for
