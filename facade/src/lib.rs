@@ -51,6 +51,12 @@ pub use stop::{Ended, Reached, StopReason, Stopper};
 pub use stop::{signals, until_signal};
 
 /// The README's examples are tests of this crate.
-#[cfg(all(doctest, feature = "tokio", feature = "smol", feature = "async-std"))]
+#[cfg(all(
+    doctest,
+    feature = "tokio",
+    feature = "smol",
+    feature = "async-std",
+    feature = "signal"
+))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -34,6 +34,10 @@ impl<T, E> Ended<T, E> {
 
     /// The value, or the group's error, which is a mere cancellation if the group was stopped and
     /// nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// The group's error.
     pub fn result(&self) -> Result<&T, &GroupError<E>> {
         self.result.as_ref()
     }
