@@ -43,6 +43,7 @@ mod shield;
 mod shield_limits;
 mod shutdown;
 mod spawning;
+mod stopping;
 mod supervise;
 mod supervise_limits;
 mod supervise_stop;
@@ -126,6 +127,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield_limits::cases(),
         shutdown::cases(),
         spawning::cases(),
+        stopping::cases(),
         supervise::cases(),
         supervise_limits::cases(),
         supervise_stop::cases(),
