@@ -50,7 +50,7 @@ pub use stop::{Ended, Reached, StopReason, Stopper};
 #[cfg(all(feature = "signal", any(unix, windows)))]
 pub use stop::{signals, until_signal};
 
-/// The README's examples are tests of this crate.
+/// The examples of the README and of the guides are tests of this crate.
 #[cfg(all(
     doctest,
     feature = "tokio",
@@ -58,5 +58,13 @@ pub use stop::{signals, until_signal};
     feature = "async-std",
     feature = "signal"
 ))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/from-asyncio.md")]
+    struct FromAsyncio;
+
+    #[doc = include_str!("../../docs/from-joinset.md")]
+    struct FromJoinset;
+}

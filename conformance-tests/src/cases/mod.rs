@@ -49,6 +49,7 @@ mod supervise_limits;
 mod supervise_stop;
 mod task;
 mod time;
+mod unseen;
 mod wakers;
 
 use anyscope_core::Runtime;
@@ -133,6 +134,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         supervise_stop::cases(),
         task::cases(),
         time::cases(),
+        unseen::cases(),
         wakers::cases(),
     ]
     .into_iter()

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::{AsDynError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
+use crate::error::{AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
@@ -69,6 +69,8 @@ pub(crate) enum Fault<E> {
     Group(GroupError<E>),
     /// It went to whoever started the task, who has not been told yet that it runs (G22).
     Returned,
+    /// A detached task's: whoever awaits its handle gets it (C9).
+    Lone(BoxError),
 }
 
 impl<E: AsDynError> Fault<E> {
@@ -78,6 +80,7 @@ impl<E: AsDynError> Fault<E> {
             Self::Error(error) => Some(error.as_dyn_error()),
             Self::Group(error) => Some(error),
             Self::Returned => None,
+            Self::Lone(error) => Some(error.as_error()),
         }
     }
 }
@@ -188,6 +191,13 @@ impl<E: AsDynError> Ledger<E> {
             Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
             Fault::Returned => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
+                return Settled { outcome, cancel: None };
+            }
+            Fault::Lone(error) => {
+                let outcome = Err(match Echo::of(error.as_error(), ending.group) {
+                    Some(Echo::Cancelled(cause)) => TaskError::cancelled(ending.id(), cause),
+                    _ => TaskError::failed_alone((ending.info)(), error),
+                });
                 return Settled { outcome, cancel: None };
             }
         };

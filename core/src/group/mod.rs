@@ -42,7 +42,7 @@ pub use waiting::SpawnWhenFree;
 use std::convert::Infallible;
 use std::future::Future;
 
-use crate::error::AsDynError;
+use crate::error::{AsDynError, BoxError};
 use crate::runtime::{Blocking, CpuPool, Drained, Spawner, Timer};
 use crate::stack::enclosing;
 use crate::task::TaskHandle;
@@ -113,7 +113,32 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
         F::Output: Send + 'static,
         Self: Sized,
     {
-        spawn::spawn_detached(self, future)
+        spawn::spawn_detached(self, async { Ok(future.await) })
+    }
+
+    /// Like [`spawn_detached`](Group::spawn_detached); an `Err` is a failure. It is a value at the
+    /// handle ([`TaskError::take_error`](crate::TaskError::take_error)), or goes to the hook if nobody awaits that (C9).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Runtime};
+    ///
+    /// fn report<R: Runtime>(rt: &R) {
+    ///     // Nobody waits for it, and yet its failure is not lost.
+    ///     rt.try_spawn_detached(async { Err::<(), _>(BoxError::msg("nobody listens")) });
+    /// }
+    /// ```
+    #[track_caller]
+    fn try_spawn_detached<F, T, X>(&self, future: F) -> TaskHandle<T, Self>
+    where
+        F: Future<Output = Result<T, X>> + Send + 'static,
+        T: Send + 'static,
+        X: Into<BoxError>,
+        Self: Sized,
+    {
+        let lone = async { future.await.map_err(|error| Fault::Lone(error.into())) };
+        spawn::spawn_detached(self, lone)
     }
 
     /// Runs a closure that blocks on the blocking pool (B1), as a job of whatever group encloses the

@@ -280,19 +280,19 @@ where
     launch_job::<R, Infallible, _, T>(unit, id, pool, move || Ok(job()))
 }
 
-/// A detached task is the only one of a group without a body, under the runtime's root (R6).
+/// A detached task is the only one of a group without a body, under the runtime's root (R6). Its
+/// failure is a [`Fault::Lone`].
 #[track_caller]
-pub(crate) fn spawn_detached<R, F>(runtime: &R, future: F) -> TaskHandle<F::Output, R>
+pub(crate) fn spawn_detached<R, F>(runtime: &R, future: F) -> TaskHandle<F::Value, R>
 where
     R: Runtime,
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: TaskOutput<Infallible> + Send + 'static,
+    F::Value: Send + 'static,
 {
     let info = TaskInfo::here();
     let (id, node) = (info.id, single(runtime));
     let unit = node.enter_first(info);
     node.leave_to(runtime.root().node());
-    let future = MapFault::new(async move { Ok(future.await) });
     start::<R, Infallible, _, _>(runtime, unit, id, future, NoCallback)
 }
 

@@ -6,14 +6,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cancel::{CancelCause, Cancelled};
+use crate::error::BoxError;
 use crate::group::GroupId;
 use crate::panics::{Payload, drop_payload, panic_message};
-use crate::task::TaskId;
+use crate::task::{TaskId, TaskInfo};
+use crate::unhandled::{self, UnhandledKind};
 
 /// Why a task or job has no value: it failed, panicked, was cancelled or was refused.
 ///
-/// The failure itself stays in the group's error; this only says that there is one (T1). Sent back
-/// through `?` it is recognised by its type: a cancellation is never a failure, and a failure that
+/// The failure itself stays in the group's error; this only says that there is one (T1). That of a
+/// detached task is here ([`take_error`](Self::take_error)). Sent back through `?` it is recognised by its type: a cancellation is never a failure, and a failure that
 /// the group already has is not counted twice (G4).
 pub struct TaskError(Box<Inner>);
 
@@ -25,6 +27,11 @@ struct Inner {
 enum Kind {
     /// The failure is in the error of its group.
     Failed(Recorded),
+    /// Of a detached task: there is no other error that it could be in.
+    FailedAlone {
+        info: TaskInfo,
+        error: Option<BoxError>,
+    },
     /// With `recorded` its group has dealt with the panic; without, the payload is here.
     Panicked {
         message: String,
@@ -40,6 +47,10 @@ enum Kind {
 impl TaskError {
     pub(crate) fn failed(task: TaskId, group: GroupId) -> Self {
         Self::new(task, Kind::Failed(Recorded::new(group)))
+    }
+
+    pub(crate) fn failed_alone(info: TaskInfo, error: BoxError) -> Self {
+        Self::new(info.id(), Kind::FailedAlone { info, error: Some(error) })
     }
 
     pub(crate) fn cancelled(task: TaskId, cause: CancelCause) -> Self {
@@ -77,9 +88,9 @@ impl TaskError {
         self.0.task
     }
 
-    /// It ended with an `Err`, which is in its group's error.
+    /// It ended with an `Err`, which is in its group's error; that of a detached task is here.
     pub fn is_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::Failed(_))
+        matches!(self.0.kind, Kind::Failed(_) | Kind::FailedAlone { .. })
     }
 
     /// It panicked.
@@ -126,6 +137,26 @@ impl TaskError {
         }
     }
 
+    /// The error of a [detached task](crate::Group::try_spawn_detached), once; until then it is the
+    /// `source()` of this one. A group's task has its error in the group's.
+    pub fn take_error(&mut self) -> Option<BoxError> {
+        match &mut self.0.kind {
+            Kind::FailedAlone { error, .. } => error.take(),
+            _ => None,
+        }
+    }
+
+    /// Nobody will see this: what is nowhere else goes to the hook (C9).
+    pub(crate) fn report_unseen(mut self) {
+        if let Some(payload) = self.take_panic() {
+            unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
+            drop_payload(payload);
+        }
+        if let Kind::FailedAlone { info, error: Some(error) } = &self.0.kind {
+            unhandled::report_error(UnhandledKind::Failure, Some(info), error.as_error());
+        }
+    }
+
     fn cancelled_marker(&self) -> Option<&Cancelled> {
         match &self.0.kind {
             Kind::Cancelled(marker) | Kind::Refused(Some(marker)) => Some(marker),
@@ -150,7 +181,12 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.0.task;
         match &self.0.kind {
-            Kind::Failed(_) => write!(f, "task {task} failed"),
+            Kind::Failed(_) | Kind::FailedAlone { error: None, .. } => {
+                write!(f, "task {task} failed")
+            }
+            Kind::FailedAlone { error: Some(error), .. } => {
+                write!(f, "task {task} failed: {error}")
+            }
             Kind::Panicked { message, .. } => write!(f, "task {task} panicked: {message}"),
             Kind::Cancelled(marker) => write!(f, "task {task} {marker}"),
             Kind::Refused(Some(marker)) => write!(f, "task {task} refused: its group was {marker}"),
@@ -172,6 +208,7 @@ impl Error for TaskError {
             Kind::Failed(recorded) | Kind::Panicked { recorded: Some(recorded), .. } => {
                 Some(recorded)
             }
+            Kind::FailedAlone { error, .. } => error.as_ref().map(|error| error.as_error() as _),
             _ => self.cancelled_marker().map(|marker| marker as _),
         }
     }

@@ -150,7 +150,7 @@ impl<T> OnDone<T> for Callback<T> {
 }
 
 /// A task's or job's outcome on its way to the handle. Dropped unseen, its destructor's panic is
-/// contained (P3), and a panic that only the handle would have shown goes to the hook (C9).
+/// contained (P3), and what only the handle would have shown goes to the hook (C9).
 #[derive(Debug)]
 pub(crate) struct Output<T>(Option<Result<T, TaskError>>);
 
@@ -174,12 +174,7 @@ impl<T> Drop for Output<T> {
         let Some(outcome) = self.0.take() else { return };
         let dropped = catch(|| match outcome {
             Ok(value) => drop(value),
-            Err(mut error) => {
-                if let Some(payload) = error.take_panic() {
-                    unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
-                    crate::panics::drop_payload(payload);
-                }
-            }
+            Err(error) => error.report_unseen(),
         });
         if let Err(payload) = dropped {
             unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);

@@ -10,10 +10,12 @@ use std::task::{Context, Poll, ready};
 use crate::cancel::{CancelCause, CauseKind};
 use crate::combine::Branch;
 use crate::group::{Node, UnitKey};
+use crate::panics::contain;
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::GuardedWaker;
 use crate::task::{Output, TaskError, TaskId};
+use crate::unhandled::UnhandledKind;
 
 /// The handle of a task or job.
 ///
@@ -157,6 +159,9 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
             Join::Native(_) => self.node.mark_handle_gone(self.key, self.id),
             Join::Job(job) => job.close(),
             Join::Ready(_) | Join::Taken => {}
+        }
+        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
+            contain(UnhandledKind::Destructor, || error.report_unseen());
         }
     }
 }
