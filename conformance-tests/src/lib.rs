@@ -15,6 +15,7 @@ mod held;
 mod probe;
 mod queued;
 mod runner;
+mod shielded;
 pub mod storm;
 
 pub use harness::{Flavour, Harness};

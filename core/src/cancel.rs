@@ -25,7 +25,7 @@ pub enum CauseKind {
     Parent(GroupId, CancelCause),
     /// The named task was the first to succeed, under a policy that stops there.
     FirstSuccess(TaskId),
-    /// The runtime was shut down, or the program is stopping.
+    /// The runtime was shut down, or the program is stopping (R7).
     Shutdown,
     /// The future of the group was dropped, or the task that opened it ended.
     Dropped,

@@ -20,6 +20,7 @@ mod runtime;
 mod semaphore;
 mod slot;
 mod stack;
+pub mod supervise;
 mod sync;
 mod task;
 mod turns;

@@ -2,19 +2,20 @@
 
 #![cfg(unix)]
 
-use std::env;
+#[path = "support/running.rs"]
+mod running;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read;
 use std::iter;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use running::{Running, example, wait_until};
 
 const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
 
@@ -36,7 +37,7 @@ fn prints_what_sha256sum_prints_sorted_by_path_on_every_runtime() {
     );
     for runtime in RUNTIMES {
         let end = tree.treesum(&["--runtime", runtime, "."]).end();
-        assert_eq!((end.code, end.err.as_str()), (Some(0), ""), "{runtime}");
+        assert_eq!((end.status.code(), end.err.as_str()), (Some(0), ""), "{runtime}");
         assert_eq!(end.out, expected, "{runtime}");
     }
 }
@@ -51,7 +52,7 @@ fn only_regular_files_are_read() {
     // Whoever opens it waits for a writer.
     assert!(Command::new("mkfifo").arg(tree.0.join("d/pipe")).status().unwrap().success());
     let end = tree.treesum(&["d", "d/link", "d/pipe"]).end();
-    assert_eq!((end.code, end.out), (Some(0), format!("{ABC}  d/file\n")));
+    assert_eq!((end.status.code(), end.out), (Some(0), format!("{ABC}  d/file\n")));
 }
 
 #[test]
@@ -70,8 +71,9 @@ fn paths_are_printed_as_they_were_given() {
 fn names_need_not_be_text() {
     let tree = Tree::new("names");
     tree.add(OsStr::from_bytes(b"\xff"), "abc");
-    let end = tree.treesum(&["."]).end();
-    assert_eq!(end.bytes, [ABC.as_bytes(), b"  ./\xff\n"].concat());
+    let mut running = tree.treesum(&["."]);
+    running.end();
+    assert_eq!(running.output(), [ABC.as_bytes(), b"  ./\xff\n"].concat());
 }
 
 #[test]
@@ -115,7 +117,11 @@ fn what_cannot_be_read_is_listed_and_the_rest_is_done() {
     for runtime in RUNTIMES {
         let paths = ["--runtime", runtime, "a", "missing", "b", "gone/a\nway"];
         let end = tree.treesum(&paths).end();
-        assert_eq!((end.code, end.out), (Some(1), format!("{ABC}  a\n{ABC}  b\n")), "{runtime}");
+        assert_eq!(
+            (end.status.code(), end.out),
+            (Some(1), format!("{ABC}  a\n{ABC}  b\n")),
+            "{runtime}"
+        );
         let lines: Vec<_> = end.err.lines().collect();
         assert_eq!(lines[0], "treesum: group failed: 2 failures");
         assert!(lines.len() == 3, "{}", end.err);
@@ -139,7 +145,11 @@ fn failures_stand_in_the_branch_of_their_directory() {
     fs::rename(tree.0.join("c"), upper.join("c")).unwrap();
     for runtime in RUNTIMES {
         let end = tree.treesum(&["--runtime", runtime, "."]).end();
-        assert_eq!((end.code, end.out), (Some(1), format!("{ABC}  ./a/b/file\n")), "{runtime}");
+        assert_eq!(
+            (end.status.code(), end.out),
+            (Some(1), format!("{ABC}  ./a/b/file\n")),
+            "{runtime}"
+        );
         let is_branch = |line: &&str| line.ends_with(": group failed: 1 failure");
         assert!(end.err.lines().filter(is_branch).count() > 3, "{}", end.err);
         let last = end.err.lines().last().unwrap();
@@ -160,11 +170,11 @@ fn a_wrong_command_line_is_told_so() {
     ];
     for (args, message) in wrong {
         let end = tree.treesum(args).end();
-        assert_eq!((end.code, end.out.as_str()), (Some(2), ""), "{args:?}");
+        assert_eq!((end.status.code(), end.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(end.err.contains(message) && end.err.contains("--help"), "{}", end.err);
     }
     let end = tree.treesum(&["--help"]).end();
-    assert!(end.code == Some(0) && end.out.starts_with("usage: treesum"), "{}", end.out);
+    assert!(end.status.code() == Some(0) && end.out.starts_with("usage: treesum"), "{}", end.out);
 }
 
 #[test]
@@ -175,7 +185,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
         let (closed, out) = UnixStream::pair().unwrap();
         drop(closed);
         let end = Running::start(tree.command(&args).stdout(OwnedFd::from(out))).end();
-        assert_eq!((end.code, end.err.as_str()), (Some(0), ""));
+        assert_eq!((end.status.code(), end.err.as_str()), (Some(0), ""));
     }
 }
 
@@ -185,11 +195,16 @@ fn an_interrupt_cancels_waits_and_says_so() {
     let tree = Tree::new("interrupt");
     tree.add_endless("endless");
     for runtime in RUNTIMES {
-        let running = tree.treesum(&["--runtime", runtime, "endless"]);
-        wait_until("it has the file open", || running.has_open(&tree.0.join("endless")));
-        running.interrupt();
+        let mut running = tree.treesum(&["--runtime", runtime, "endless"]);
+        wait_until("it has the file open", || has_open(&running, &tree.0.join("endless")));
+        running.signal("INT");
         let end = running.end();
-        assert_eq!((end.code, end.out.as_str()), (Some(130), ""), "{runtime}: {}", end.err);
+        assert_eq!(
+            (end.status.code(), end.out.as_str()),
+            (Some(130), ""),
+            "{runtime}: {}",
+            end.err
+        );
         let expected =
             "treesum: cancelled (requested: interrupted): 0 files done, 1 not finished\n";
         assert_eq!(end.err, expected, "{runtime}");
@@ -203,8 +218,8 @@ fn memory_does_not_grow_with_the_file() {
     tree.add_endless("endless");
     for runtime in RUNTIMES {
         let running = tree.treesum(&["--runtime", runtime, "endless"]);
-        wait_until("it has read a lot", || running.number("io", "rchar:") > 200 << 20);
-        let most = running.number("status", "VmHWM:") << 10;
+        wait_until("it has read a lot", || number(&running, "io", "rchar:") > 200 << 20);
+        let most = number(&running, "status", "VmHWM:") << 10;
         assert!(most < 50 << 20, "{runtime}: {most} bytes");
     }
 }
@@ -232,13 +247,9 @@ impl Tree {
         File::create(self.0.join(name)).unwrap().set_len(1 << 42).unwrap();
     }
 
-    /// Cargo builds the examples of a package with its tests, beside them.
     fn command(&self, args: &[&str]) -> Command {
-        let test = env::current_exe().unwrap();
-        let program = test.ancestors().nth(2).unwrap().join("examples/treesum");
-        let mut command = Command::new(program);
-        command.args(args).current_dir(&self.0).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = example("treesum");
+        command.args(args).current_dir(&self.0);
         command
     }
 
@@ -253,80 +264,18 @@ impl Drop for Tree {
     }
 }
 
-/// How a run ended.
-struct End {
-    code: Option<i32>,
-    bytes: Vec<u8>,
-    /// The bytes as a text.
-    out: String,
-    err: String,
+fn proc(running: &Running, name: &str) -> PathBuf {
+    Path::new("/proc").join(running.id().to_string()).join(name)
 }
 
-/// A run of treesum, which is killed if its test does not see its end.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.spawn().expect("`cargo test` builds treesum, `cargo test --test` does not"))
-    }
-
-    fn end(mut self) -> End {
-        let (out, err) = (collect(self.0.stdout.take()), collect(self.0.stderr.take()));
-        let mut status = None;
-        wait_until("treesum has ended", || {
-            status = self.0.try_wait().unwrap();
-            status.is_some()
-        });
-        let (bytes, err) = (out.join().unwrap(), String::from_utf8(err.join().unwrap()).unwrap());
-        let out = String::from_utf8_lossy(&bytes).into();
-        End { code: status.unwrap().code(), bytes, out, err }
-    }
-
-    fn interrupt(&self) {
-        let killed = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
-        assert!(killed.unwrap().success());
-    }
-
-    fn proc(&self, name: &str) -> PathBuf {
-        Path::new("/proc").join(self.0.id().to_string()).join(name)
-    }
-
-    fn has_open(&self, path: &Path) -> bool {
-        let Ok(open) = fs::read_dir(self.proc("fd")) else { return false };
-        open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
-    }
-
-    /// What a file of `/proc` says after `key`.
-    fn number(&self, name: &str, key: &str) -> u64 {
-        let text = fs::read_to_string(self.proc(name)).unwrap();
-        let mut words = text.split_whitespace().skip_while(|word| *word != key).skip(1);
-        words.next().expect(key).parse().unwrap()
-    }
+fn has_open(running: &Running, path: &Path) -> bool {
+    let Ok(open) = fs::read_dir(proc(running, "fd")) else { return false };
+    open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// What a file of `/proc` says after `key`.
+fn number(running: &Running, name: &str, key: &str) -> u64 {
+    let text = fs::read_to_string(proc(running, name)).unwrap();
+    let mut words = text.split_whitespace().skip_while(|word| *word != key).skip(1);
+    words.next().expect(key).parse().unwrap()
 }
-
-/// Reads all, beside the test: a full pipe would stop the program.
-fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes)).unwrap();
-        bytes
-    })
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < BOUND, "not after {BOUND:?}: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Far more than anything here takes.
-const BOUND: Duration = Duration::from_secs(60);

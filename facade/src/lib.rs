@@ -12,6 +12,7 @@
 //! | `smol` | `anyscope::smol`: groups on smol's global executor or your own |
 //! | `async-std` | `anyscope::async_std`: groups on async-std, which is discontinued |
 //! | `miette` | errors of groups are `miette` diagnostics, each failure a related one |
+//! | `signal` | `until_signal`: a program that Ctrl-C and SIGTERM stop gracefully |
 //! | `serde` | errors of groups can be serialised as trees |
 //!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
@@ -23,6 +24,7 @@ mod ambient;
 mod default_runtime;
 pub mod prelude;
 mod run;
+mod stop;
 
 #[cfg(feature = "tokio")]
 pub use anyscope_tokio as tokio;
@@ -44,9 +46,18 @@ pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
 };
 pub use run::run;
+pub use stop::{Ended, Reached, StopReason, Stopper};
+#[cfg(all(feature = "signal", any(unix, windows)))]
+pub use stop::{signals, until_signal};
 
 /// The examples of the README and of the guides are tests of this crate.
-#[cfg(all(doctest, feature = "tokio", feature = "smol", feature = "async-std"))]
+#[cfg(all(
+    doctest,
+    feature = "tokio",
+    feature = "smol",
+    feature = "async-std",
+    feature = "signal"
+))]
 mod documents {
     #[doc = include_str!("../../README.md")]
     struct Readme;

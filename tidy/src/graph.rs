@@ -4,18 +4,24 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-/// Ways from a package of the workspace down to one of the forbidden packages, tests left aside.
+/// Ways from a package of the workspace down to one of the forbidden packages. Tests are left aside,
+/// and what the package itself needs only for a feature: whoever wants to do without can.
 #[must_use]
 pub fn forbidden_below(metadata: &Value, package: &str, forbidden: &[&str]) -> Vec<String> {
     let Some(start) = members(metadata).find(|member| member["name"] == package) else {
         return vec![format!("Cargo.toml: {package} is no member: add it, or mend this check")];
     };
+    let is_optional = |dependency: &&Value| dependency["optional"] == true;
+    let optional: Vec<_> = list(&start["dependencies"]).iter().filter(is_optional).collect();
     let mut seen = BTreeSet::from([text(&start["id"])]);
     let mut queue = VecDeque::from([(text(&start["id"]), package.to_owned())]);
     let mut complaints = Vec::new();
     while let Some((id, way)) = queue.pop_front() {
         for dependency in dependencies(metadata, id).filter(|dependency| seen.insert(dependency)) {
             let name = name_of(metadata, dependency);
+            if id == start["id"] && optional.iter().any(|optional| optional["name"] == name) {
+                continue;
+            }
             let way = format!("{way} -> {name}");
             if forbidden.contains(&name) {
                 complaints.push(format!("{way}: {package} must do without {name}: cut this way"));
@@ -106,7 +112,11 @@ mod tests {
         let ways = forbidden_below(&sample(), "core", &["tokio", "smol"]);
         assert!(ways.len() == 1 && ways[0].starts_with("core -> a -> tokio:"), "{ways:?}");
         assert_eq!(forbidden_below(&sample(), "core", &["smol"]), [""; 0]);
-        assert_eq!(forbidden_below(&sample(), "gone", &[]).len(), 1);
+        let mut sample = sample();
+        let optional = serde_json::json!([{ "name": "a", "optional": true }]);
+        sample["packages"][0]["dependencies"] = optional;
+        assert_eq!(forbidden_below(&sample, "core", &["tokio"]), [""; 0]);
+        assert_eq!(forbidden_below(&sample, "gone", &[]).len(), 1);
     }
 
     #[test]

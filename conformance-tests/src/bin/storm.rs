@@ -1,5 +1,7 @@
 //! `storm`: plays random trees of groups on every runtime and prints how many broke the contract.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;

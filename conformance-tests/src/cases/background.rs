@@ -17,6 +17,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g19_clean_ups_of_a_background_task_run::<R>),
         case(g19_spawned_while_the_others_end_it_never_stays::<R>),
         case(g22_hands_the_value_over_and_goes_on::<R>),
+        case(g22_value_of_a_task_that_ends_at_once_is_not_lost::<R>),
         case(g22_failure_before_it_is_the_callers::<R>),
         case(g22_failure_after_it_is_the_groups::<R>),
         case(g22_panic_before_it_is_raised_in_the_caller::<R>),
@@ -193,6 +194,31 @@ fn g22_hands_the_value_over_and_goes_on<R: Runtime>(env: &Env<R>) {
             })
             .await;
         assert_eq!(outcome.unwrap(), 7);
+    });
+}
+
+fn g22_value_of_a_task_that_ends_at_once_is_not_lost<R: Runtime>(env: &Env<R>) {
+    // Without pauses and from several tasks, so that some end while their starters look at them.
+    let starter = async |g: GroupHandle<BoxError, R>| {
+        for round in 0..1000 {
+            let ready = g.start(async move |started| {
+                started.ready(round);
+                Ok(())
+            });
+            assert_eq!(ready.await?.0, round);
+        }
+        Ok(())
+    };
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                for _ in 0..3 {
+                    g.spawn(starter(g.clone()));
+                }
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
     });
 }
 

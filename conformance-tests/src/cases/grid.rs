@@ -252,7 +252,7 @@ fn primitives<R: Runtime>() -> Vec<Primitive<R>> {
         }),
         ("race", |g, trace| Box::pin(async move { Ok(race(tasks(&g, &trace)).await?) })),
         ("first ok", |g, trace| {
-            Box::pin(async move { Ok(first_ok(tasks(&g, &trace)).await.map_err(|_| lost())?) })
+            Box::pin(async move { first_ok(tasks(&g, &trace)).await.map_err(|_| lost()) })
         }),
         ("map", |_, trace| {
             Box::pin(async move {
@@ -271,12 +271,14 @@ fn primitives<R: Runtime>() -> Vec<Primitive<R>> {
                 let queue = Arc::new(Queue::fifo(1));
                 let filled = queue.clone();
                 let probes: Vec<_> = (0..3).map(|_| trace.probe()).collect();
-                g.spawn(async move {
+                // Nobody takes what it puts once this here is dropped.
+                let filling = g.spawn(async move {
                     for probe in probes {
                         let _ = filled.put(probe).await;
                     }
                     Ok(())
                 });
+                let _filling = filling.cancel_on_drop();
                 for _ in 0..3 {
                     let _item = queue.get().await;
                 }
@@ -321,12 +323,10 @@ fn lost() -> BoxError {
     BoxError::msg("a task was cancelled")
 }
 
-fn used(trace: Trace, polls: usize) -> impl Future<Output = ()> + Send + use<> {
-    async move {
-        let _probe = trace.probe();
-        for _ in 0..polls {
-            yield_now().await;
-        }
+async fn used(trace: Trace, polls: usize) {
+    let _probe = trace.probe();
+    for _ in 0..polls {
+        yield_now().await;
     }
 }
 

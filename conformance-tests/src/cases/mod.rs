@@ -36,11 +36,17 @@ mod queue;
 mod races;
 mod reach;
 mod reports;
+mod resource;
 mod roots;
 mod runtime;
 mod shield;
+mod shield_limits;
 mod shutdown;
 mod spawning;
+mod stopping;
+mod supervise;
+mod supervise_limits;
+mod supervise_stop;
 mod task;
 mod time;
 mod unseen;
@@ -115,11 +121,17 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         races::cases(),
         reach::cases(),
         reports::cases(),
+        resource::cases(),
         roots::cases(),
         runtime::cases(),
         shield::cases(),
+        shield_limits::cases(),
         shutdown::cases(),
         spawning::cases(),
+        stopping::cases(),
+        supervise::cases(),
+        supervise_limits::cases(),
+        supervise_stop::cases(),
         task::cases(),
         time::cases(),
         unseen::cases(),

@@ -66,7 +66,7 @@ fn spawn_and_look_away<R: Runtime>(
             0 => drop(handle),
             1 => std::mem::forget(handle),
             _ => drop(g.spawn(async {
-                let _ = handle.await;
+                drop(handle.await);
                 Ok(())
             })),
         }

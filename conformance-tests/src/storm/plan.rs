@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Sleep(Duration),
     /// Waits to be told.
     Cancelled,
+    /// Waits for ever: only a cancellation ends it.
+    Stay,
     Spawn(Kind, Vec<Step>),
     /// Awaits the task spawned last, if there is one; with `?`.
     Await,
@@ -65,10 +67,10 @@ pub(crate) enum Kind {
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let mut maker = Maker { rng: &mut rng, left: 60, placed: false };
+        let mut maker = Maker { rng: &mut rng, left: 60, placed: false, may_stay: true };
         let mut plan = maker.plan(0);
-        // The outermost has no grace: it would only measure time.
-        plan.grace = None;
+        // For those who stay until they are cancelled.
+        plan.deadline = Some(Duration::from_millis(3));
         plan
     }
 }
@@ -80,6 +82,9 @@ struct Maker<'a> {
     /// Whether the steps are of a task that holds a place in a group with a limit: it must not wait
     /// for others of that group, or the group may starve (G18).
     placed: bool,
+    /// Whether the steps may wait for ever: not in a shield without a limit, where nothing would end
+    /// them.
+    may_stay: bool,
 }
 
 impl Maker<'_> {
@@ -112,6 +117,21 @@ impl Maker<'_> {
         (0..wanted).map(|_| self.step(depth, limited)).collect()
     }
 
+    /// The steps of a shield, which nothing ends from outside.
+    fn shielded(&mut self, depth: u32, limited: bool) -> Vec<Step> {
+        let before = std::mem::replace(&mut self.may_stay, false);
+        let steps = self.steps(depth, limited);
+        self.may_stay = before;
+        steps
+    }
+
+    fn shielded_plan(&mut self, depth: u32) -> Plan {
+        let before = std::mem::replace(&mut self.may_stay, false);
+        let plan = self.plan(depth);
+        self.may_stay = before;
+        plan
+    }
+
     /// The steps of a task.
     fn task(&mut self, depth: u32, limited: bool) -> Vec<Step> {
         let before = std::mem::replace(&mut self.placed, limited);
@@ -136,18 +156,19 @@ impl Maker<'_> {
             9 if self.sometimes(2) => Step::Panic,
             9 => Step::CancelGroup,
             10 if self.sometimes(3) => Step::CancelNow,
+            10 if self.may_stay => Step::Stay,
             10 => Step::Yield(1),
             11..=15 => Step::Spawn(self.kind(), self.task(depth + 1, limited)),
             16 => Step::Group(self.plan(depth)),
             17 | 18 => Step::SpawnGroup(self.plan(depth)),
             19 => Step::DropGroup(self.plan(depth), self.rng.u32(1..5)),
             20 => Step::Timeout(self.moment(), self.steps(depth + 1, limited)),
-            21 | 22 => Step::Shield(self.steps(depth + 1, limited)),
+            21 | 22 => Step::Shield(self.shielded(depth + 1, limited)),
             23 if self.sometimes(2) => {
                 Step::LimitedShield(self.moment(), self.steps(depth + 1, limited))
             }
             23 => Step::Cancelled,
-            _ => Step::DeferGroup(self.plan(depth)),
+            _ => Step::DeferGroup(self.shielded_plan(depth)),
         }
     }
 

@@ -77,6 +77,7 @@ impl<R: Runtime> Player<R> {
                 let told = TaskContext::current().expect("in a task").cancelled();
                 let _ = runtime.timeout(std::time::Duration::from_millis(1), told).await;
             }
+            Step::Stay => std::future::pending().await,
             Step::Spawn(kind, steps) => self.spawn(kind, steps).await,
             Step::Await => {
                 if let Some(task) = self.last.take() {
@@ -130,7 +131,14 @@ impl<R: Runtime> Player<R> {
         };
         self.last = match kind {
             Kind::Ordinary => Some(self.group.spawn(task)),
-            Kind::Background => Some(self.group.spawn_background(task)),
+            Kind::Background => {
+                // Not to be awaited: it stays until the others have ended.
+                drop(self.group.spawn_background(async {
+                    task.await?;
+                    std::future::pending::<Result<(), _>>().await
+                }));
+                None
+            }
             Kind::WhenFree => Some(self.group.spawn_when_free(task).await),
             Kind::Start => {
                 let started = self.group.start(async move |started| {
@@ -156,11 +164,22 @@ impl<R: Runtime> Player<R> {
         if self.cuttable {
             return shield(inner).await;
         }
+        let runtime = self.group.runtime();
         let counted = async move {
             tally.shield_begins();
             let outcome = std::panic::AssertUnwindSafe(inner);
             let outcome = futures_util::FutureExt::catch_unwind(outcome).await;
-            tally.shield_ends();
+            // A group of a shield is covered by it, whatever was cancelled outside.
+            let covered = runtime.group::<BoxError, _, _, _>(async |g| {
+                let task = g.spawn(async {
+                    yields(2).await;
+                    Ok(())
+                });
+                Ok(task.await?)
+            });
+            if covered.await.is_ok() {
+                tally.shield_ends();
+            }
             outcome
         };
         match shield(counted).await {

@@ -91,7 +91,10 @@ struct Setup<R, E, B> {
     options: NodeOptions,
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
+    on_open: Option<OnOpen<E, R>>,
 }
+
+type OnOpen<E, R> = Box<dyn FnOnce(&GroupHandle<E, R>) + Send>;
 
 #[derive(Clone, Copy)]
 enum Deadline {
@@ -117,6 +120,7 @@ where
             options: NodeOptions::default(),
             name: None,
             location: Location::caller(),
+            on_open: None,
         };
         let setup = Some(setup);
         Self { setup, node: None, body: None, timer: None, alarm: None, guard: None, value: None }
@@ -181,6 +185,25 @@ where
         self.with(|setup| setup.options.limit = Some(limit))
     }
 
+    /// Calls `f` with the group's handle at the first poll, before the body begins: for those who
+    /// cancel the group from elsewhere, or look into it (G9). Several are called in the order in which
+    /// they were set.
+    ///
+    /// # Panics
+    ///
+    /// When polled, if `f` does. The group has not begun then, and is to be dropped.
+    pub fn on_open(self, f: impl FnOnce(&GroupHandle<E, R>) + Send + 'static) -> Self {
+        self.with(|setup| {
+            let earlier = setup.on_open.take();
+            setup.on_open = Some(Box::new(move |handle| {
+                if let Some(earlier) = earlier {
+                    earlier(handle);
+                }
+                f(handle);
+            }));
+        })
+    }
+
     /// `Ok(None)` instead of an error where the group's own deadline cut it and nothing failed: for
     /// those who only want to move on. As `move_on_after` of Trio.
     ///
@@ -203,6 +226,11 @@ where
             Err(error) if error.is_cancelled() && error.is_deadline_of(own) => Ok(None),
             outcome => outcome.map(Some),
         }
+    }
+
+    /// Where it says that it was opened.
+    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
+        self.with(|setup| setup.location = location)
     }
 
     pub(crate) fn name_set(&self) -> Option<Arc<str>> {
@@ -234,9 +262,12 @@ where
         if let Some((parent, opener)) = enclosing() {
             node.attach(&parent, opener, shielded_by());
         }
-        let body = Body::new(setup.body, GroupHandle::new(node.clone()));
-        this.body.set(Some(Driven::new(body, unit)));
+        let handle = GroupHandle::new(node.clone());
+        this.body.set(Some(Driven::new(Body::new(setup.body, handle.clone()), unit)));
         *this.node = Some(node);
+        if let Some(on_open) = setup.on_open {
+            on_open(&handle);
+        }
     }
 
     /// Polls the body to its end, and sees to the time meanwhile.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cancel::CancelCause;
+use crate::cancel::{CancelCause, CauseKind};
 use crate::context::WaitCancelled;
 use crate::error::{AsDynError, BoxError};
 use crate::group::body::{MapFault, NestFault};
@@ -116,7 +116,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///
     /// # Errors
     ///
-    /// [`StartError`], which says how the task ended instead.
+    /// [`StartError`](crate::StartError), which says how the task ended instead.
     ///
     /// # Panics
     ///
@@ -267,6 +267,15 @@ impl<E, R> GroupHandle<E, R> {
     /// Cancels the group with a reason for those who read the cause (C2).
     pub fn cancel_because(&self, reason: impl Into<String>) {
         self.node.cancel(CancelCause::because(reason));
+    }
+
+    /// Cancels the group because its program stops, with cause [`CauseKind::Shutdown`] (R7). For the
+    /// outermost group of a program; otherwise as [`cancel`](Self::cancel), except that a body which
+    /// has returned already loses its value, as with every cause that nobody in the program chose (G20).
+    ///
+    /// [`GroupFuture::grace`] gives the tasks time, and [`cancel_now`](Self::cancel_now) ends it.
+    pub fn shut_down(&self) {
+        self.node.cancel(CauseKind::Shutdown.into());
     }
 
     /// Cancels the group and ends all grace periods below it: who is still alive is dropped at its

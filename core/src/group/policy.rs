@@ -62,6 +62,31 @@ impl fmt::Debug for EndedTask<'_> {
 ///     }
 /// }
 /// ```
+///
+/// A group that has what it wants when three tasks have a value, whatever the others do:
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+/// use anyscope_core::{EndedTask, Failure, Policy, Verdict};
+///
+/// #[derive(Default)]
+/// struct Quorum(AtomicUsize);
+///
+/// impl<E> Policy<E> for Quorum {
+///     fn on_failure(&self, _: &Failure<E>) -> Verdict {
+///         Verdict::Continue
+///     }
+///
+///     fn on_success(&self, _: &EndedTask<'_>) -> Verdict {
+///         if self.0.fetch_add(1, Relaxed) + 1 < 3 { Verdict::Continue } else { Verdict::Cancel }
+///     }
+///
+///     // The failures of those that were not needed are dropped.
+///     fn forgives(&self) -> bool {
+///         self.0.load(Relaxed) >= 3
+///     }
+/// }
+/// ```
 pub trait Policy<E>: Send + Sync + 'static {
     /// A task, job or the body has failed. The failure is in the group's error in any case.
     fn on_failure(&self, failure: &Failure<E>) -> Verdict;

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
@@ -63,6 +63,8 @@ enum Phase<V> {
     Done,
     /// The task has dropped what it should have called.
     Silent,
+    /// The task's future is gone.
+    Ended,
     /// Nobody waits any more.
     Abandoned,
 }
@@ -103,7 +105,8 @@ impl<V> Handshake<V> {
         matches!(*lock(&self.0), Phase::Silent)
     }
 
-    fn poll_value(&self, cx: &mut Context<'_>) -> Option<V> {
+    /// The value, or `None` once there can be none any more.
+    fn poll_value(&self, cx: &mut Context<'_>) -> Poll<Option<V>> {
         let fresh = cx.waker().clone();
         let mut phase = lock(&self.0);
         match &mut *phase {
@@ -111,13 +114,13 @@ impl<V> Handshake<V> {
                 let old = waker.replace(fresh);
                 drop(phase);
                 drop_waker(old);
-                None
+                Poll::Pending
             }
             Phase::Ready(_) => match std::mem::replace(&mut *phase, Phase::Done) {
-                Phase::Ready(value) => Some(value),
-                _ => None,
+                Phase::Ready(value) => Poll::Ready(Some(value)),
+                _ => Poll::Ready(None),
             },
-            _ => None,
+            _ => Poll::Ready(None),
         }
     }
 }
@@ -137,6 +140,13 @@ pin_project! {
         future: F,
         handshake: Arc<Handshake<V>>,
         early: EarlySlot<E>,
+    }
+
+    impl<F, V, E> PinnedDrop for Starting<F, V, E> {
+        // The handle alone does not say whether a value came before the end.
+        fn drop(this: Pin<&mut Self>) {
+            this.project().handshake.give_up(Phase::Ended);
+        }
     }
 }
 
@@ -205,7 +215,7 @@ impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T,
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let value = this.handshake.poll_value(cx);
+        let value = ready!(this.handshake.poll_value(cx));
         let handle = this.handle.as_mut().expect("a start is not polled after it has returned");
         if let Some(value) = value {
             let handle = this.handle.take().expect("looked at just now");
@@ -214,11 +224,8 @@ impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T,
         if this.handshake.is_silent() {
             handle.cancel();
         }
-        let Poll::Ready(outcome) = Pin::new(handle).poll(cx) else {
-            return Poll::Pending;
-        };
+        let outcome = ready!(Pin::new(handle).poll(cx));
         this.handle = None;
-        // Between the look above and the end of the task.
         let early = lock(&this.early).take();
         Poll::Ready(Err(StartError(match (early, outcome) {
             (Some(Early::Panic(payload)), _) => resume_unwind(payload),

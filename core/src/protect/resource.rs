@@ -24,7 +24,7 @@ use crate::unhandled::{self, UnhandledKind};
 /// registered as by [`defer`](crate::defer) in the same poll.
 ///
 /// `release` runs exactly once: as a clean-up when the task has ended, or earlier by
-/// [`Resource::release`]. Where the resource is kept longer than its task, it is released when it is dropped, on
+/// [`Resource::release`], which the clean-up finishes if it is cut. Where the resource is kept longer than its task, it is released when it is dropped, on
 /// the task's runtime.
 ///
 /// Semantics as of `bracket` in Cats Effect.
@@ -139,6 +139,8 @@ struct Parts<T> {
     value: Option<T>,
     /// Until it is called.
     release: Option<Release<T>>,
+    /// Begun, and cut.
+    current: Option<Releasing>,
     /// The clean-ups have run while the value was lent.
     late: Option<ExitKind>,
 }
@@ -149,19 +151,31 @@ type Releasing = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 impl<T: Send + 'static> Place<T> {
     /// The clean-up of the task: releases the value, or leaves that to whoever gives it back.
     async fn clean_up(&self, exit: ExitKind) -> Result<(), BoxError> {
-        let due = {
+        let (current, value, release) = {
             let mut parts = lock(&self.parts);
-            match parts.value.take() {
-                Some(value) => parts.release.take().map(|release| (value, release)),
-                None => {
-                    parts.late = Some(exit.clone());
-                    None
-                }
+            let value = parts.value.take();
+            let release = value.as_ref().and_then(|_| parts.release.take());
+            parts.late = Some(exit.clone());
+            (parts.current.take(), value, release)
+        };
+        match (current, value, release) {
+            (Some(current), ..) => current.await,
+            (None, Some(value), Some(release)) => release(value, exit).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A release that was begun comes back. It goes on now, if its task has ended before.
+    fn leave(&self, current: Releasing) {
+        let late = {
+            let mut parts = lock(&self.parts);
+            match parts.late {
+                Some(_) => Some(current),
+                None => parts.current.replace(current),
             }
         };
-        match due {
-            Some((value, release)) => release(value, exit).await,
-            None => Ok(()),
+        if let Some(releasing) = late {
+            release_late(self.runtime.as_ref(), releasing);
         }
     }
 
@@ -188,7 +202,7 @@ impl<T: Send + 'static> Resource<T> {
         let release: Release<T> = Box::new(|value, exit| {
             Box::pin(async move { release(value, exit).await.into_result() })
         });
-        let parts = Parts { value: None, release: Some(release), late: None };
+        let parts = Parts { value: None, release: Some(release), current: None, late: None };
         let runtime = TaskContext::current().and_then(|context| context.runtime());
         let place = Arc::new(Place { parts: Mutex::new(parts), runtime });
         let kept = place.clone();
@@ -206,12 +220,40 @@ impl<T: Send + 'static> Resource<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped by code that is not ours, it cuts the release.
+    /// If it is dropped, what is left of the release is done by the task's clean-ups.
     pub async fn release(mut self) -> Result<(), BoxError> {
         let release = lock(&self.place.parts).release.take();
-        match (self.value.take(), release) {
-            (Some(value), Some(release)) => shield(release(value, ExitKind::Value)).await,
-            _ => Ok(()),
+        let (Some(value), Some(release)) = (self.value.take(), release) else {
+            return Ok(());
+        };
+        let current = Some(release(value, ExitKind::Value));
+        shield(Current { current, place: self.place.clone() }).await
+    }
+}
+
+/// A release under way; dropped before its end, it is left to the clean-ups.
+struct Current<T: Send + 'static> {
+    current: Option<Releasing>,
+    place: Arc<Place<T>>,
+}
+
+impl<T: Send + 'static> Future for Current<T> {
+    type Output = Result<(), BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(current) = &mut self.current else {
+            return Poll::Ready(Ok(()));
+        };
+        let outcome = ready!(current.as_mut().poll(cx));
+        self.current = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<T: Send + 'static> Drop for Current<T> {
+    fn drop(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.place.leave(current);
         }
     }
 }

@@ -15,6 +15,7 @@ pub use job::Job;
 pub(crate) use job::{JobCell, RunJob};
 pub use root::{Drained, Root, Roots};
 pub use spawner::{NativeHandle, Spawner};
+pub(crate) use timer::later;
 pub use timer::{Elapsed, MoveOn, Sleep, Timeout, Timer};
 
 use crate::group::Group;

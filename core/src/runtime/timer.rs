@@ -43,8 +43,7 @@ pub trait Timer {
 
     /// The instant `duration` from now; thirty years where there is none (R4).
     fn after(&self, duration: Duration) -> Instant {
-        let now = self.now();
-        now.checked_add(duration).unwrap_or_else(|| now + FAR)
+        later(self.now(), duration)
     }
 
     /// The value of `future`, or [`Elapsed`] if it is not ready after `duration` (D1). A value that
@@ -83,6 +82,11 @@ pub trait Timer {
     fn move_on_at<F: Future>(&self, deadline: Instant, future: F) -> MoveOn<F, Self::Sleep> {
         MoveOn { timeout: self.timeout_at(deadline, future) }
     }
+}
+
+/// The instant `duration` after `now`; thirty years after it where there is none (R4).
+pub(crate) fn later(now: Instant, duration: Duration) -> Instant {
+    now.checked_add(duration).unwrap_or_else(|| now + FAR)
 }
 
 /// What stands for "never": about thirty years, as far as any runtime's timer can count.

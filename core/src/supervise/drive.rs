@@ -1,0 +1,225 @@
+//! Carries out what the machine decides: starts and stops instances, and tells it what happened.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::context::WaitCancelled;
+use crate::error::{AsDynError, GroupError};
+use crate::group::{GroupHandle, Started};
+use crate::panics::{PanicPolicy, contain};
+use crate::runtime::Runtime;
+use crate::supervise::child::Factory;
+use crate::supervise::machine::{Machine, Step};
+use crate::supervise::{InstanceEnd, Supervisor, SupervisorError};
+use crate::task::TaskHandle;
+use crate::unhandled::UnhandledKind;
+
+pub(super) struct Driver<E: AsDynError, R: Runtime> {
+    supervisor: Supervisor<E>,
+    machine: Machine,
+    /// Of each child, the instance that has not ended.
+    running: Vec<Option<Running<E, R>>>,
+    /// The ends that matter to an error: of a supervisor that gives up, those of its period.
+    history: Vec<InstanceEnd<E>>,
+    /// Its cancellation is the supervisor's.
+    outer: GroupHandle<SupervisorError<E>, R>,
+    /// Whose tasks the instances are; it is never cancelled.
+    group: GroupHandle<Infallible, R>,
+    /// Why the supervisor was cancelled.
+    cause: Option<CancelCause>,
+}
+
+struct Running<E: AsDynError, R: Runtime> {
+    /// Of the instance alone.
+    group: GroupHandle<E, R>,
+    /// Ends with the group's result: after all of it has ended.
+    task: TaskHandle<Outcome<E>, R>,
+    stopped: bool,
+}
+
+type Outcome<E> = Result<(), GroupError<E>>;
+
+enum Event<E> {
+    Ended(usize, Outcome<E>),
+    /// The runtime is being shut down.
+    Lost(usize),
+    /// It is time to look again.
+    Woken,
+}
+
+impl<E: AsDynError, R: Runtime> Driver<E, R> {
+    pub(super) fn new(
+        supervisor: Supervisor<E>,
+        outer: GroupHandle<SupervisorError<E>, R>,
+        group: GroupHandle<Infallible, R>,
+    ) -> Self {
+        let restarts = supervisor.children.iter().map(|child| child.restart);
+        let machine = Machine::new(supervisor.rules, restarts, group.native().now());
+        let running = supervisor.children.iter().map(|_| None).collect();
+        Self { supervisor, machine, running, history: Vec::new(), outer, group, cause: None }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
+        let mut cancelled = self.outer.cancelled();
+        loop {
+            if let (None, Some(cause)) = (&self.cause, self.outer.cause()) {
+                self.close(cause);
+            }
+            match self.machine.next(self.now()) {
+                Step::Start(child) => self.start(child).await,
+                Step::Stop(child) => self.stop(child),
+                Step::Wait(until) => match self.event(&mut cancelled, until).await {
+                    Event::Ended(child, outcome) => self.ended(child, outcome),
+                    Event::Lost(child) => self.lose(child),
+                    Event::Woken => {}
+                },
+                Step::Done => return Ok(self.result()),
+            }
+        }
+    }
+
+    /// Starts an instance, and returns when it has been polled once.
+    async fn start(&mut self, child: usize) {
+        let spec = &self.supervisor.children[child];
+        let (runtime, factory) = (self.group.runtime(), spec.factory.clone());
+        let (name, grace, location) = (spec.name.clone(), spec.grace, spec.location);
+        let instance = move |started: Started<GroupHandle<E, R>>| {
+            let body = move |group| first_polled(factory, HandOver(Some((started, group))));
+            let group = runtime.group(body).name(name).panics(PanicPolicy::Capture).at(location);
+            let group = match grace {
+                Some(grace) => group.grace(grace),
+                None => group,
+            };
+            async move { Ok(group.await) }
+        };
+        match self.group.start(instance).await {
+            Ok((group, task)) => {
+                self.running[child] = Some(Running { group, task, stopped: false });
+            }
+            Err(_) => self.lose(child),
+        }
+    }
+
+    fn stop(&mut self, child: usize) {
+        let Some(running) = &mut self.running[child] else { return };
+        running.stopped = true;
+        let cause = match &self.cause {
+            Some(cause) => cause.inherited_from(self.outer.id()),
+            None => CancelCause::because("stopped by its supervisor"),
+        };
+        running.group.node().cancel(cause);
+    }
+
+    /// What happens first.
+    async fn event(&mut self, cancelled: &mut WaitCancelled, until: Option<Instant>) -> Event<E> {
+        let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
+        poll_fn(|cx| {
+            if self.cause.is_none() && Pin::new(&mut *cancelled).poll(cx).is_ready() {
+                return Poll::Ready(Event::Woken);
+            }
+            if let Some(event) = self.poll_ended(cx) {
+                return Poll::Ready(event);
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(cx).map(|()| Event::Woken),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Option<Event<E>> {
+        for (child, running) in self.running.iter_mut().enumerate() {
+            let polled = running.as_mut().map(|running| Pin::new(&mut running.task).poll(cx));
+            match polled {
+                Some(Poll::Ready(Ok(outcome))) => return Some(Event::Ended(child, outcome)),
+                Some(Poll::Ready(Err(_))) => return Some(Event::Lost(child)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn ended(&mut self, child: usize, outcome: Outcome<E>) {
+        let Some(running) = self.running[child].take() else { return };
+        let (now, name) = (self.now(), self.supervisor.children[child].name.clone());
+        let end = InstanceEnd::new(name, now, running.stopped, outcome);
+        contain(UnhandledKind::Callback, || (self.supervisor.on_end)(&end));
+        let matters = !end.was_stopped() && !self.machine.is_closing();
+        self.machine.ended(child, end.error().is_none(), now);
+        if matters || end.failure().is_some() {
+            self.history.push(end);
+        }
+        if !self.machine.is_closing() {
+            let period = self.supervisor.rules.period;
+            self.forget(|end| now.saturating_duration_since(end.at()) > period);
+        }
+    }
+
+    /// What happened before was answered by restarts, and is no failure of this supervisor.
+    fn close(&mut self, cause: CancelCause) {
+        if !self.machine.is_closing() {
+            self.forget(|_| true);
+        }
+        self.cause = Some(cause);
+        self.machine.close();
+    }
+
+    fn lose(&mut self, child: usize) {
+        self.running[child] = None;
+        self.close(CauseKind::Shutdown.into());
+        self.machine.ended(child, false, self.now());
+    }
+
+    fn forget(&mut self, is_old: impl Fn(&InstanceEnd<E>) -> bool) {
+        let (old, kept) = self.history.drain(..).partition(is_old);
+        self.history = kept;
+        let old: Vec<InstanceEnd<E>> = old;
+        contain(UnhandledKind::Destructor, || drop(old));
+    }
+
+    fn result(self) -> Result<(), SupervisorError<E>> {
+        let (rules, history) = (self.supervisor.rules, self.history);
+        if self.machine.gave_up() {
+            return Err(SupervisorError::gave_up(rules.restarts, rules.period, history));
+        }
+        // Without failures it is taken for the mere cancellation that it is (G4).
+        self.cause.map_or(Ok(()), |cause| Err(SupervisorError::cancelled(cause, history)))
+    }
+
+    fn now(&self) -> Instant {
+        self.group.native().now()
+    }
+}
+
+/// Runs an instance; its group is handed over after the first poll.
+async fn first_polled<E, R: Runtime>(
+    factory: Factory<E>,
+    handover: HandOver<E, R>,
+) -> Result<(), E> {
+    let mut handover = Some(handover);
+    let mut instance = factory();
+    poll_fn(|cx| {
+        let polled = instance.as_mut().poll(cx);
+        handover = None;
+        polled
+    })
+    .await
+}
+
+/// Hands the handle of an instance's group to the driver when it is dropped, also by a panic.
+struct HandOver<E, R>(Option<Ready<E, R>>);
+
+type Ready<E, R> = (Started<GroupHandle<E, R>>, GroupHandle<E, R>);
+
+impl<E, R> Drop for HandOver<E, R> {
+    fn drop(&mut self) {
+        if let Some((started, group)) = self.0.take() {
+            started.ready(group);
+        }
+    }
+}
