@@ -121,7 +121,10 @@ fn stop_stubborn<R: Runtime>(
 ) {
     let (found, ready, dropped, cleaned) =
         (Found::<R>::default(), Gate::new(), Count::new(), Count::new());
-    let stopper = elsewhere(&found, &ready, act);
+    let stopper = elsewhere(&found, &ready, |group| {
+        eventually_blocking("the body has ended", || group.tasks().len() == 1);
+        act(group);
+    });
     env.run(async |rt| {
         let (put, done) = (found.clone(), cleaned.clone());
         let outcome: Outcome<()> = rt
