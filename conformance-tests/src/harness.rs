@@ -51,8 +51,8 @@ impl Flavour {
         S: Fn() -> H + Clone + Send + Sync + 'static,
     {
         Self { name: name.into(), cases: Vec::new(), limit: LIMIT }
-            .with_cases(start.clone(), "", |runtime| runtime)
-            .with_cases(start, "any/", AnyRuntime::new)
+            .with_cases(cases::all(), start.clone(), "", |runtime| runtime)
+            .with_cases(cases::erased(), start, "any/", AnyRuntime::new)
     }
 
     /// The native runtime can be shut down while values of it are alive: without this the cases
@@ -69,13 +69,19 @@ impl Flavour {
         self
     }
 
-    fn with_cases<H, R, S>(mut self, start: S, prefix: &str, erase: fn(H::Runtime) -> R) -> Self
+    fn with_cases<H, R, S>(
+        mut self,
+        cases: Vec<Case<R>>,
+        start: S,
+        prefix: &str,
+        erase: fn(H::Runtime) -> R,
+    ) -> Self
     where
         H: Harness,
         R: Runtime,
         S: Fn() -> H + Clone + Send + Sync + 'static,
     {
-        let ready = cases::all::<R>().into_iter().map(|case| {
+        let ready = cases.into_iter().map(|case| {
             let start = start.clone();
             let Case { name, needs_shutdown, run } = case;
             ReadyCase {

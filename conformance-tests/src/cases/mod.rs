@@ -52,7 +52,7 @@ mod time;
 mod unseen;
 mod wakers;
 
-use anyscope_core::Runtime;
+use anyscope_core::{AnyRuntime, Runtime};
 
 use crate::env::Env;
 
@@ -82,6 +82,12 @@ where
     let path = path.split('<').next().unwrap_or(path);
     let name = path.split_once("::cases::").map_or(path, |(_, name)| name);
     Case { name, needs_shutdown: false, run: Box::new(run) }
+}
+
+/// The cases for the erased runtime: not generic, so that they are compiled once, in this crate, and
+/// not again in the tests of each backend.
+pub(crate) fn erased() -> Vec<Case<AnyRuntime>> {
+    all()
 }
 
 pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
