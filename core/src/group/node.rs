@@ -104,6 +104,8 @@ pub(crate) trait AnyCore: Send + Sync {
     fn is_root(&self) -> bool;
     fn within(&self, f: &mut dyn FnMut());
     fn report_leftovers(&self);
+    /// Sees to the grace period of the group, whose future nobody polls any more.
+    fn watch_grace(&self, node: &Arc<Node>);
     /// Puts a job into its pool's queue.
     fn launch(&self, pool: Pool, job: Job);
     fn as_any(&self) -> &dyn Any;

@@ -121,8 +121,9 @@ impl Node {
 
     /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
     /// must wait for a body that nobody polls. Its table entry stays with the future.
-    pub(super) fn abandon(&self, cause: CancelCause) {
+    pub(super) fn abandon(self: &Arc<Self>, cause: CancelCause) {
         self.cancel(cause);
+        self.core.watch_grace(self);
         self.give_up();
         self.release_body();
     }
