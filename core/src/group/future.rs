@@ -325,8 +325,12 @@ where
         };
         let cx = &mut Context::from_waker(&waker);
         ready!(self.as_mut().poll_body(&node, cx));
-        while !node.is_closed() && self.as_mut().alarm_rang(&node, cx) {}
-        ready!(node.poll_closed(cx));
+        // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
+        while node.poll_closed(cx).is_pending() {
+            if !self.as_mut().alarm_rang(&node, cx) {
+                return Poll::Pending;
+            }
+        }
         // What the caller would make of a mere cancellation must not depend on whether the caller's
         // own comes a moment earlier or later (T1): it is dropped right after this poll.
         if Core::<R, E>::of(&node).ledger.is_clean()
