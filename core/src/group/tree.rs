@@ -57,7 +57,7 @@ impl Node {
             return;
         }
         if let Some(order) = self.link_to(parent, opener, guarded) {
-            self.carry_down(order);
+            self.inherit(order);
         }
     }
 
@@ -114,7 +114,7 @@ impl Node {
                 order.map(|order| (scope, order))
             });
             if let Some((scope, order)) = order {
-                scope.carry_down(order);
+                scope.inherit(order);
             }
         }
     }
@@ -183,15 +183,39 @@ impl Node {
     }
 
     fn carry_down(&self, order: Order) {
-        let (mut queue, mut marked) = (Vec::new(), Vec::new());
+        let (mut queue, mut marked, mut told) = (Vec::new(), Vec::new(), Vec::new());
         self.mark(order, &mut queue, &mut marked);
         while let Some((scope, order)) = queue.pop() {
             scope.mark(order, &mut queue, &mut marked);
+            if scope.time.has_grace() {
+                told.push(scope);
+            }
         }
         for (signals, cause) in marked {
             signals.wakers.into_iter().for_each(wake);
             let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
             jobs.for_each(|job| job.revoke(cause.clone()));
+        }
+        self.harden_if_over();
+        told.iter().for_each(|scope| scope.harden_if_over());
+    }
+
+    /// Its grace period may have ended while those below were being told, and have passed by those
+    /// that were not told yet.
+    fn harden_if_over(&self) {
+        if self.time.has_grace() && self.is_hard() {
+            self.harden();
+        }
+    }
+
+    /// Carries down what came from the enclosing group, whose grace period may end meanwhile: it
+    /// looks for those below after it has ended, and this looks for the end after it has told them.
+    fn inherit(&self, order: Order) {
+        let was_hard = order.hard;
+        self.carry_down(order);
+        let again = lock(&self.parent).as_ref().and_then(Link::inherited);
+        if !was_hard && again.is_some_and(|order| order.hard) {
+            self.harden();
         }
     }
 
@@ -239,11 +263,12 @@ impl Node {
         wakers: &mut Vec<Waker>,
         late: &mut Vec<TaskInfo>,
     ) {
+        // Looked at under the lock, which whoever cancels takes afterwards.
+        let mut table = lock(&self.table);
         let Some(cancelled) = self.cancelled.get() else {
             return;
         };
         let was_hard = cancelled.hard.swap(true, Ordering::Relaxed);
-        let mut table = lock(&self.table);
         let signals = table.signals();
         if !was_hard {
             late.extend(table.infos());
