@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     opener: UnitKey,
     /// The shield that it was opened in.
     guarded: Option<Arc<Guarded>>,
+    /// Opened by a background task (G19).
+    in_background: bool,
 }
 
 /// Names one watcher.
@@ -309,7 +311,13 @@ impl Table {
         self.background.insert(key, id);
     }
 
-    pub(crate) fn is_background(&self, key: UnitKey) -> bool {
+    /// Whether all that is in it is in the background.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.units.len() == self.background.len()
+            && self.scopes.iter().all(|(_, scope)| scope.in_background)
+    }
+
+    fn is_background(&self, key: UnitKey) -> bool {
         self.background.contains_key(&key)
     }
 
@@ -343,12 +351,14 @@ impl Table {
         node: Weak<Node>,
         opener: UnitKey,
         guarded: Option<Arc<Guarded>>,
-    ) -> ScopeKey {
-        let key = ScopeKey(index(self.scopes.insert(Inner { node, opener, guarded })));
+    ) -> (ScopeKey, bool) {
+        let in_background = self.is_background(opener);
+        let scope = Inner { node, opener, guarded, in_background };
+        let key = ScopeKey(index(self.scopes.insert(scope)));
         if self.units.contains(opener.0 as usize) {
             self.extras.entry(opener).or_default().opened.insert(key);
         }
-        key
+        (key, in_background)
     }
 
     /// Takes an inner group out, to be dropped outside the lock.

@@ -71,11 +71,8 @@ impl Node {
         if let Some(guarded) = &guarded {
             guarded.opened();
         }
-        let (key, in_background) = {
-            let mut table = lock(&parent.table);
-            let key = table.add_scope(Arc::downgrade(self), opener, guarded.clone());
-            (key, table.is_background(opener))
-        };
+        let (key, in_background) =
+            lock(&parent.table).add_scope(Arc::downgrade(self), opener, guarded.clone());
         if in_background {
             parent.background.fetch_add(1, Ordering::AcqRel);
             parent.retire_if_alone();
@@ -320,6 +317,8 @@ impl Node {
 
     /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
     /// or ends the last of the others looks here after it has counted, so one of the two sees both.
+    /// The two counts are not of one moment: the table has the last word. Not in a cancelled group, whose
+    /// table may have a body that does not count any more (`abandon`).
     fn retire_if_alone(&self) {
         let background = self.background.load(Ordering::Acquire);
         if background == 0 || self.count.load(Ordering::Acquire) > background {
@@ -328,6 +327,9 @@ impl Node {
         let cause = CauseKind::Finished.into();
         let wakers = {
             let mut table = lock(&self.table);
+            if self.cause().is_none() && !table.is_alone() {
+                return;
+            }
             let wakers = table.retire(&cause);
             self.add_singled_out(wakers.len());
             wakers
