@@ -11,7 +11,7 @@ use crate::cancel::CancelCause;
 use crate::group::limit::{Granted, Limiter};
 use crate::group::node::{Admission, Node};
 use crate::group::spawn::Pool;
-use crate::protect::{Cover, Guarded};
+use crate::protect::{CleanupRun, Cover, ExitKind, Guarded};
 use crate::runtime::{Job, RunJob};
 use crate::task::{TaskId, TaskInfo};
 
@@ -295,6 +295,13 @@ impl Table {
     /// What protects the unit, if anything does.
     pub(crate) fn cover(&self, key: UnitKey) -> Option<Arc<Cover>> {
         self.extras.get(&key)?.cover.clone()
+    }
+
+    /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
+    /// reports that.
+    pub(crate) fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {
+        let cover = self.cover(key).filter(|cover| cover.has_cleanups())?;
+        Some(CleanupRun::new(ExitKind::Value, self.info(key), cover))
     }
 
     /// What protects the unit; made if there is none yet. Whether it was made.

@@ -64,7 +64,8 @@ impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
 ///
 /// # Panics
 ///
-/// Outside any task or body, and in a job: there is nothing that would run it.
+/// Outside any task or body, and in a job: there is nothing that would run it. In a done-callback it
+/// is too late: what is deferred there is dropped and reported.
 ///
 /// # Examples
 ///
