@@ -354,7 +354,7 @@ impl Node {
         if removed.cover.is_some() {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }
-        drop_waker(removed.waker);
+        drop_waker(Some(removed.waker));
         contain(UnhandledKind::Destructor, || drop(unrun));
         self.carry_out(removed.granted);
         let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);

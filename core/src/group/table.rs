@@ -101,8 +101,8 @@ enum Slot {
     /// The waker to call; one that does nothing if the unit has not been suspended yet, or was woken
     /// by a cancellation. Not a variant of its own, which would cost eight bytes.
     Wakes(Waker),
-    /// Cancelled by itself, its siblings not (T6).
-    Cancelled(CancelCause),
+    /// Cancelled by itself, its siblings not (T6); with the waker of one that is shielded.
+    Cancelled(Box<(CancelCause, Waker)>),
 }
 
 impl Slot {
@@ -110,11 +110,23 @@ impl Slot {
         Self::Wakes(Waker::noop().clone())
     }
 
-    fn take_waker(&mut self) -> Option<Waker> {
+    fn waker(&self) -> &Waker {
         match self {
-            Self::Wakes(waker) => Some(std::mem::replace(waker, Waker::noop().clone())),
-            Self::Cancelled(_) => None,
+            Self::Wakes(waker) => waker,
+            Self::Cancelled(cancelled) => &cancelled.1,
         }
+    }
+
+    fn replace_waker(&mut self, fresh: Waker) -> Waker {
+        let waker = match self {
+            Self::Wakes(waker) => waker,
+            Self::Cancelled(cancelled) => &mut cancelled.1,
+        };
+        std::mem::replace(waker, fresh)
+    }
+
+    fn take_waker(&mut self) -> Waker {
+        self.replace_waker(Waker::noop().clone())
     }
 }
 
@@ -134,7 +146,7 @@ impl Extra {
 
 /// What `park` found.
 pub(crate) enum Park {
-    /// The waker is there, or the unit was cancelled and needs none.
+    /// The waker is there, or the unit is gone.
     Parked,
     /// The slot needs a clone of the waker, to be made outside the lock.
     NeedsWaker,
@@ -142,7 +154,7 @@ pub(crate) enum Park {
 
 /// What is left of a unit, to be dealt with outside the lock.
 pub(crate) struct Removed {
-    pub(crate) waker: Option<Waker>,
+    pub(crate) waker: Waker,
     pub(crate) was_cancelled: bool,
     /// Nobody will take the output: it must be dropped before the unit counts as ended.
     pub(crate) handle_gone: bool,
@@ -224,23 +236,23 @@ impl Table {
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
         match &self.units.get(key.0 as usize)?.slot {
-            Slot::Cancelled(cause) => Some(cause.clone()),
-            _ => None,
+            Slot::Cancelled(cancelled) => Some(cancelled.0.clone()),
+            Slot::Wakes(_) => None,
         }
     }
 
     pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> Park {
-        match self.units.get(key.0 as usize).map(|unit| &unit.slot) {
-            Some(Slot::Wakes(old)) if !old.will_wake(waker) => Park::NeedsWaker,
+        match self.units.get(key.0 as usize).map(|unit| unit.slot.waker()) {
+            Some(old) if !old.will_wake(waker) => Park::NeedsWaker,
             _ => Park::Parked,
         }
     }
 
     /// Parks the unit and gives back the waker that is no longer needed.
     pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
-        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
-            Some(Slot::Wakes(old)) => std::mem::replace(old, waker),
-            None | Some(Slot::Cancelled(_)) => waker,
+        match self.units.get_mut(key.0 as usize) {
+            Some(unit) => unit.slot.replace_waker(waker),
+            None => waker,
         }
     }
 
@@ -252,8 +264,12 @@ impl Table {
         cause: CancelCause,
     ) -> Option<Waker> {
         let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?;
-        let waker = unit.slot.take_waker()?;
-        unit.slot = Slot::Cancelled(cause);
+        let Slot::Wakes(waker) = &mut unit.slot else {
+            return None;
+        };
+        let noop = Waker::noop().clone();
+        let waker = std::mem::replace(waker, noop.clone());
+        unit.slot = Slot::Cancelled(Box::new((cause, noop)));
         Some(waker)
     }
 
@@ -264,8 +280,8 @@ impl Table {
         let abandoned =
             opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
         let (waker, was_cancelled) = match unit.slot {
-            Slot::Wakes(waker) => (Some(waker), false),
-            Slot::Cancelled(_) => (None, true),
+            Slot::Wakes(waker) => (waker, false),
+            Slot::Cancelled(cancelled) => (cancelled.1, true),
         };
         Some(Removed {
             waker,
@@ -339,7 +355,7 @@ impl Table {
 
     /// Takes the waker of a unit.
     pub(crate) fn take_waker(&mut self, key: UnitKey) -> Option<Waker> {
-        self.units.get_mut(key.0 as usize)?.slot.take_waker()
+        Some(self.units.get_mut(key.0 as usize)?.slot.take_waker())
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -409,9 +425,7 @@ impl Table {
     pub(crate) fn signals(&mut self) -> Signals {
         let mut wakers = self.take_watchers();
         for (_, unit) in &mut self.units {
-            if let Some(waker) = unit.slot.take_waker() {
-                wakers.push(waker);
-            }
+            wakers.push(unit.slot.take_waker());
         }
         let jobs = self.jobs.drain().map(|(_, job)| job).collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
