@@ -182,6 +182,15 @@ pub(crate) fn covers() -> (Vec<Arc<Cover>>, Vec<Unit>) {
     (covers, units)
 }
 
+/// Whether what has this cover, and is no unit, is under way here.
+pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
+    let has = |frame: &Frame| match frame {
+        Frame::Cutter { cover: Some(own), .. } => Arc::ptr_eq(own, cover),
+        _ => false,
+    };
+    look(|frames| frames.iter().any(has).then_some(())).is_some()
+}
+
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
 /// where there is none.
 pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<(), Cleanup> {

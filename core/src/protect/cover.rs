@@ -122,7 +122,10 @@ impl Drop for Hold {
             Some(node) => node.uncover(&self.guarded),
             None => self.guarded.end(),
         }
-        // A cancelled unit that is not being polled would not notice.
-        self.units.iter().for_each(Unit::wake_if_due);
+        // A cancelled unit that is not being polled would not notice, nor would a timeout in one.
+        let cutters = &self.covers[..self.covers.len() - self.units.len()];
+        let elsewhere = !cutters.iter().all(stack::is_below);
+        let units = self.units.iter();
+        units.filter(|unit| elsewhere || unit.due().is_some()).for_each(Unit::wake);
     }
 }
