@@ -17,30 +17,33 @@ use crate::group::node::Admission;
 use crate::group::spawn::spawn_task;
 use crate::panics::{Payload, catch};
 use crate::runtime::{Runtime, Spawner};
-use crate::stack::is_ending;
+use crate::stack::ending;
 use crate::sync::{drop_waker, lock, wake};
-use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
+use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo};
 
 /// With what a task that was started by [`GroupHandle::start`](crate::GroupHandle::start) says that
 /// it is ready. Dropped without that, it is an error for the one who waits, and the task is
 /// cancelled.
 #[must_use = "the one who started the task waits for `ready`"]
-pub struct Started<V>(Arc<Handshake<V>>);
+pub struct Started<V> {
+    handshake: Arc<Handshake<V>>,
+    task: TaskId,
+}
 
 impl<V> Started<V> {
     /// Hands `value` over: from now on the task's failure is its group's.
     ///
     /// Whether somebody still waited. If not, the value is dropped and the task was cancelled.
     pub fn ready(self, value: V) -> bool {
-        self.0.hand_over(value)
+        self.handshake.hand_over(value)
     }
 }
 
 impl<V> Drop for Started<V> {
-    /// Where it goes with its future, the end of the task says what happened.
+    /// Where it goes with its task's future, the end of the task says what happened.
     fn drop(&mut self) {
-        if !is_ending() {
-            self.0.give_up(Phase::Silent);
+        if !ending().iter().any(|unit| unit.info().id() == self.task) {
+            self.handshake.give_up(Phase::Silent);
         }
     }
 }
@@ -190,11 +193,12 @@ where
 {
     let handshake = Arc::new(Handshake(Mutex::new(Phase::Waiting(None))));
     let early = EarlySlot::default();
-    let started = Started(handshake.clone());
+    let info = TaskInfo::here();
+    let started = Started { handshake: handshake.clone(), task: info.id() };
     // The closure is called in the first poll, where its panic is caught.
     let future = async move { task(started).await };
     let starting = Starting { future, handshake: handshake.clone(), early: early.clone() };
-    let handle = spawn_task(group, TaskInfo::here(), Admission::Ordinary, starting, NoCallback);
+    let handle = spawn_task(group, info, Admission::Ordinary, starting, NoCallback);
     StartTask { handshake, early, handle: Some(handle) }
 }
 
