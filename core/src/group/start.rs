@@ -10,16 +10,18 @@ use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::error::AsDynError;
+use crate::error::{AsDynError, Echo};
+use crate::group::GroupId;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
 use crate::group::node::Admission;
 use crate::group::spawn::spawn_task;
-use crate::panics::{Payload, catch};
+use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::runtime::{Runtime, Spawner};
 use crate::stack::ending;
 use crate::sync::{drop_waker, lock, wake};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo};
+use crate::unhandled::{self, UnhandledKind};
 
 /// With what a task that was started by [`GroupHandle::start`](crate::GroupHandle::start) says that
 /// it is ready. Dropped without that, it is an error for the one who waits, and the task is
@@ -99,9 +101,28 @@ impl<V> Handshake<V> {
         waker.into_iter().for_each(wake);
     }
 
-    /// Whether a failure is still the caller's.
-    fn is_early(&self) -> bool {
-        matches!(*lock(&self.0), Phase::Waiting(_) | Phase::Silent)
+    /// Keeps a failure for the caller as long as it is the caller's; else it comes back.
+    fn keep<E>(&self, early: Early<E>, slot: &EarlySlot<E>) -> Result<(), Early<E>> {
+        // Held until it is kept: whoever leaves finds it.
+        let phase = lock(&self.0);
+        if !matches!(*phase, Phase::Waiting(_) | Phase::Silent) {
+            return Err(early);
+        }
+        *lock(slot) = Some(early);
+        Ok(())
+    }
+
+    /// Nobody waits any more. A value that was handed over stays.
+    fn abandon(&self) {
+        let mut phase = lock(&self.0);
+        let waker = match &mut *phase {
+            Phase::Waiting(waker) => waker.take(),
+            Phase::Silent => None,
+            _ => return,
+        };
+        *phase = Phase::Abandoned;
+        drop(phase);
+        drop_waker(waker);
     }
 
     fn is_silent(&self) -> bool {
@@ -132,6 +153,25 @@ impl<V> Handshake<V> {
 enum Early<E> {
     Error(E),
     Panic(Payload),
+}
+
+impl<E: AsDynError> Early<E> {
+    /// The caller has gone without asking (C9).
+    fn report(self, task: &TaskInfo, group: GroupId) {
+        match self {
+            Self::Error(error) => {
+                if Echo::of(error.as_dyn_error(), group).is_none() {
+                    let kind = UnhandledKind::Failure;
+                    unhandled::report_error(kind, Some(task), error.as_dyn_error());
+                }
+                contain(UnhandledKind::Destructor, || drop(error));
+            }
+            Self::Panic(payload) => {
+                unhandled::report_panic(UnhandledKind::Panic, Some(task), &*payload);
+                drop_payload(payload);
+            }
+        }
+    }
 }
 
 type EarlySlot<E> = Arc<Mutex<Option<Early<E>>>>;
@@ -167,13 +207,10 @@ where
             Ok(Poll::Ready(Err(error))) => Early::Error(error),
             Err(payload) => Early::Panic(payload),
         };
-        if this.handshake.is_early() {
-            *lock(this.early) = Some(early);
-            return Poll::Ready(Err(Fault::Returned));
-        }
-        match early {
-            Early::Error(error) => Poll::Ready(Err(Fault::Error(error))),
-            Early::Panic(payload) => resume_unwind(payload),
+        match this.handshake.keep(early, this.early) {
+            Ok(()) => Poll::Ready(Err(Fault::Returned)),
+            Err(Early::Error(error)) => Poll::Ready(Err(Fault::Error(error))),
+            Err(Early::Panic(payload)) => resume_unwind(payload),
         }
     }
 }
@@ -198,21 +235,24 @@ where
     // The closure is called in the first poll, where its panic is caught.
     let future = async move { task(started).await };
     let starting = Starting { future, handshake: handshake.clone(), early: early.clone() };
+    let (id, begun) = (group.id(), info.clone());
     let handle = spawn_task(group, info, Admission::Ordinary, starting, NoCallback);
-    StartTask { handshake, early, handle: Some(handle) }
+    StartTask { handshake, early, handle: Some(handle), info: begun, group: id }
 }
 
 /// The future of [`GroupHandle::start`](crate::GroupHandle::start). The task is spawned already;
 /// dropping this cancels it.
 #[must_use = "dropping it cancels the task"]
-pub struct StartTask<V, T: Send + 'static, E, R: Spawner> {
+pub struct StartTask<V, T: Send + 'static, E: AsDynError, R: Spawner> {
     handshake: Arc<Handshake<V>>,
     early: EarlySlot<E>,
     /// `None` once it was handed over.
     handle: Option<TaskHandle<T, R>>,
+    info: TaskInfo,
+    group: GroupId,
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> Unpin for StartTask<V, T, E, R> {}
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Unpin for StartTask<V, T, E, R> {}
 
 impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T, E, R> {
     type Output = Result<(V, TaskHandle<T, R>), StartError<E>>;
@@ -242,16 +282,19 @@ impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T,
     }
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> Drop for StartTask<V, T, E, R> {
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Drop for StartTask<V, T, E, R> {
     fn drop(&mut self) {
         if let Some(handle) = &self.handle {
-            self.handshake.give_up(Phase::Abandoned);
+            self.handshake.abandon();
             handle.cancel();
+            if let Some(early) = lock(&self.early).take() {
+                early.report(&self.info, self.group);
+            }
         }
     }
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> fmt::Debug for StartTask<V, T, E, R> {
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> fmt::Debug for StartTask<V, T, E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartTask").field("handle", &self.handle).finish_non_exhaustive()
     }
