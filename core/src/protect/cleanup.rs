@@ -152,6 +152,13 @@ impl CleanupRun {
         }
     }
 
+    /// What is left belongs to whom `heir` covers.
+    pub(crate) fn handed_to(mut self, heir: Arc<Cover>) -> Self {
+        self.cover.hand_over(&heir);
+        self.cover = heir;
+        self
+    }
+
     /// Goes on elsewhere: there it is shielded anew.
     pub(crate) fn moved(mut self) -> Self {
         self.hold = None;

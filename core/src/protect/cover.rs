@@ -33,6 +33,12 @@ impl Cover {
         lock(&self.cleanups).pop()
     }
 
+    /// Gives all clean-ups to one that has none.
+    pub(crate) fn hand_over(&self, heir: &Self) {
+        let cleanups = std::mem::take(&mut *lock(&self.cleanups));
+        lock(&heir.cleanups).extend(cleanups);
+    }
+
     pub(crate) fn has_cleanups(&self) -> bool {
         !lock(&self.cleanups).is_empty()
     }
