@@ -12,6 +12,7 @@ mod cases;
 mod env;
 mod harness;
 mod held;
+mod hooked;
 mod probe;
 mod queued;
 mod runner;

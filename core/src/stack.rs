@@ -144,9 +144,13 @@ pub(crate) fn is_native(waker: &Waker) -> bool {
     look(|frames| innermost(frames).map(|(_, doing, _)| doing)) == Some(native)
 }
 
-/// Whether the future of the current task is being dropped.
-pub(crate) fn is_ending() -> bool {
-    look(|frames| innermost(frames).map(|(_, doing, _)| doing)) == Some(Doing::End)
+/// The units whose futures are being dropped.
+pub(crate) fn ending() -> Vec<Unit> {
+    let ends = |frame: &Frame| match frame {
+        Frame::Unit { unit, doing: Doing::End } => Some(unit.share()),
+        _ => None,
+    };
+    look(|frames| Some(frames.iter().filter_map(ends).collect())).unwrap_or_default()
 }
 
 /// Whether the current task or body is about to be dropped by a cancellation (T1). A job is not,
@@ -180,6 +184,15 @@ pub(crate) fn covers() -> (Vec<Arc<Cover>>, Vec<Unit>) {
     });
     covers.extend(units.iter().map(Unit::cover));
     (covers, units)
+}
+
+/// Whether what has this cover, and is no unit, is under way here.
+pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
+    let has = |frame: &Frame| match frame {
+        Frame::Cutter { cover: Some(own), .. } => Arc::ptr_eq(own, cover),
+        _ => false,
+    };
+    look(|frames| frames.iter().any(has).then_some(())).is_some()
 }
 
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back

@@ -12,6 +12,7 @@ mod completion;
 mod context;
 mod dropping;
 mod echoes;
+mod edges;
 mod ending;
 mod errors;
 mod given_up;
@@ -103,6 +104,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         context::cases(),
         dropping::cases(),
         echoes::cases(),
+        edges::cases(),
         ending::cases(),
         errors::cases(),
         given_up::cases(),

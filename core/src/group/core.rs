@@ -1,9 +1,11 @@
 //! The typed part of a group: its runtime and its ledger.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use crate::error::AsDynError;
 use crate::group::ledger::Ledger;
+use crate::group::leftover::watch_grace;
 use crate::group::node::{AnyCore, Node};
 use crate::group::spawn::Pool;
 use crate::runtime::{AnyRuntime, Job, Runtime};
@@ -39,6 +41,10 @@ impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
 
     fn report_leftovers(&self) {
         self.ledger.report_leftovers();
+    }
+
+    fn watch_grace(&self, node: &Arc<Node>) {
+        watch_grace::<R, E>(&self.runtime, node);
     }
 
     fn launch(&self, pool: Pool, job: Job) {

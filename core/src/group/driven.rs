@@ -132,6 +132,10 @@ where
         let (mut stage, doing) = (this.stage, Doing::Poll(WakerId::of(cx.waker())));
         if let Ok(Poll::Pending) = run_as(this.unit, doing, || cleaning.run.poll(cx)) {
             stage.set(Stage::Cleaning { cleaning: Some(cleaning) });
+            // They are shielded, but whoever polls a body has a time to see to.
+            if let Some(unit) = this.unit {
+                unit.park(cx.waker());
+            }
             return Poll::Pending;
         }
         Poll::Ready(cleaning.end)

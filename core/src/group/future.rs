@@ -17,7 +17,7 @@ use crate::group::core::Core;
 use crate::group::driven::Driven;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
-use crate::group::leftover::{leave_cleanups, watch_grace};
+use crate::group::leftover::leave_cleanups;
 use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::{FailFast, Policy};
 use crate::group::time::{Alarm, report_overdue};
@@ -72,7 +72,7 @@ pin_project! {
                 node.cancel(node.cause_of_drop());
                 let runtime = &Core::<R, E>::of(&node).runtime;
                 node.leave_to(runtime.root().node());
-                watch_grace::<R, E>(runtime, &node);
+                node.core().watch_grace(&node);
                 node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
                 node.give_up();
             }
@@ -351,8 +351,12 @@ where
         };
         let cx = &mut Context::from_waker(&waker);
         ready!(self.as_mut().poll_body(&node, cx));
-        while !node.is_closed() && self.as_mut().alarm_rang(&node, cx) {}
-        ready!(node.poll_closed(cx));
+        // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
+        while node.poll_closed(cx).is_pending() {
+            if !self.as_mut().alarm_rang(&node, cx) {
+                return Poll::Pending;
+            }
+        }
         // What the caller would make of a mere cancellation must not depend on whether the caller's
         // own comes a moment earlier or later (T1): it is dropped right after this poll.
         if Core::<R, E>::of(&node).ledger.is_clean()

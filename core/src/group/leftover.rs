@@ -21,12 +21,14 @@ use crate::unhandled::UnhandledKind;
 /// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
 /// waits (C5); if the group has been told already not to wait for the body, the root does.
 pub(crate) fn leave_cleanups<R: Runtime>(runtime: &R, unit: Unit, run: CleanupRun) {
-    let unit = match unit.claim_body() {
-        true => Some(unit),
+    let (unit, run) = match unit.claim_body() {
+        true => (Some(unit), run),
         false => {
-            let info = unit.info();
+            let heir = runtime.root().node().enter(unit.info(), Admission::Ordinary).ok();
+            // With a place of its own, where what they defer is found.
+            let run = run.handed_to(heir.as_ref().map(Unit::cover).unwrap_or_default());
             unit.end_body();
-            runtime.root().node().enter(info, Admission::Ordinary).ok()
+            (heir, run)
         }
     };
     drop(runtime.start(Leftover { run: Some(run), unit: unit.map(Unit::running) }));

@@ -22,10 +22,12 @@ use crate::group::table::{Park, Table, UnitKey, WatchKey};
 use crate::group::time::Time;
 use crate::group::tree::Link;
 use crate::group::unit::Unit;
+use crate::panics::contain;
 use crate::protect::Cover;
 use crate::runtime::{AnyRuntime, Job, RunJob};
 use crate::sync::{drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo, next_id};
+use crate::unhandled::UnhandledKind;
 
 /// The id of a group, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +106,8 @@ pub(crate) trait AnyCore: Send + Sync {
     fn is_root(&self) -> bool;
     fn within(&self, f: &mut dyn FnMut());
     fn report_leftovers(&self);
+    /// Sees to the grace period of the group, whose future nobody polls any more.
+    fn watch_grace(&self, node: &Arc<Node>);
     /// Puts a job into its pool's queue.
     fn launch(&self, pool: Pool, job: Job);
     fn as_any(&self) -> &dyn Any;
@@ -331,8 +335,10 @@ impl Node {
     ///
     /// Whether its handle is gone, so that nobody will take its output.
     pub(super) fn remove(&self, key: UnitKey) -> bool {
+        let unrun;
         let removed = {
             let mut table = lock(&self.table);
+            unrun = table.unrun(key);
             let removed = table.remove(key);
             if removed.as_ref().is_some_and(|removed| removed.was_cancelled) {
                 self.singled_out.fetch_sub(1, Ordering::Release);
@@ -348,7 +354,8 @@ impl Node {
         if removed.cover.is_some() {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }
-        drop_waker(removed.waker);
+        drop_waker(Some(removed.waker));
+        contain(UnhandledKind::Destructor, || drop(unrun));
         self.carry_out(removed.granted);
         let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);
         abandoned.for_each(|scope| scope.abandon(self.cause_below()));

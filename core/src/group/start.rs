@@ -10,37 +10,42 @@ use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::error::AsDynError;
+use crate::error::{AsDynError, Echo};
+use crate::group::GroupId;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
 use crate::group::node::Admission;
 use crate::group::spawn::spawn_task;
-use crate::panics::{Payload, catch};
+use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::runtime::{Runtime, Spawner};
-use crate::stack::is_ending;
+use crate::stack::ending;
 use crate::sync::{drop_waker, lock, wake};
-use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
+use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo};
+use crate::unhandled::{self, UnhandledKind};
 
 /// With what a task that was started by [`GroupHandle::start`](crate::GroupHandle::start) says that
 /// it is ready. Dropped without that, it is an error for the one who waits, and the task is
 /// cancelled.
 #[must_use = "the one who started the task waits for `ready`"]
-pub struct Started<V>(Arc<Handshake<V>>);
+pub struct Started<V> {
+    handshake: Arc<Handshake<V>>,
+    task: TaskId,
+}
 
 impl<V> Started<V> {
     /// Hands `value` over: from now on the task's failure is its group's.
     ///
     /// Whether somebody still waited. If not, the value is dropped and the task was cancelled.
     pub fn ready(self, value: V) -> bool {
-        self.0.hand_over(value)
+        self.handshake.hand_over(value)
     }
 }
 
 impl<V> Drop for Started<V> {
-    /// Where it goes with its future, the end of the task says what happened.
+    /// Where it goes with its task's future, the end of the task says what happened.
     fn drop(&mut self) {
-        if !is_ending() {
-            self.0.give_up(Phase::Silent);
+        if !ending().iter().any(|unit| unit.info().id() == self.task) {
+            self.handshake.give_up(Phase::Silent);
         }
     }
 }
@@ -96,9 +101,28 @@ impl<V> Handshake<V> {
         waker.into_iter().for_each(wake);
     }
 
-    /// Whether a failure is still the caller's.
-    fn is_early(&self) -> bool {
-        matches!(*lock(&self.0), Phase::Waiting(_) | Phase::Silent)
+    /// Keeps a failure for the caller as long as it is the caller's; else it comes back.
+    fn keep<E>(&self, early: Early<E>, slot: &EarlySlot<E>) -> Result<(), Early<E>> {
+        // Held until it is kept: whoever leaves finds it.
+        let phase = lock(&self.0);
+        if !matches!(*phase, Phase::Waiting(_) | Phase::Silent) {
+            return Err(early);
+        }
+        *lock(slot) = Some(early);
+        Ok(())
+    }
+
+    /// Nobody waits any more. A value that was handed over stays.
+    fn abandon(&self) {
+        let mut phase = lock(&self.0);
+        let waker = match &mut *phase {
+            Phase::Waiting(waker) => waker.take(),
+            Phase::Silent => None,
+            _ => return,
+        };
+        *phase = Phase::Abandoned;
+        drop(phase);
+        drop_waker(waker);
     }
 
     fn is_silent(&self) -> bool {
@@ -129,6 +153,25 @@ impl<V> Handshake<V> {
 enum Early<E> {
     Error(E),
     Panic(Payload),
+}
+
+impl<E: AsDynError> Early<E> {
+    /// The caller has gone without asking (C9).
+    fn report(self, task: &TaskInfo, group: GroupId) {
+        match self {
+            Self::Error(error) => {
+                if Echo::of(error.as_dyn_error(), group).is_none() {
+                    let kind = UnhandledKind::Failure;
+                    unhandled::report_error(kind, Some(task), error.as_dyn_error());
+                }
+                contain(UnhandledKind::Destructor, || drop(error));
+            }
+            Self::Panic(payload) => {
+                unhandled::report_panic(UnhandledKind::Panic, Some(task), &*payload);
+                drop_payload(payload);
+            }
+        }
+    }
 }
 
 type EarlySlot<E> = Arc<Mutex<Option<Early<E>>>>;
@@ -164,13 +207,10 @@ where
             Ok(Poll::Ready(Err(error))) => Early::Error(error),
             Err(payload) => Early::Panic(payload),
         };
-        if this.handshake.is_early() {
-            *lock(this.early) = Some(early);
-            return Poll::Ready(Err(Fault::Returned));
-        }
-        match early {
-            Early::Error(error) => Poll::Ready(Err(Fault::Error(error))),
-            Early::Panic(payload) => resume_unwind(payload),
+        match this.handshake.keep(early, this.early) {
+            Ok(()) => Poll::Ready(Err(Fault::Returned)),
+            Err(Early::Error(error)) => Poll::Ready(Err(Fault::Error(error))),
+            Err(Early::Panic(payload)) => resume_unwind(payload),
         }
     }
 }
@@ -190,25 +230,29 @@ where
 {
     let handshake = Arc::new(Handshake(Mutex::new(Phase::Waiting(None))));
     let early = EarlySlot::default();
-    let started = Started(handshake.clone());
+    let info = TaskInfo::here();
+    let started = Started { handshake: handshake.clone(), task: info.id() };
     // The closure is called in the first poll, where its panic is caught.
     let future = async move { task(started).await };
     let starting = Starting { future, handshake: handshake.clone(), early: early.clone() };
-    let handle = spawn_task(group, TaskInfo::here(), Admission::Ordinary, starting, NoCallback);
-    StartTask { handshake, early, handle: Some(handle) }
+    let (id, begun) = (group.id(), info.clone());
+    let handle = spawn_task(group, info, Admission::Ordinary, starting, NoCallback);
+    StartTask { handshake, early, handle: Some(handle), info: begun, group: id }
 }
 
 /// The future of [`GroupHandle::start`](crate::GroupHandle::start). The task is spawned already;
 /// dropping this cancels it.
 #[must_use = "dropping it cancels the task"]
-pub struct StartTask<V, T: Send + 'static, E, R: Spawner> {
+pub struct StartTask<V, T: Send + 'static, E: AsDynError, R: Spawner> {
     handshake: Arc<Handshake<V>>,
     early: EarlySlot<E>,
     /// `None` once it was handed over.
     handle: Option<TaskHandle<T, R>>,
+    info: TaskInfo,
+    group: GroupId,
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> Unpin for StartTask<V, T, E, R> {}
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Unpin for StartTask<V, T, E, R> {}
 
 impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T, E, R> {
     type Output = Result<(V, TaskHandle<T, R>), StartError<E>>;
@@ -238,16 +282,19 @@ impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Future for StartTask<V, T,
     }
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> Drop for StartTask<V, T, E, R> {
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Drop for StartTask<V, T, E, R> {
     fn drop(&mut self) {
         if let Some(handle) = &self.handle {
-            self.handshake.give_up(Phase::Abandoned);
+            self.handshake.abandon();
             handle.cancel();
+            if let Some(early) = lock(&self.early).take() {
+                early.report(&self.info, self.group);
+            }
         }
     }
 }
 
-impl<V, T: Send + 'static, E, R: Spawner> fmt::Debug for StartTask<V, T, E, R> {
+impl<V, T: Send + 'static, E: AsDynError, R: Spawner> fmt::Debug for StartTask<V, T, E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartTask").field("handle", &self.handle).finish_non_exhaustive()
     }

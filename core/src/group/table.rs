@@ -11,7 +11,7 @@ use crate::cancel::CancelCause;
 use crate::group::limit::{Granted, Limiter};
 use crate::group::node::{Admission, Node};
 use crate::group::spawn::Pool;
-use crate::protect::{Cover, Guarded};
+use crate::protect::{CleanupRun, Cover, ExitKind, Guarded};
 use crate::runtime::{Job, RunJob};
 use crate::task::{TaskId, TaskInfo};
 
@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     opener: UnitKey,
     /// The shield that it was opened in.
     guarded: Option<Arc<Guarded>>,
+    /// Opened by a background task (G19).
+    in_background: bool,
 }
 
 /// Names one watcher.
@@ -99,8 +101,8 @@ enum Slot {
     /// The waker to call; one that does nothing if the unit has not been suspended yet, or was woken
     /// by a cancellation. Not a variant of its own, which would cost eight bytes.
     Wakes(Waker),
-    /// Cancelled by itself, its siblings not (T6).
-    Cancelled(CancelCause),
+    /// Cancelled by itself, its siblings not (T6); with the waker of one that is shielded.
+    Cancelled(Box<(CancelCause, Waker)>),
 }
 
 impl Slot {
@@ -108,11 +110,23 @@ impl Slot {
         Self::Wakes(Waker::noop().clone())
     }
 
-    fn take_waker(&mut self) -> Option<Waker> {
+    fn waker(&self) -> &Waker {
         match self {
-            Self::Wakes(waker) => Some(std::mem::replace(waker, Waker::noop().clone())),
-            Self::Cancelled(_) => None,
+            Self::Wakes(waker) => waker,
+            Self::Cancelled(cancelled) => &cancelled.1,
         }
+    }
+
+    fn replace_waker(&mut self, fresh: Waker) -> Waker {
+        let waker = match self {
+            Self::Wakes(waker) => waker,
+            Self::Cancelled(cancelled) => &mut cancelled.1,
+        };
+        std::mem::replace(waker, fresh)
+    }
+
+    fn take_waker(&mut self) -> Waker {
+        self.replace_waker(Waker::noop().clone())
     }
 }
 
@@ -132,7 +146,7 @@ impl Extra {
 
 /// What `park` found.
 pub(crate) enum Park {
-    /// The waker is there, or the unit was cancelled and needs none.
+    /// The waker is there, or the unit is gone.
     Parked,
     /// The slot needs a clone of the waker, to be made outside the lock.
     NeedsWaker,
@@ -140,7 +154,7 @@ pub(crate) enum Park {
 
 /// What is left of a unit, to be dealt with outside the lock.
 pub(crate) struct Removed {
-    pub(crate) waker: Option<Waker>,
+    pub(crate) waker: Waker,
     pub(crate) was_cancelled: bool,
     /// Nobody will take the output: it must be dropped before the unit counts as ended.
     pub(crate) handle_gone: bool,
@@ -222,23 +236,23 @@ impl Table {
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
         match &self.units.get(key.0 as usize)?.slot {
-            Slot::Cancelled(cause) => Some(cause.clone()),
-            _ => None,
+            Slot::Cancelled(cancelled) => Some(cancelled.0.clone()),
+            Slot::Wakes(_) => None,
         }
     }
 
     pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> Park {
-        match self.units.get(key.0 as usize).map(|unit| &unit.slot) {
-            Some(Slot::Wakes(old)) if !old.will_wake(waker) => Park::NeedsWaker,
+        match self.units.get(key.0 as usize).map(|unit| unit.slot.waker()) {
+            Some(old) if !old.will_wake(waker) => Park::NeedsWaker,
             _ => Park::Parked,
         }
     }
 
     /// Parks the unit and gives back the waker that is no longer needed.
     pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
-        match self.units.get_mut(key.0 as usize).map(|unit| &mut unit.slot) {
-            Some(Slot::Wakes(old)) => std::mem::replace(old, waker),
-            None | Some(Slot::Cancelled(_)) => waker,
+        match self.units.get_mut(key.0 as usize) {
+            Some(unit) => unit.slot.replace_waker(waker),
+            None => waker,
         }
     }
 
@@ -250,8 +264,12 @@ impl Table {
         cause: CancelCause,
     ) -> Option<Waker> {
         let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?;
-        let waker = unit.slot.take_waker()?;
-        unit.slot = Slot::Cancelled(cause);
+        let Slot::Wakes(waker) = &mut unit.slot else {
+            return None;
+        };
+        let noop = Waker::noop().clone();
+        let waker = std::mem::replace(waker, noop.clone());
+        unit.slot = Slot::Cancelled(Box::new((cause, noop)));
         Some(waker)
     }
 
@@ -262,8 +280,8 @@ impl Table {
         let abandoned =
             opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
         let (waker, was_cancelled) = match unit.slot {
-            Slot::Wakes(waker) => (Some(waker), false),
-            Slot::Cancelled(_) => (None, true),
+            Slot::Wakes(waker) => (waker, false),
+            Slot::Cancelled(cancelled) => (cancelled.1, true),
         };
         Some(Removed {
             waker,
@@ -295,6 +313,13 @@ impl Table {
         self.extras.get(&key)?.cover.clone()
     }
 
+    /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
+    /// reports that.
+    pub(crate) fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {
+        let cover = self.cover(key).filter(|cover| cover.has_cleanups())?;
+        Some(CleanupRun::new(ExitKind::Value, self.info(key), cover))
+    }
+
     /// What protects the unit; made if there is none yet. Whether it was made.
     pub(crate) fn make_cover(&mut self, key: UnitKey) -> (Arc<Cover>, bool) {
         if !self.units.contains(key.0 as usize) {
@@ -309,7 +334,13 @@ impl Table {
         self.background.insert(key, id);
     }
 
-    pub(crate) fn is_background(&self, key: UnitKey) -> bool {
+    /// Whether all that is in it is in the background.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.units.len() == self.background.len()
+            && self.scopes.iter().all(|(_, scope)| scope.in_background)
+    }
+
+    fn is_background(&self, key: UnitKey) -> bool {
         self.background.contains_key(&key)
     }
 
@@ -324,7 +355,7 @@ impl Table {
 
     /// Takes the waker of a unit.
     pub(crate) fn take_waker(&mut self, key: UnitKey) -> Option<Waker> {
-        self.units.get_mut(key.0 as usize)?.slot.take_waker()
+        Some(self.units.get_mut(key.0 as usize)?.slot.take_waker())
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -343,12 +374,14 @@ impl Table {
         node: Weak<Node>,
         opener: UnitKey,
         guarded: Option<Arc<Guarded>>,
-    ) -> ScopeKey {
-        let key = ScopeKey(index(self.scopes.insert(Inner { node, opener, guarded })));
+    ) -> (ScopeKey, bool) {
+        let in_background = self.is_background(opener);
+        let scope = Inner { node, opener, guarded, in_background };
+        let key = ScopeKey(index(self.scopes.insert(scope)));
         if self.units.contains(opener.0 as usize) {
             self.extras.entry(opener).or_default().opened.insert(key);
         }
-        key
+        (key, in_background)
     }
 
     /// Takes an inner group out, to be dropped outside the lock.
@@ -392,9 +425,7 @@ impl Table {
     pub(crate) fn signals(&mut self) -> Signals {
         let mut wakers = self.take_watchers();
         for (_, unit) in &mut self.units {
-            if let Some(waker) = unit.slot.take_waker() {
-                wakers.push(waker);
-            }
+            wakers.push(unit.slot.take_waker());
         }
         let jobs = self.jobs.drain().map(|(_, job)| job).collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());

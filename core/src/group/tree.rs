@@ -57,7 +57,7 @@ impl Node {
             return;
         }
         if let Some(order) = self.link_to(parent, opener, guarded) {
-            self.carry_down(order);
+            self.inherit(order);
         }
     }
 
@@ -71,11 +71,8 @@ impl Node {
         if let Some(guarded) = &guarded {
             guarded.opened();
         }
-        let (key, in_background) = {
-            let mut table = lock(&parent.table);
-            let key = table.add_scope(Arc::downgrade(self), opener, guarded.clone());
-            (key, table.is_background(opener))
-        };
+        let (key, in_background) =
+            lock(&parent.table).add_scope(Arc::downgrade(self), opener, guarded.clone());
         if in_background {
             parent.background.fetch_add(1, Ordering::AcqRel);
             parent.retire_if_alone();
@@ -114,15 +111,16 @@ impl Node {
                 order.map(|order| (scope, order))
             });
             if let Some((scope, order)) = order {
-                scope.carry_down(order);
+                scope.inherit(order);
             }
         }
     }
 
     /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
     /// must wait for a body that nobody polls. Its table entry stays with the future.
-    pub(super) fn abandon(&self, cause: CancelCause) {
+    pub(super) fn abandon(self: &Arc<Self>, cause: CancelCause) {
         self.cancel(cause);
+        self.core.watch_grace(self);
         self.give_up();
         self.release_body();
     }
@@ -182,15 +180,39 @@ impl Node {
     }
 
     fn carry_down(&self, order: Order) {
-        let (mut queue, mut marked) = (Vec::new(), Vec::new());
+        let (mut queue, mut marked, mut told) = (Vec::new(), Vec::new(), Vec::new());
         self.mark(order, &mut queue, &mut marked);
         while let Some((scope, order)) = queue.pop() {
             scope.mark(order, &mut queue, &mut marked);
+            if scope.time.has_grace() {
+                told.push(scope);
+            }
         }
         for (signals, cause) in marked {
             signals.wakers.into_iter().for_each(wake);
             let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
             jobs.for_each(|job| job.revoke(cause.clone()));
+        }
+        self.harden_if_over();
+        told.iter().for_each(|scope| scope.harden_if_over());
+    }
+
+    /// Its grace period may have ended while those below were being told, and have passed by those
+    /// that were not told yet.
+    fn harden_if_over(&self) {
+        if self.time.has_grace() && self.is_hard() {
+            self.harden();
+        }
+    }
+
+    /// Carries down what came from the enclosing group, whose grace period may end meanwhile: it
+    /// looks for those below after it has ended, and this looks for the end after it has told them.
+    fn inherit(&self, order: Order) {
+        let was_hard = order.hard;
+        self.carry_down(order);
+        let again = lock(&self.parent).as_ref().and_then(Link::inherited);
+        if !was_hard && again.is_some_and(|order| order.hard) {
+            self.harden();
         }
     }
 
@@ -238,11 +260,12 @@ impl Node {
         wakers: &mut Vec<Waker>,
         late: &mut Vec<TaskInfo>,
     ) {
+        // Looked at under the lock, which whoever cancels takes afterwards.
+        let mut table = lock(&self.table);
         let Some(cancelled) = self.cancelled.get() else {
             return;
         };
         let was_hard = cancelled.hard.swap(true, Ordering::Relaxed);
-        let mut table = lock(&self.table);
         let signals = table.signals();
         if !was_hard {
             late.extend(table.infos());
@@ -294,6 +317,8 @@ impl Node {
 
     /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
     /// or ends the last of the others looks here after it has counted, so one of the two sees both.
+    /// The two counts are not of one moment: the table has the last word. Not in a cancelled group, whose
+    /// table may have a body that does not count any more (`abandon`).
     fn retire_if_alone(&self) {
         let background = self.background.load(Ordering::Acquire);
         if background == 0 || self.count.load(Ordering::Acquire) > background {
@@ -302,6 +327,9 @@ impl Node {
         let cause = CauseKind::Finished.into();
         let wakers = {
             let mut table = lock(&self.table);
+            if self.cause().is_none() && !table.is_alone() {
+                return;
+            }
             let wakers = table.retire(&cause);
             self.add_singled_out(wakers.len());
             wakers

@@ -104,11 +104,10 @@ impl Unit {
         self.node.cover_of(self.key).filter(|cover| cover.has_cleanups())
     }
 
-    /// Has it polled, where a cancellation waited for a shield that has ended elsewhere.
-    pub(crate) fn wake_if_due(&self) {
-        if self.due().is_some() {
-            self.node.wake_unit(self.key);
-        }
+    /// Has it polled, where a cancellation or a timeout in it waited for a shield that has ended
+    /// elsewhere.
+    pub(crate) fn wake(&self) {
+        self.node.wake_unit(self.key);
     }
 
     /// What is known of it.

@@ -64,7 +64,8 @@ impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
 ///
 /// # Panics
 ///
-/// Outside any task or body, and in a job: there is nothing that would run it.
+/// Outside any task or body, and in a job: there is nothing that would run it. In a done-callback it
+/// is too late: what is deferred there is dropped and reported.
 ///
 /// # Examples
 ///
@@ -149,6 +150,13 @@ impl CleanupRun {
             self.report(outcome);
             self.report(dropped.map(Ok));
         }
+    }
+
+    /// What is left belongs to whom `heir` covers.
+    pub(crate) fn handed_to(mut self, heir: Arc<Cover>) -> Self {
+        self.cover.hand_over(&heir);
+        self.cover = heir;
+        self
     }
 
     /// Goes on elsewhere: there it is shielded anew.

@@ -33,6 +33,12 @@ impl Cover {
         lock(&self.cleanups).pop()
     }
 
+    /// Gives all clean-ups to one that has none.
+    pub(crate) fn hand_over(&self, heir: &Self) {
+        let cleanups = std::mem::take(&mut *lock(&self.cleanups));
+        lock(&heir.cleanups).extend(cleanups);
+    }
+
     pub(crate) fn has_cleanups(&self) -> bool {
         !lock(&self.cleanups).is_empty()
     }
@@ -122,7 +128,10 @@ impl Drop for Hold {
             Some(node) => node.uncover(&self.guarded),
             None => self.guarded.end(),
         }
-        // A cancelled unit that is not being polled would not notice.
-        self.units.iter().for_each(Unit::wake_if_due);
+        // A cancelled unit that is not being polled would not notice, nor would a timeout in one.
+        let cutters = &self.covers[..self.covers.len() - self.units.len()];
+        let elsewhere = !cutters.iter().all(stack::is_below);
+        let units = self.units.iter();
+        units.filter(|unit| elsewhere || unit.due().is_some()).for_each(Unit::wake);
     }
 }

@@ -241,12 +241,15 @@ impl<T: Send + 'static> Future for Current<T> {
     type Output = Result<(), BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(current) = &mut self.current else {
+        // Taken out meanwhile: one that has panicked is not left to anybody.
+        let Some(mut current) = self.current.take() else {
             return Poll::Ready(Ok(()));
         };
-        let outcome = ready!(current.as_mut().poll(cx));
-        self.current = None;
-        Poll::Ready(outcome)
+        let polled = current.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.current = Some(current);
+        }
+        polled
     }
 }
 

@@ -135,6 +135,9 @@ impl AnyCore for RootCore {
 
     fn report_leftovers(&self) {}
 
+    /// A root is never cancelled.
+    fn watch_grace(&self, _: &Arc<Node>) {}
+
     /// A root has no limit, so that no job waits in it.
     fn launch(&self, _: Pool, job: Job) {
         drop(job);
