@@ -11,6 +11,7 @@
 mod cases;
 mod env;
 mod harness;
+pub mod heap;
 mod held;
 mod hooked;
 mod probe;

@@ -287,7 +287,8 @@ impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Drop for StartTask<V, T, E
         if let Some(handle) = &self.handle {
             self.handshake.abandon();
             handle.cancel();
-            if let Some(early) = lock(&self.early).take() {
+            let early = lock(&self.early).take();
+            if let Some(early) = early {
                 early.report(&self.info, self.group);
             }
         }
