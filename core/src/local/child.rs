@@ -100,8 +100,14 @@ pub(crate) struct State<'env, E> {
     pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
 }
 
+pub(crate) type LocalFuture<'env> = Pin<Box<dyn LocalChild + 'env>>;
+
 /// A child of any type.
-pub(crate) type LocalFuture<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
+pub(crate) trait LocalChild: Future<Output = ()> {
+    /// Whether it must be polled to its end when the scope is cancelled, instead of dropped at once:
+    /// it is shielded (C4), or has clean-ups (C5).
+    fn is_protected(&self) -> bool;
+}
 
 /// What a child and its handle share.
 pub(crate) struct ChildCell<T> {
@@ -278,6 +284,17 @@ where
         // An output that nobody will take is gone before the child counts as ended.
         drop(cell);
         shared.live.set(shared.live.get() - 1);
+    }
+}
+
+impl<F, T, E> LocalChild for Child<'_, F, T, E>
+where
+    F: Future<Output = Result<T, Fault<E>>>,
+    E: AsDynError,
+{
+    fn is_protected(&self) -> bool {
+        self.cover.as_ref().is_some_and(|cover| cover.is_active() || cover.has_cleanups())
+            || self.cleaning.is_some()
     }
 }
 

@@ -214,12 +214,16 @@ impl<E: AsDynError, T> Run<'_, E, T> {
         must_cut || !self.state.queue.borrow().is_empty()
     }
 
-    /// The scope was cancelled: has all its children polled, which cut themselves and run their
-    /// clean-ups, those that are protected as soon as they may.
+    /// The scope was cancelled: drops its children in place, but for those that are protected. They
+    /// are polled to their end, and cut by themselves as soon as they may be.
     fn cut_children(&mut self) {
         self.cut = true;
-        let children = std::mem::take(&mut self.children);
-        self.children.extend(children);
+        for child in std::mem::take(&mut self.children) {
+            match child.is_protected() {
+                true => self.children.push(child),
+                false => contain(UnhandledKind::Destructor, || drop(child)),
+            }
+        }
     }
 
     /// The scope's future is dropped. Each child enters its own end when it is dropped. Their
