@@ -20,7 +20,7 @@ use crate::task::{NoCallback, TaskHandle, TaskInfo};
 #[must_use = "it spawns nothing unless awaited"]
 pub struct SpawnWhenFree<E, R, F> {
     group: GroupHandle<E, R>,
-    /// Until it is spawned; boxed by nobody, and not polled here.
+    /// Until it is spawned. Not polled here.
     task: Option<(TaskInfo, F)>,
     /// Its turn.
     ticket: Option<Ticket>,

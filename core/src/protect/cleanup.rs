@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::cancel::CancelCause;
 use crate::error::{AsDynError, BoxError};
-use crate::panics::{Payload, catch, drop_payload};
+use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::protect::{Cover, Hold};
 use crate::stack;
 use crate::task::TaskInfo;
@@ -171,7 +171,7 @@ impl CleanupRun {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 unhandled::report_error(kind, task, error.as_dyn_error());
-                crate::panics::contain(UnhandledKind::Destructor, || drop(error));
+                contain(UnhandledKind::Destructor, || drop(error));
             }
             Err(payload) => {
                 unhandled::report_panic(kind, task, &*payload);
@@ -186,9 +186,7 @@ impl CleanupRun {
             self.task.as_ref(),
             "dropped before its end",
         );
-        if let Err(payload) = catch(|| drop(cleanup)) {
-            self.report(Err(payload));
-        }
+        self.report(catch(|| drop(cleanup)).map(Ok));
     }
 }
 
