@@ -2,7 +2,10 @@
 
 use std::sync::OnceLock;
 
+use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::Root;
+
+use crate::blocking::shared_pool;
 
 /// async-std's one global runtime. Cheap to clone.
 ///
@@ -23,12 +26,14 @@ use anyscope_core::Root;
 pub struct AsyncStd {
     /// The same for all values (R6).
     pub(crate) root: Root,
+    pub(crate) blocking: BlockingPool,
 }
 
 impl AsyncStd {
     /// The global runtime, which starts at its first use.
     pub fn global() -> Self {
         static ROOT: OnceLock<Root> = OnceLock::new();
-        Self { root: ROOT.get_or_init(Root::new).clone() }
+        let root = ROOT.get_or_init(Root::new).clone();
+        Self { blocking: shared_pool(&root), root }
     }
 }

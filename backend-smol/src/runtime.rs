@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::{Root, Roots};
 use smol::Executor;
+
+use crate::blocking::shared_pool;
 
 /// smol: its global executor, or one of your own. Cheap to clone.
 ///
@@ -29,20 +32,25 @@ pub struct Smol {
     executor: Option<Weak<Executor<'static>>>,
     /// The same for all values made from one executor (R6).
     pub(crate) root: Root,
+    pub(crate) blocking: BlockingPool,
 }
 
 impl Smol {
     /// smol's global executor. It has one thread unless the environment's `SMOL_THREADS` says more.
     pub fn global() -> Self {
         static ROOT: OnceLock<Root> = OnceLock::new();
-        Self { executor: None, root: ROOT.get_or_init(Root::new).clone() }
+        Self::new(None, ROOT.get_or_init(Root::new).clone())
     }
 
     /// An executor of your own.
     pub fn from_executor(executor: &Arc<Executor<'static>>) -> Self {
         static ROOTS: Roots<Identity> = Roots::new();
         let executor = Arc::downgrade(executor);
-        Self { root: ROOTS.of(Identity(executor.clone())), executor: Some(executor) }
+        Self::new(Some(executor.clone()), ROOTS.of(Identity(executor)))
+    }
+
+    fn new(executor: Option<Weak<Executor<'static>>>, root: Root) -> Self {
+        Self { executor, blocking: shared_pool(&root), root }
     }
 
     /// What to spawn on; `None` if the user's executor is gone.

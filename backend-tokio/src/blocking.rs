@@ -1,11 +1,29 @@
-//! `Blocking`: jobs on tokio's blocking threads, which have its context (X3).
+//! `Blocking`: jobs on tokio's blocking threads, which have its context (X3), as many as the pool allows.
 
-use anyscope_core::{Blocking, Job};
+use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
+use anyscope_core::{Blocking, Job, Root};
+use tokio::runtime::Handle;
 
 use crate::Tokio;
 
 impl Blocking for Tokio {
     fn run_blocking(&self, job: Job) {
-        drop(self.handle.spawn_blocking(move || job.run()));
+        self.blocking.run(job);
     }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        let mut value = self.clone();
+        value.blocking = self.blocking.with_threads(threads);
+        value
+    }
+}
+
+/// The pool that all values of this runtime share, unless they are given another.
+pub(crate) fn shared_pool(handle: &Handle, root: &Root) -> BlockingPool {
+    root.shared(|| {
+        let handle = handle.clone();
+        BlockingPool::on(DEFAULT_THREADS, move |worker| {
+            drop(handle.spawn_blocking(move || worker.run()));
+        })
+    })
 }

@@ -1,7 +1,10 @@
 //! `Tokio`: the runtime value.
 
+use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::{Root, Roots};
 use tokio::runtime::{Handle, Id, TryCurrentError};
+
+use crate::blocking::shared_pool;
 
 /// A tokio runtime, multi-thread or current-thread. Cheap to clone.
 ///
@@ -32,13 +35,15 @@ pub struct Tokio {
     pub(crate) handle: Handle,
     /// The same for all values made from one runtime (R6).
     pub(crate) root: Root,
+    pub(crate) blocking: BlockingPool,
 }
 
 impl Tokio {
     /// The runtime of this handle.
     pub fn from_handle(handle: Handle) -> Self {
         static ROOTS: Roots<Id> = Roots::new();
-        Self { root: ROOTS.of(handle.id()), handle }
+        let root = ROOTS.of(handle.id());
+        Self { blocking: shared_pool(&handle, &root), root, handle }
     }
 
     /// The runtime that this code runs in.

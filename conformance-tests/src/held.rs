@@ -49,6 +49,10 @@ impl<R: Runtime> Blocking for Held<R> {
     fn run_blocking(&self, job: Job) {
         self.inner.run_blocking(job);
     }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        Self::new(self.inner.with_blocking_threads(threads), &self.gate)
+    }
 }
 
 impl<R: Runtime> CpuPool for Held<R> {

@@ -48,6 +48,10 @@ impl<R: Runtime> Blocking for Hooked<R> {
     fn run_blocking(&self, job: Job) {
         self.inner.run_blocking(job);
     }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        Self { inner: self.inner.with_blocking_threads(threads), hook: self.hook.clone() }
+    }
 }
 
 impl<R: Runtime> CpuPool for Hooked<R> {

@@ -16,6 +16,8 @@ pub(crate) struct Queued<R> {
 
 #[derive(Default)]
 struct Queue {
+    /// Drops what comes, as a pool does that is shut down.
+    refuses: bool,
     blocking: Vec<Job>,
     cpu: Vec<Job>,
 }
@@ -33,7 +35,7 @@ impl<R: Runtime> Queued<R> {
 
     /// Hands all jobs to the real pools.
     pub(crate) fn release(&self) {
-        let Queue { blocking, cpu } = self.take();
+        let Queue { blocking, cpu, .. } = self.take();
         blocking.into_iter().for_each(|job| self.inner.run_blocking(job));
         cpu.into_iter().for_each(|job| self.inner.run_cpu(job));
     }
@@ -43,8 +45,27 @@ impl<R: Runtime> Queued<R> {
         drop(self.take());
     }
 
+    /// Drops all jobs, and each that comes from now on.
+    pub(crate) fn refuse(&self) {
+        self.queue.lock().unwrap().refuses = true;
+        self.drop_jobs();
+    }
+
     fn take(&self) -> Queue {
-        std::mem::take(&mut *self.queue.lock().unwrap())
+        let mut queue = self.queue.lock().unwrap();
+        let refuses = queue.refuses;
+        std::mem::replace(&mut *queue, Queue { refuses, ..Queue::default() })
+    }
+
+    /// A job that is refused is dropped outside the lock.
+    fn push(&self, job: Job, into: fn(&mut Queue) -> &mut Vec<Job>) {
+        let mut queue = self.queue.lock().unwrap();
+        if !queue.refuses {
+            into(&mut queue).push(job);
+            return;
+        }
+        drop(queue);
+        drop(job);
     }
 }
 
@@ -70,13 +91,17 @@ impl<R: Runtime> Spawner for Queued<R> {
 
 impl<R: Runtime> Blocking for Queued<R> {
     fn run_blocking(&self, job: Job) {
-        self.queue.lock().unwrap().blocking.push(job);
+        self.push(job, |queue| &mut queue.blocking);
+    }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        Self::new(self.inner.with_blocking_threads(threads))
     }
 }
 
 impl<R: Runtime> CpuPool for Queued<R> {
     fn run_cpu(&self, job: Job) {
-        self.queue.lock().unwrap().cpu.push(job);
+        self.push(job, |queue| &mut queue.cpu);
     }
 }
 

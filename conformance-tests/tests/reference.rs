@@ -6,6 +6,7 @@ mod threads;
 
 use std::process::ExitCode;
 
+use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_conformance::Flavour;
 use anyscope_core::Root;
 use futures_executor::ThreadPool;
@@ -13,7 +14,7 @@ use threads::Threads;
 
 fn start() -> Threads {
     let pool = ThreadPool::builder().pool_size(2).create().expect("threads");
-    Threads { pool, root: Root::new() }
+    Threads { pool, blocking: BlockingPool::new(DEFAULT_THREADS), root: Root::new() }
 }
 
 fn main() -> ExitCode {

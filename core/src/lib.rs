@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod check;
 mod combine;
 mod context;
 mod error;
@@ -27,13 +28,14 @@ mod turns;
 pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
+pub use check::{CheckCancelled, Checked, check_cancelled};
 pub use combine::{
     AllFailed, AsCompleted, Branch, FirstOk, Gather, GatherSettled, InPlace, ItemError,
     MapAsCompleted, MapCollect, MapConcurrent, MapOrdered, Race, Wait, WaitFor, as_completed,
     first_ok, for_each_concurrent, for_each_concurrent_stream, gather, in_place, map_concurrent,
     map_concurrent_stream, race, wait,
 };
-pub use context::{TaskContext, WaitCancelled, check_cancelled};
+pub use context::{TaskContext, WaitCancelled};
 #[cfg(feature = "miette")]
 pub use error::AsDiagnostic;
 pub use error::{
@@ -41,8 +43,9 @@ pub use error::{
     IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
-    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, Policy, Refused,
-    SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
+    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, JobBuilder,
+    Policy, Refused, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
+    Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
@@ -50,7 +53,7 @@ pub use protect::{Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, 
 pub use queue::{ItemDone, PutError, Queue, QueueItem};
 pub use runtime::{
     AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots,
-    Runtime, Sleep, Spawner, Timeout, Timer,
+    Runtime, Sleep, Spawner, Timeout, Timer, block_on,
 };
 pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};

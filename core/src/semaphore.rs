@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use crate::sync::lock;
 use crate::turns::{Turns, WaitTurn, update};
 
-/// A number of permits, shared by all clones of it. Whoever holds one may go on.
+/// A number of permits, shared by all clones of it. Whoever holds one may go on: a task that has
+/// [acquired](Self::acquire) it, or a job that was told to [ask for it](crate::JobBuilder::permit_of),
+/// so that callers who share a semaphore share a bound. As `CapacityLimiter` of Trio and AnyIO.
 ///
 /// It is fair: a permit that comes back goes to the one who has waited longest, and nobody can take
 /// it before. A waiter that is cancelled when it has been given one passes it on (W8).
@@ -33,12 +35,17 @@ use crate::turns::{Turns, WaitTurn, update};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Semaphore(Arc<Mutex<Turns>>);
+pub struct Semaphore(Arc<Mutex<State>>);
+
+struct State {
+    turns: Turns,
+    permits: usize,
+}
 
 impl Semaphore {
     /// A semaphore with so many permits.
     pub fn new(permits: usize) -> Self {
-        Self(Arc::new(Mutex::new(Turns::new(permits))))
+        Self(Arc::new(Mutex::new(State { turns: Turns::new(permits), permits })))
     }
 
     /// Waits for a permit, after all who have asked before.
@@ -48,25 +55,63 @@ impl Semaphore {
     /// Dropping it gives up the place in the line, and passes on a permit that was on its way.
     pub async fn acquire(&self) -> Permit {
         // A semaphore is never closed.
-        let _ = WaitTurn::new(&self.0, |turns| turns).await;
+        let _ = WaitTurn::new(&self.0, |state| &mut state.turns).await;
         Permit(self.clone())
     }
 
     /// Takes a permit if one is free, which means that nobody waits.
     pub fn try_acquire(&self) -> Option<Permit> {
-        let taken = lock(&self.0).take();
+        let taken = lock(&self.0).turns.take();
         taken.then(|| Permit(self.clone()))
     }
 
     /// How many permits are free right now.
     pub fn available(&self) -> usize {
-        lock(&self.0).free()
+        lock(&self.0).turns.free()
+    }
+
+    /// How many permits there are, held and free.
+    pub fn permits(&self) -> usize {
+        lock(&self.0).permits
+    }
+
+    /// How many wait for a permit right now, jobs that were cancelled while they waited included.
+    pub fn waiting(&self) -> usize {
+        lock(&self.0).turns.waiting()
+    }
+
+    /// Changes how many permits there are, also while some are held. With more, those who have waited
+    /// longest go on at once; with fewer, nobody loses a permit: as many as are too many are
+    /// withdrawn when they are given back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::Semaphore;
+    ///
+    /// let connections = Semaphore::new(2);
+    /// let (one, two) = (connections.try_acquire(), connections.try_acquire());
+    /// connections.set_permits(1);
+    /// drop(one);
+    /// assert_eq!(connections.available(), 0, "it was one too many");
+    /// drop(two);
+    /// assert_eq!(connections.available(), 1);
+    /// ```
+    pub fn set_permits(&self, permits: usize) {
+        update(&self.0, |state, wakes| {
+            match permits.checked_sub(state.permits) {
+                Some(more) => state.turns.add(more, wakes),
+                None => state.turns.withdraw(state.permits - permits),
+            }
+            state.permits = permits;
+        });
     }
 }
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Semaphore").field("available", &self.available()).finish()
+        let (available, permits) = (self.available(), self.permits());
+        f.debug_struct("Semaphore").field("available", &available).field("of", &permits).finish()
     }
 }
 
@@ -77,6 +122,6 @@ pub struct Permit(Semaphore);
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        update(&self.0.0, Turns::give);
+        update(&self.0.0, |state, wakes| state.turns.give(wakes));
     }
 }

@@ -163,9 +163,21 @@ pub(crate) fn is_about_to_be_dropped() -> bool {
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
 }
 
+/// The job that runs here, if what runs is one and not a task inside it.
+pub(crate) fn current_job() -> Option<Unit> {
+    look(|frames| match innermost(frames)? {
+        (unit, Doing::Job, _) => Some(unit.share()),
+        _ => None,
+    })
+}
+
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
 pub(crate) fn current_cause() -> Option<CancelCause> {
-    let unit = look(|frames| innermost(frames).map(|(unit, ..)| unit.share()))?;
+    // Asked in inner loops: as long as nobody was cancelled it takes no reference and no lock.
+    let unit = look(|frames| {
+        let (unit, ..) = innermost(frames)?;
+        unit.node().knows_a_cause().then(|| unit.share())
+    })?;
     unit.cause().filter(|_| shielded_by().is_none())
 }
 

@@ -15,6 +15,8 @@ use crate::sync::{drop_waker, lock, wake};
 pub(crate) struct Turns {
     /// Nobody waits while there is one.
     free: usize,
+    /// How many of those that are out are withdrawn when they come back.
+    owed: usize,
     /// What is free or granted can still be taken; then nothing comes any more.
     closed: bool,
     waiting: BTreeMap<u64, Waker>,
@@ -29,7 +31,7 @@ pub(crate) struct NoMore;
 impl Turns {
     pub(crate) fn new(free: usize) -> Self {
         let (waiting, granted) = (BTreeMap::new(), BTreeSet::new());
-        Self { free, closed: false, waiting, granted, next: 0 }
+        Self { free, owed: 0, closed: false, waiting, granted, next: 0 }
     }
 
     pub(crate) fn free(&self) -> usize {
@@ -45,13 +47,34 @@ impl Turns {
 
     /// Gives a turn to the one who has waited longest, or leaves it free.
     pub(crate) fn give(&mut self, wakes: &mut Vec<Waker>) {
-        match self.waiting.pop_first() {
-            None => self.free += 1,
-            Some((ticket, waker)) => {
-                self.granted.insert(ticket);
-                wakes.push(waker);
-            }
+        self.add(1, wakes);
+    }
+
+    /// Gives so many turns, or takes back that so many are to be withdrawn.
+    pub(crate) fn add(&mut self, turns: usize, wakes: &mut Vec<Waker>) {
+        let kept = turns - turns.min(self.owed);
+        self.owed -= turns - kept;
+        self.free += kept;
+        while self.free > 0 {
+            let Some((ticket, waker)) = self.waiting.pop_first() else {
+                return;
+            };
+            self.free -= 1;
+            self.granted.insert(ticket);
+            wakes.push(waker);
         }
+    }
+
+    /// Withdraws so many turns: those that are free at once, the others when they come back.
+    pub(crate) fn withdraw(&mut self, turns: usize) {
+        let taken = turns.min(self.free);
+        self.free -= taken;
+        self.owed += turns - taken;
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Those who wait are told that there is no more, once nobody can pass a turn on to them.

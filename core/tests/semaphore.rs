@@ -27,6 +27,8 @@ enum Step {
     /// A permit is given back.
     Release(usize),
     Try,
+    /// There are to be so many.
+    Resize(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -36,6 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<usize>().prop_map(Step::Cancel),
         2 => any::<usize>().prop_map(Step::Release),
         1 => any::<bool>().prop_map(|_| Step::Try),
+        1 => (0_usize..4).prop_map(Step::Resize),
     ];
     vec(step, 0..60)
 }
@@ -49,12 +52,30 @@ struct Waiter {
 /// Permits, and who is in line for them.
 struct Model {
     free: usize,
+    permits: usize,
+    /// Given back, as many as this are not given on.
+    owed: usize,
     line: VecDeque<usize>,
     granted: Vec<usize>,
 }
 
 impl Model {
+    fn resize(&mut self, permits: usize) {
+        while self.permits < permits {
+            self.permits += 1;
+            self.give();
+        }
+        while self.permits > permits {
+            self.permits -= 1;
+            self.owed += usize::from(!self.take());
+        }
+    }
+
     fn give(&mut self) {
+        if self.owed > 0 {
+            self.owed -= 1;
+            return;
+        }
         match self.line.pop_front() {
             Some(first) => self.granted.push(first),
             None => self.free += 1,
@@ -65,6 +86,13 @@ impl Model {
         let free = self.free > 0;
         self.free -= usize::from(free);
         free
+    }
+
+    fn leave(&mut self, number: usize) {
+        self.line.retain(|waiting| *waiting != number);
+        if self.was_granted(number) {
+            self.give();
+        }
     }
 
     fn was_granted(&mut self, number: usize) -> bool {
@@ -83,7 +111,8 @@ fn poll(waiter: &mut Waiter) -> Option<Permit> {
 
 fn run(permits: usize, steps: &[Step]) {
     let semaphore = Semaphore::new(permits);
-    let mut model = Model { free: permits, line: VecDeque::new(), granted: Vec::new() };
+    let (line, granted) = (VecDeque::new(), Vec::new());
+    let mut model = Model { free: permits, permits, owed: 0, line, granted };
     let (mut waiters, mut held) = (Vec::<Waiter>::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         match *step {
@@ -114,12 +143,7 @@ fn run(permits: usize, steps: &[Step]) {
             }
             Step::Cancel(at) if !waiters.is_empty() => {
                 let waiter = waiters.remove(at % waiters.len());
-                let number = waiter.number;
-                drop(waiter);
-                model.line.retain(|waiting| *waiting != number);
-                if model.was_granted(number) {
-                    model.give();
-                }
+                model.leave(waiter.number);
             }
             Step::Release(at) if !held.is_empty() => {
                 drop(held.remove(at % held.len()));
@@ -130,14 +154,20 @@ fn run(permits: usize, steps: &[Step]) {
                 assert_eq!(permit.is_some(), model.take());
                 held.extend(permit);
             }
+            Step::Resize(permits) => {
+                semaphore.set_permits(permits);
+                model.resize(permits);
+                assert_eq!(semaphore.permits(), permits);
+            }
             _ => {}
         }
         assert_eq!(semaphore.available(), model.free);
     }
-    waiters.clear();
-    assert_eq!(semaphore.available() + held.len(), permits, "a cancelled waiter kept a permit");
+    waiters.drain(..).for_each(|waiter| model.leave(waiter.number));
+    let at_hand = semaphore.available() + held.len();
+    assert_eq!(at_hand, model.permits + model.owed, "a cancelled waiter kept a permit");
     held.clear();
-    assert_eq!(semaphore.available(), permits);
+    assert_eq!(semaphore.available(), model.permits);
 }
 
 proptest! {

@@ -76,6 +76,10 @@ impl Blocking for Lockstep {
     fn run_blocking(&self, job: Job) {
         self.launch(job, |inner, job| drop(inner.spawn_blocking(job)));
     }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        Self { inner: self.inner.with_blocking_threads(threads), ..self.clone() }
+    }
 }
 
 impl CpuPool for Lockstep {

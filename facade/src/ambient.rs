@@ -4,8 +4,8 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{
-    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, Scope, ScopeFuture,
-    TaskHandle, Timer,
+    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, JobBuilder, Scope,
+    ScopeFuture, TaskHandle, Timer,
 };
 
 use crate::default_runtime::current_runtime;
@@ -229,6 +229,32 @@ where
     T: Send + 'static,
 {
     current_runtime().spawn_cpu(job)
+}
+
+/// A job with a name, or one that needs a permit of a [`Semaphore`](crate::Semaphore), for the
+/// [current runtime](current_runtime): call one of the builder's `spawn` methods. Otherwise as
+/// [`spawn_blocking`] and [`spawn_cpu`].
+///
+/// # Panics
+///
+/// If there is no current runtime.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope::Semaphore;
+/// use anyscope::prelude::*;
+///
+/// /// Whoever reads takes part in one bound.
+/// async fn read(disk: &Semaphore, path: &'static str) -> Result<Vec<u8>, BoxError> {
+///     let read = move || std::fs::read(path);
+///     Ok(job(read).name("read").permit_of(disk).spawn_blocking().await??)
+/// }
+/// # #[cfg(feature = "tokio")]
+/// assert!(anyscope::tokio::run(read(&Semaphore::new(4), "Cargo.toml")).is_ok());
+/// ```
+pub fn job<C>(job: C) -> JobBuilder<AnyRuntime, C> {
+    current_runtime().job(job)
 }
 
 /// Waits for `duration` on the timer of the [current runtime](current_runtime). The time begins at

@@ -36,8 +36,8 @@ pub use anyscope_smol as smol;
 pub use anyscope_async_std as async_std;
 
 pub use ambient::{
-    group, group_of, move_on_after, move_on_at, scope, scope_of, sleep, spawn_blocking, spawn_cpu,
-    timeout, timeout_at,
+    group, group_of, job, move_on_after, move_on_at, scope, scope_of, sleep, spawn_blocking,
+    spawn_cpu, timeout, timeout_at,
 };
 /// All of core; `scope` is the facade's own, which stands above.
 #[doc(inline)]

@@ -1,7 +1,8 @@
 //! What most programs name: `use anyscope::prelude::*`.
 //!
 //! The ambient functions, the combinators, the types that stand in signatures, and the methods of a
-//! runtime ([`Group`](crate::Group) and [`Timer`](crate::Timer), without their names).
+//! runtime ([`Group`](crate::Group), [`Timer`](crate::Timer) and [`Blocking`](crate::Blocking), without
+//! their names).
 //!
 //! [`IntoBoxError`](crate::IntoBoxError) is left out on purpose: its `err_into` would be ambiguous
 //! where `futures::TryFutureExt`, which has a method of that name and meaning, is in scope as well.
@@ -13,7 +14,7 @@ pub use crate::{
     acquire, check_cancelled, defer, group, group_of, move_on_after, scope, shield, sleep,
     spawn_blocking, spawn_cpu, timeout,
 };
-pub use crate::{Group as _, Timer as _};
+pub use crate::{Blocking as _, Group as _, Timer as _};
 pub use crate::{
     WaitFor, as_completed, first_ok, for_each_concurrent, for_each_concurrent_stream, gather,
     in_place, map_concurrent, map_concurrent_stream, race, wait,

@@ -3,12 +3,15 @@
 
 mod background;
 mod bad_values;
+mod blocking;
 mod bombs;
+mod calling_back;
 mod cancel;
 mod causes;
 mod cleanup;
 mod combine;
 mod completion;
+mod computing;
 mod context;
 mod dropping;
 mod echoes;
@@ -95,12 +98,15 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
     [
         background::cases(),
         bad_values::cases(),
+        blocking::cases(),
         bombs::cases(),
+        calling_back::cases(),
         cancel::cases(),
         causes::cases(),
         cleanup::cases(),
         combine::cases(),
         completion::cases(),
+        computing::cases(),
         context::cases(),
         dropping::cases(),
         echoes::cases(),

@@ -32,7 +32,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 
 /// Both ways to spawn a plain job.
 type SpawnJob<T, R> = fn(&GroupHandle<BoxError, R>, Work<T>) -> TaskHandle<T, R>;
-type Work<T> = Box<dyn FnOnce() -> T + Send>;
+pub(super) type Work<T> = Box<dyn FnOnce() -> T + Send>;
 
 fn both_pools<T: Send + 'static, R: Runtime>() -> [SpawnJob<T, R>; 2] {
     [|g, work| g.spawn_blocking(work), |g, work| g.spawn_cpu(work)]

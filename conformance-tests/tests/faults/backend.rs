@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_conformance::Harness;
 use anyscope_core::{
     Blocking, CpuPool, Job, NativeHandle, RemoteHandle, Root, Sleep, Spawner, Timer, remote,
@@ -36,6 +37,9 @@ pub(crate) enum Fault {
     ForgetsJobs,
     RunsCpuInPlace,
     HasOnePool,
+    HasNoBound,
+    SharesItsBound,
+    HasFewerThreads,
     FiresEarly,
     NeverFires,
     IgnoresReset,
@@ -59,7 +63,8 @@ pub(crate) struct Faulty {
 impl Faulty {
     fn new(fault: Fault, mortal: Option<Mortal>) -> Self {
         let pool = ThreadPool::builder().pool_size(2).name_prefix(WORKER).create().unwrap();
-        let inner = Threads { pool, root: Root::new() };
+        let inner =
+            Threads { pool, blocking: BlockingPool::new(DEFAULT_THREADS), root: Root::new() };
         let (one_pool, jobs) = mpsc::channel();
         thread::spawn(move || jobs.into_iter().for_each(Job::run));
         Self { fault, inner, mortal, one_pool, begin: Instant::now() }
@@ -208,8 +213,19 @@ impl Blocking for Faulty {
             Fault::DropsJobs => drop(job),
             Fault::ForgetsJobs => mem::forget(job),
             Fault::HasOnePool => self.one_pool.send(job).unwrap(),
+            Fault::HasNoBound => drop(thread::spawn(move || job.run())),
             _ => self.inner.run_blocking(job),
         }
+    }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        let mut own = self.clone();
+        match self.fault {
+            Fault::SharesItsBound => {}
+            Fault::HasFewerThreads => own.inner = self.inner.with_blocking_threads(1),
+            _ => own.inner = self.inner.with_blocking_threads(threads),
+        }
+        own
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use anyscope_blocking_pool::BlockingPool;
 use anyscope_conformance::Harness;
 use anyscope_core::{Blocking, CpuPool, Job, RemoteHandle, Root, Sleep, Spawner, Timer, remote};
 use futures_executor::{ThreadPool, block_on};
@@ -12,6 +13,7 @@ use futures_executor::{ThreadPool, block_on};
 #[derive(Clone)]
 pub struct Threads {
     pub pool: ThreadPool,
+    pub blocking: BlockingPool,
     pub root: Root,
 }
 
@@ -35,7 +37,11 @@ impl Spawner for Threads {
 
 impl Blocking for Threads {
     fn run_blocking(&self, job: Job) {
-        blocking::unblock(move || job.run()).detach();
+        self.blocking.run(job);
+    }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        Self { blocking: self.blocking.with_threads(threads), ..self.clone() }
     }
 }
 

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::error::AsDynError;
+use crate::group::job::Pool;
 use crate::group::ledger::Ledger;
 use crate::group::leftover::watch_grace;
 use crate::group::node::{AnyCore, Node};
-use crate::group::spawn::Pool;
-use crate::runtime::{AnyRuntime, Job, Runtime};
+use crate::runtime::{AnyRuntime, Job, Runtime, when_permitted};
 
 pub(crate) struct Core<R, E> {
     pub(crate) runtime: R,
@@ -47,10 +47,13 @@ impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
         watch_grace::<R, E>(&self.runtime, node);
     }
 
-    fn launch(&self, pool: Pool, job: Job) {
-        match pool {
-            Pool::Blocking => self.runtime.run_blocking(job),
-            Pool::Cpu => self.runtime.run_cpu(job),
+    fn launch(&self, pool: Pool, mut job: Job) {
+        match job.take_semaphore() {
+            None => pool.run(&self.runtime, job),
+            Some(semaphore) => {
+                let runtime = self.runtime.clone();
+                when_permitted(semaphore, job, move |job| pool.run(&runtime, job));
+            }
         }
     }
 

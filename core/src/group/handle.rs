@@ -12,9 +12,9 @@ use crate::error::{AsDynError, BoxError};
 use crate::group::body::{MapFault, NestFault};
 use crate::group::core::Core;
 use crate::group::future::GroupFuture;
-use crate::group::ledger::Fault;
+use crate::group::job::JobBuilder;
 use crate::group::node::{Admission, GroupId, Node};
-use crate::group::spawn::{Pool, Refused, TaskBuilder, spawn_job, spawn_task};
+use crate::group::spawn::{Refused, TaskBuilder, spawn_task};
 use crate::group::start::{StartTask, Started, start_task};
 use crate::group::waiting::SpawnWhenFree;
 use crate::runtime::{AnyRuntime, Runtime};
@@ -195,7 +195,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         C: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_job::<R, E, _, _>(self.node(), Pool::Blocking, move || Ok(job()))
+        self.job(job).spawn_blocking()
     }
 
     /// Like [`spawn_blocking`](Self::spawn_blocking); an `Err` is a failure of the group (U3).
@@ -206,20 +206,32 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
         X: Into<E> + 'static,
     {
-        let job = move || job().map_err(|error| Fault::Error(error.into()));
-        spawn_job::<R, E, _, _>(self.node(), Pool::Blocking, job)
+        self.job(job).try_spawn_blocking()
     }
 
     /// Runs a computation on the CPU pool (U1); otherwise as
     /// [`spawn_blocking`](Self::spawn_blocking). A long one should ask
-    /// [`check_cancelled`](crate::check_cancelled) now and then (U3).
+    /// [`check_cancelled`](crate::check_cancelled) now and then (U3). Many items, at most so many at
+    /// once, go through [`map_concurrent`](crate::map_concurrent):
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime, map_concurrent};
+    ///
+    /// async fn squares<R: Runtime>(rt: &R, numbers: Vec<u64>) -> Result<Vec<u64>, GroupError> {
+    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///         let square = |n| g.spawn_cpu(move || n * n);
+    ///         Ok(map_concurrent(numbers, 8, square).await?)
+    ///     })
+    ///     .await
+    /// }
+    /// ```
     #[track_caller]
     pub fn spawn_cpu<C, T>(&self, job: C) -> TaskHandle<T, R>
     where
         C: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_job::<R, E, _, _>(self.node(), Pool::Cpu, move || Ok(job()))
+        self.job(job).spawn_cpu()
     }
 
     /// Like [`spawn_cpu`](Self::spawn_cpu); an `Err` is a failure of the group (U3).
@@ -230,8 +242,12 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
         X: Into<E> + 'static,
     {
-        let job = move || job().map_err(|error| Fault::Error(error.into()));
-        spawn_job::<R, E, _, _>(self.node(), Pool::Cpu, job)
+        self.job(job).try_spawn_cpu()
+    }
+
+    /// A job with a name, or one that needs a permit: call one of the builder's `spawn` methods.
+    pub fn job<C>(&self, job: C) -> JobBuilder<Self, C> {
+        JobBuilder::new(self.clone(), job)
     }
 
     /// The group's runtime.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::task::Waker;
 
-use crate::group::spawn::Pool;
+use crate::group::job::Pool;
 use crate::group::table::UnitKey;
 use crate::runtime::Job;
 

@@ -10,6 +10,7 @@ mod core;
 mod driven;
 mod future;
 mod handle;
+mod job;
 mod ledger;
 mod leftover;
 mod limit;
@@ -28,11 +29,12 @@ pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::Driven;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
+pub use job::JobBuilder;
+pub(crate) use job::Pool;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
 pub use node::GroupId;
 pub(crate) use node::{Admission, AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
-pub(crate) use spawn::Pool;
 pub use spawn::{Refused, TaskBuilder};
 pub use start::{StartError, StartTask, Started};
 pub(crate) use table::{UnitKey, WatchKey};
@@ -161,7 +163,7 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
         T: Send + 'static,
         Self: Sized,
     {
-        spawn::spawn_ambient_job(self, Pool::Blocking, job)
+        self.job(job).spawn_blocking()
     }
 
     /// Runs a computation on the CPU pool (U1), as a job of whatever group encloses the caller;
@@ -173,7 +175,17 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
         T: Send + 'static,
         Self: Sized,
     {
-        spawn::spawn_ambient_job(self, Pool::Cpu, job)
+        self.job(job).spawn_cpu()
+    }
+
+    /// A job with a name, or one that needs a permit: call one of the builder's `spawn` methods. It
+    /// belongs to whatever group encloses the caller, as with
+    /// [`spawn_blocking`](Group::spawn_blocking).
+    fn job<C>(&self, job: C) -> JobBuilder<Self, C>
+    where
+        Self: Sized,
+    {
+        JobBuilder::new(self.clone(), job)
     }
 
     /// Waits until nothing that was left to the underlying runtime is alive (R6).

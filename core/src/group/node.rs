@@ -16,8 +16,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::cancel::CancelCause;
+use crate::group::job::Pool;
 use crate::group::limit::{Granted, Ticket};
-use crate::group::spawn::Pool;
 use crate::group::table::{Park, Table, UnitKey, WatchKey};
 use crate::group::time::Time;
 use crate::group::tree::Link;
@@ -150,6 +150,11 @@ impl Node {
 
     pub(crate) fn cause(&self) -> Option<&CancelCause> {
         self.cancelled.get().map(|cancelled| &cancelled.cause)
+    }
+
+    /// Whether it, or one of its units alone, was cancelled: what is cheap to ask.
+    pub(crate) fn knows_a_cause(&self) -> bool {
+        self.cancelled.get().is_some() || self.singled_out.load(Ordering::Acquire) > 0
     }
 
     /// Live units and open inner groups.

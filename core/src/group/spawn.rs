@@ -1,4 +1,4 @@
-//! Spawning: how tasks and jobs enter a group, and how they are refused.
+//! Spawning: how tasks enter a group, and how they are refused.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,14 +12,12 @@ use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::core::Core;
 use crate::group::handle::GroupHandle;
-use crate::group::ledger::{Fault, Ledger};
+use crate::group::ledger::Ledger;
 use crate::group::node::{Admission, Node, Refusal};
 use crate::group::policy::Supervise;
-use crate::group::table::UnitKey;
 use crate::group::unit::Unit;
 use crate::panics::{PanicPolicy, contain};
-use crate::runtime::{Job, JobCell, Runtime};
-use crate::stack::{enclosing, shielded_by};
+use crate::runtime::Runtime;
 use crate::task::{
     Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
     next_id,
@@ -219,67 +217,6 @@ impl<F> fmt::Debug for Refused<F> {
 
 impl<F> Error for Refused<F> {}
 
-/// Which pool a job goes to.
-#[derive(Clone, Copy)]
-pub(crate) enum Pool {
-    Blocking,
-    Cpu,
-}
-
-/// Enters a job into the group and queues it, or refuses it.
-#[track_caller]
-pub(crate) fn spawn_job<R, E, C, T>(node: &Arc<Node>, pool: Pool, job: C) -> TaskHandle<T, R>
-where
-    R: Runtime,
-    E: AsDynError,
-    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
-    T: Send + 'static,
-{
-    let id = TaskId(next_id());
-    let info = TaskInfo { id, name: None, location: Location::caller() };
-    let unit = match node.enter(info, Admission::Ordinary) {
-        Ok(unit) => unit,
-        Err(why) => {
-            contain(UnhandledKind::Destructor, || drop(job));
-            let error = TaskError::refused(id, why.into_cause());
-            return TaskHandle::refused(node.clone(), id, error);
-        }
-    };
-    launch_job::<R, E, C, T>(unit, id, pool, job)
-}
-
-fn launch_job<R, E, C, T>(unit: Unit, id: TaskId, pool: Pool, job: C) -> TaskHandle<T, R>
-where
-    R: Runtime,
-    E: AsDynError,
-    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
-    T: Send + 'static,
-{
-    let (node, key) = (unit.node().clone(), unit.key());
-    let cell = JobCell::<R, E, C, T>::new(job, unit);
-    node.launch(key, id, pool, Job::new(cell.clone()));
-    TaskHandle::job(node, key, id, cell)
-}
-
-/// A job of whatever group encloses the caller, of any error type: the only one of a group without
-/// a body. It outlives the task that started it, but not the group (B4).
-#[track_caller]
-pub(crate) fn spawn_ambient_job<R, C, T>(runtime: &R, pool: Pool, job: C) -> TaskHandle<T, R>
-where
-    R: Runtime,
-    C: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    let info = TaskInfo::here();
-    let (id, node) = (info.id, single(runtime));
-    let unit = node.enter_first(info);
-    match enclosing() {
-        Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, shielded_by()),
-        None => node.leave_to(runtime.root().node()),
-    }
-    launch_job::<R, Infallible, _, T>(unit, id, pool, move || Ok(job()))
-}
-
 /// A detached task is the only one of a group without a body, under the runtime's root (R6). Its
 /// failure is a [`Fault::Lone`].
 #[track_caller]
@@ -297,7 +234,7 @@ where
 }
 
 /// A group for one task or job, whose panic is a value at its handle.
-fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
+pub(super) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
     let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
     node.give_up();

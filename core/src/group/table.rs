@@ -8,9 +8,9 @@ use std::task::Waker;
 use slab::Slab;
 
 use crate::cancel::CancelCause;
+use crate::group::job::Pool;
 use crate::group::limit::{Granted, Limiter};
 use crate::group::node::{Admission, Node};
-use crate::group::spawn::Pool;
 use crate::protect::{CleanupRun, Cover, ExitKind, Guarded};
 use crate::runtime::{Job, RunJob};
 use crate::task::{TaskId, TaskInfo};

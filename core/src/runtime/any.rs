@@ -39,6 +39,7 @@ trait ErasedRuntime: Send + Sync {
     fn root(&self) -> &Root;
     fn within(&self, f: &mut dyn FnMut());
     fn run_blocking(&self, job: Job);
+    fn with_blocking_threads(&self, threads: usize) -> AnyRuntime;
     fn run_cpu(&self, job: Job);
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>>;
     fn now(&self) -> Instant;
@@ -60,6 +61,10 @@ impl<R: Runtime> ErasedRuntime for R {
 
     fn run_blocking(&self, job: Job) {
         Blocking::run_blocking(self, job);
+    }
+
+    fn with_blocking_threads(&self, threads: usize) -> AnyRuntime {
+        AnyRuntime::new(Blocking::with_blocking_threads(self, threads))
     }
 
     fn run_cpu(&self, job: Job) {
@@ -106,6 +111,10 @@ impl Spawner for AnyRuntime {
 impl Blocking for AnyRuntime {
     fn run_blocking(&self, job: Job) {
         self.inner.run_blocking(job);
+    }
+
+    fn with_blocking_threads(&self, threads: usize) -> Self {
+        self.inner.with_blocking_threads(threads)
     }
 }
 

@@ -7,10 +7,38 @@ use crate::runtime::Job;
 /// # Implementing
 ///
 /// - A job runs on a thread that polls no futures (B1), with the native runtime's context (X3).
+/// - No more jobs run at once than the bound says; the others queue (B2). A thread that has been idle
+///   for some seconds goes away. The crate `anyscope-blocking-pool` does both.
 /// - A job that will never run, because the runtime is shut down, is dropped: that says so to
 ///   whoever waits for it.
 /// - `run_blocking` returns at once and does not panic.
 pub trait Blocking {
     /// Queues a job; call [`Job::run`] on a thread of the pool.
     fn run_blocking(&self, job: Job);
+
+    /// The same runtime with blocking threads of its own, at most so many and at least one: its clones
+    /// share them. Without this all values of a runtime share 64 (B2).
+    ///
+    /// It keeps one kind of blocking work, say of a library, from taking all threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    ///
+    /// async fn resolve_all<R: Runtime>(rt: &R, hosts: Vec<String>) -> Result<(), GroupError> {
+    ///     let few = rt.with_blocking_threads(4);
+    ///     few.group::<BoxError, _, _, _>(async |g| {
+    ///         for host in hosts {
+    ///             g.spawn_blocking(move || println!("resolving {host}"));
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    #[must_use = "it gives another value"]
+    fn with_blocking_threads(&self, threads: usize) -> Self
+    where
+        Self: Sized;
 }

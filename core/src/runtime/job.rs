@@ -9,7 +9,9 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{Admission, Core, End, Ending, Fault, Role, Settled, Unit};
 use crate::panics::{contain, contained};
+use crate::runtime::permit::Held;
 use crate::runtime::{Root, Runtime};
+use crate::semaphore::Semaphore;
 use crate::slot::Slot;
 use crate::stack::{Doing, run_as};
 use crate::sync::lock;
@@ -19,23 +21,36 @@ use crate::unhandled::{self, UnhandledKind};
 /// A job on its way to a pool's thread. Dropping it before it has run says "shut down" to whoever
 /// waits for it.
 #[must_use = "dropping a job cancels it"]
-pub struct Job(Arc<dyn RunJob>);
+pub struct Job {
+    cell: Arc<dyn RunJob>,
+    /// Whose permit it needs before it goes to its pool.
+    semaphore: Option<Semaphore>,
+}
 
 impl Job {
-    pub(crate) fn new(job: Arc<dyn RunJob>) -> Self {
-        Self(job)
+    pub(crate) fn new(cell: Arc<dyn RunJob>, semaphore: Option<Semaphore>) -> Self {
+        Self { cell, semaphore }
     }
 
     /// Runs it, unless it was cancelled before. Never panics.
     pub fn run(self) {
-        self.0.run();
+        self.cell.run();
+    }
+
+    pub(super) fn cell(&self) -> &Arc<dyn RunJob> {
+        &self.cell
+    }
+
+    /// Whose permit it still needs.
+    pub(crate) fn take_semaphore(&mut self) -> Option<Semaphore> {
+        self.semaphore.take()
     }
 }
 
 impl Drop for Job {
     /// After it has run there is nothing left to revoke.
     fn drop(&mut self) {
-        self.0.revoke(CauseKind::Shutdown.into());
+        self.cell.revoke(CauseKind::Shutdown.into());
     }
 }
 
@@ -50,6 +65,8 @@ pub(crate) trait RunJob: Send + Sync {
     fn run(&self);
     /// Ends the job if it has not been started (B3).
     fn revoke(&self, cause: CancelCause);
+    /// Keeps its place in a semaphore's line, or the permit that came of that, until the job ends.
+    fn hold(&self, held: Held);
 }
 
 /// One job: the closure until it starts, the value once it has ended.
@@ -58,6 +75,9 @@ pub(crate) struct JobCell<R, E, C, T> {
     closure: Mutex<Option<C>>,
     /// Taken by whoever ends the job; exchanged when the job is given up.
     unit: Mutex<Option<Unit>>,
+    /// Given back by whoever has taken the unit. Whoever puts something in looks at the unit after
+    /// that, so that one of the two sees the other.
+    held: Mutex<Option<Held>>,
     slot: Slot<Output<T>>,
     core: PhantomData<fn() -> (R, E)>,
 }
@@ -74,6 +94,7 @@ where
         let cell = Arc::new(Self {
             closure: Mutex::new(Some(closure)),
             unit: Mutex::new(Some(unit)),
+            held: Mutex::new(None),
             slot: Slot::new(),
             core: PhantomData,
         });
@@ -91,6 +112,7 @@ where
         let Some(unit) = lock(&self.unit).take() else {
             return;
         };
+        self.let_go();
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
                 let ending =
@@ -117,6 +139,11 @@ where
             let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
             contained(UnhandledKind::Destructor, dropped);
         });
+    }
+
+    fn let_go(&self) {
+        let held = lock(&self.held).take();
+        held.into_iter().for_each(Held::give_back);
     }
 
     /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
@@ -175,6 +202,13 @@ where
         if let Some(closure) = self.take_closure() {
             self.drop_in_context(closure);
             self.finish(End::Cancelled(cause));
+        }
+    }
+
+    fn hold(&self, held: Held) {
+        *lock(&self.held) = Some(held);
+        if lock(&self.unit).is_none() {
+            self.let_go();
         }
     }
 }

@@ -1,18 +1,22 @@
 //! What a runtime must be able to do: the traits that a backend implements, and the erased runtime.
 
 mod any;
+mod block_on;
 mod blocking;
 mod cpu;
 mod job;
+mod permit;
 mod root;
 mod spawner;
 mod timer;
 
 pub use any::AnyRuntime;
+pub use block_on::block_on;
 pub use blocking::Blocking;
 pub use cpu::CpuPool;
 pub use job::Job;
 pub(crate) use job::{JobCell, RunJob};
+pub(crate) use permit::when_permitted;
 pub use root::{Drained, Root, Roots};
 pub use spawner::{NativeHandle, Spawner};
 pub(crate) use timer::later;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll};
 
 use crate::group::{AnyCore, Node, Pool, WatchKey};
@@ -26,7 +26,7 @@ impl Root {
     /// A root that nothing belongs to yet.
     #[expect(clippy::new_without_default, reason = "each is another identity, as with `Arc`")]
     pub fn new() -> Self {
-        Self { node: Node::new(Box::new(RootCore)) }
+        Self { node: Node::new(Box::<RootCore>::default()) }
     }
 
     /// Waits until nothing that was left to the runtime is alive.
@@ -36,6 +36,30 @@ impl Root {
     /// Nothing is lost if it is dropped.
     pub fn drained(&self) -> Drained {
         Drained { node: self.node.clone(), slot: None }
+    }
+
+    /// What a backend shares among all values made from one native runtime beside this, as the threads
+    /// for blocking jobs. `make` makes it at the first call.
+    ///
+    /// # Panics
+    ///
+    /// If it has been made before with another type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use anyscope_core::Root;
+    ///
+    /// let root = Root::new();
+    /// let first = root.shared(|| Arc::new(7));
+    /// assert!(Arc::ptr_eq(&first, &root.clone().shared(|| Arc::new(8))));
+    /// ```
+    pub fn shared<T: Clone + Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> T {
+        let core: Option<&RootCore> = self.node.core().as_any().downcast_ref();
+        let shared =
+            core.expect("a root's node has its core").shared.get_or_init(|| Box::new(make()));
+        shared.downcast_ref::<T>().expect("a backend shares one type by a root").clone()
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -118,7 +142,10 @@ impl fmt::Debug for Drained {
 }
 
 /// A root has no runtime of its own, so that the two do not keep each other alive.
-struct RootCore;
+#[derive(Default)]
+struct RootCore {
+    shared: OnceLock<Box<dyn Any + Send + Sync>>,
+}
 
 impl AnyCore for RootCore {
     fn runtime(&self) -> Option<AnyRuntime> {

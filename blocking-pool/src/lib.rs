@@ -1,0 +1,78 @@
+//! Blocking threads with a bound, and a queue behind them (B2): what the backends of anyscope share.
+//!
+//! A [`BlockingPool`] uses threads of its own, which go away when they are idle, or those of a native
+//! runtime, which have its context. Either way it is the pool that bounds them and keeps the queue,
+//! so that each runtime value may have a bound of its own.
+
+#![forbid(unsafe_code)]
+
+mod queue;
+mod threads;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyscope_core::Job;
+
+use crate::queue::Shared;
+use crate::threads::start_thread;
+pub use crate::worker::Worker;
+
+/// How many threads a pool uses unless it is told otherwise.
+pub const DEFAULT_THREADS: usize = 64;
+
+/// Runs jobs on a bounded number of threads, in the order in which they came (B2). Cheap to clone;
+/// clones share threads and queue.
+///
+/// A thread is called when there is a job and none is free, at most one at a time: whoever arrives
+/// calls the next if there is more to do. So a burst of short jobs wakes few threads, and a job that
+/// blocks keeps nobody waiting while the bound allows another thread.
+#[derive(Clone)]
+pub struct BlockingPool {
+    shared: Arc<Shared>,
+}
+
+impl BlockingPool {
+    /// A pool on threads of its own. One that has been idle for five seconds goes away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
+    ///
+    /// let pool = BlockingPool::new(DEFAULT_THREADS);
+    /// assert_eq!(pool.threads(), 64);
+    /// ```
+    pub fn new(threads: usize) -> Self {
+        Self::on(threads, start_thread)
+    }
+
+    /// A pool on the threads of a native runtime: `start` has to call [`Worker::run`] on one of
+    /// them, soon, or to drop the worker where the runtime is shut down; then the jobs that are in
+    /// the queue are dropped too.
+    pub fn on(threads: usize, start: impl Fn(Worker) + Send + Sync + 'static) -> Self {
+        Self { shared: Shared::new(threads, Arc::new(start)) }
+    }
+
+    /// Another pool on threads of the same kind, with a bound and a queue of its own.
+    pub fn with_threads(&self, threads: usize) -> Self {
+        Self { shared: Shared::new(threads, self.shared.start.clone()) }
+    }
+
+    /// How many threads it uses at most.
+    pub fn threads(&self) -> usize {
+        self.shared.threads
+    }
+
+    /// Queues a job. Returns at once and does not panic.
+    pub fn run(&self, job: Job) {
+        self.shared.submit(job);
+    }
+}
+
+impl fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingPool").field("threads", &self.threads()).finish_non_exhaustive()
+    }
+}

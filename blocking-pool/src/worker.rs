@@ -1,0 +1,120 @@
+//! A worker: the right to one thread of the pool.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyscope_core::Job;
+
+use crate::queue::Shared;
+
+/// One thread's worth of a pool, on its way to a thread. Dropping it unrun says that the native
+/// runtime is shut down: the jobs in the queue are dropped.
+#[must_use = "dropping a worker drops the jobs in the queue"]
+pub struct Worker {
+    /// `None` once its place has been given back.
+    shared: Option<Arc<Shared>>,
+    /// It was called and has not come yet.
+    called: bool,
+}
+
+impl Worker {
+    pub(crate) fn called(shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), called: true }
+    }
+
+    /// Runs jobs on this thread until there are none. After one that took long the thread is given
+    /// back and another asked for: so others who use the runtime's threads have their turn, and a
+    /// runtime that is being shut down can refuse the rest.
+    pub fn run(mut self) {
+        while let Some(job) = self.next(None) {
+            let begun = Instant::now();
+            job.run();
+            if begun.elapsed() >= LONG {
+                return self.start_again();
+            }
+        }
+    }
+
+    /// Runs jobs on this thread until there have been none for so long.
+    pub(crate) fn run_until_idle_for(mut self, keep_alive: Duration) {
+        while let Some(job) = self.next(Some(keep_alive)) {
+            job.run();
+        }
+    }
+
+    fn start_again(self) {
+        if let Some(shared) = self.shared.clone() {
+            shared.start(self);
+        }
+    }
+
+    /// The next job. `None` if there is none, and then its place has been given back.
+    fn next(&mut self, keep_alive: Option<Duration>) -> Option<Job> {
+        let shared = self.shared.clone()?;
+        let mut state = shared.lock();
+        let mut patience = keep_alive;
+        loop {
+            if mem::take(&mut self.called) {
+                state.called = false;
+            }
+            if let Some(job) = state.jobs.pop_front() {
+                let call = state.call(shared.threads);
+                drop(state);
+                shared.carry_out(call);
+                return Some(job);
+            }
+            let Some(limit) = patience else {
+                state.workers -= 1;
+                self.shared = None;
+                return None;
+            };
+            state.idle += 1;
+            let woken = shared.work.wait_timeout(state, limit);
+            let (guard, outcome) = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
+            state = guard;
+            state.idle -= 1;
+            // Whoever of the idle comes first answers the call, whether it was the one who was woken
+            // or one whose time was up.
+            self.called = true;
+            patience = patience.filter(|_| !outcome.timed_out());
+        }
+    }
+
+    /// There was no thread for it. The others go on; without any, nobody would ever run the jobs.
+    pub(crate) fn give_up(mut self) {
+        self.leave(|workers| workers == 0);
+    }
+
+    /// Gives its place back, and drops the jobs if `is_over`, told how many workers are left.
+    fn leave(&mut self, is_over: impl FnOnce(usize) -> bool) {
+        let Some(shared) = self.shared.take() else {
+            return;
+        };
+        let jobs = {
+            let mut state = shared.lock();
+            state.workers -= 1;
+            if self.called {
+                state.called = false;
+            }
+            if is_over(state.workers) { mem::take(&mut state.jobs) } else { Default::default() }
+        };
+        drop(jobs);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.leave(|_| true);
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// After a job of this length the way back through the native pool costs nothing to speak of.
+const LONG: Duration = Duration::from_millis(1);
