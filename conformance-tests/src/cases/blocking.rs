@@ -39,11 +39,12 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Gives how many ran when it began, itself included, or fewer: some may have ended meanwhile.
+    /// Gives how many ran when it began, itself included, or fewer: some that began later may have
+    /// ended already.
     fn job(&self) -> impl FnOnce() -> usize + Send + use<> {
         let crowd = self.clone();
         move || {
-            let at_once = crowd.begun.add() - crowd.ended.get();
+            let at_once = crowd.begun.add().saturating_sub(crowd.ended.get());
             crowd.finish.wait_blocking();
             crowd.ended.add();
             at_once
@@ -83,7 +84,7 @@ fn b2_no_more_jobs_run_at_once_than_the_bound<R: Runtime>(env: &Env<R>) {
                 crowd.fills(&rt, 3).await;
                 crowd.finish.open();
                 for job in jobs {
-                    assert!((1..=3).contains(&job.await?));
+                    assert!(job.await? <= 3);
                 }
                 Ok(())
             })
@@ -196,7 +197,7 @@ fn b2_permits_bound_the_jobs_of_all_who_share_them<R: Runtime>(env: &Env<R>) {
                             spawn(&g, &permits, Box::new(crowd.job()))
                         };
                         for job in spawns.into_iter().map(spawn).collect::<Vec<_>>() {
-                            assert!((1..=2).contains(&job.await?));
+                            assert!(job.await? <= 2);
                         }
                         Ok(())
                     });

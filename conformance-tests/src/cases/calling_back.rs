@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use anyscope_core::{
-    BoxError, Cancelled, GroupHandle, Runtime, TaskContext, TaskHandle, block_on, shield,
+    BoxError, Cancelled, GroupHandle, Runtime, TaskContext, TaskHandle, block_on, check_cancelled,
+    shield,
 };
 
 use super::{Case, case};
@@ -20,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b5_cancelled_job_gets_the_cause_and_its_future_is_gone::<R>),
         case(b5_job_cancelled_alone_gets_the_cause::<R>),
         case(b5_value_that_is_ready_beats_the_cancellation::<R>),
+        case(b5_grace_period_is_the_futures_too::<R>),
         case(b5_shield_in_it_is_waited_for::<R>),
         case(b5_panic_of_the_future_is_the_jobs::<R>),
         case(b5_outside_a_job_it_panics::<R>),
@@ -186,17 +188,6 @@ fn b5_job_cancelled_alone_gets_the_cause<R: Runtime>(env: &Env<R>) {
 /// As for a task (C6); and what does not suspend is not cut (C1).
 fn b5_value_that_is_ready_beats_the_cancellation<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt| {
-        let outcome: Outcome<_> = rt
-            .group(async |g| {
-                let group = g.clone();
-                let job = g.spawn_blocking(move || {
-                    group.cancel();
-                    (block_on(async { 7 }), block_on(yield_now()))
-                });
-                job.await.map_err(BoxError::from)
-            })
-            .await;
-        assert!(outcome.unwrap_err().failures().is_none(), "the body was cut");
         let group = rt.group::<BoxError, _, _, _>(async |g| {
             let group = g.clone();
             Ok(g.spawn_blocking(move || {
@@ -206,6 +197,28 @@ fn b5_value_that_is_ready_beats_the_cancellation<R: Runtime>(env: &Env<R>) {
         });
         let (value, is_cut) = group.await.unwrap().await.unwrap();
         assert!(value == Ok(7) && is_cut);
+    });
+}
+
+fn b5_grace_period_is_the_futures_too<R: Runtime>(env: &Env<R>) {
+    let (begun, go_on) = (Gate::new(), Gate::new());
+    env.block_on(async |rt| {
+        let group = rt.group::<BoxError, _, _, _>(async |g| {
+            let (in_job, wait) = (begun.clone(), go_on.clone());
+            let job = g.spawn_blocking(move || {
+                block_on(async {
+                    in_job.open();
+                    wait.wait().await;
+                    check_cancelled().is_err()
+                })
+            });
+            begun.wait().await;
+            g.cancel();
+            go_on.open();
+            Ok(job)
+        });
+        let job = group.grace(Duration::from_secs(3600)).await.unwrap();
+        assert_eq!(job.await.unwrap(), Ok(true), "told, and not cut");
     });
 }
 
