@@ -1,0 +1,12 @@
+//! `Blocking`: jobs as units with threads of their own.
+
+use anyscope_core::{Blocking, Job};
+
+use crate::Sim;
+use crate::trace::UnitKind;
+
+impl Blocking for Sim {
+    fn run_blocking(&self, job: Job) {
+        self.queue(UnitKind::BlockingJob, job);
+    }
+}
