@@ -44,8 +44,8 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, JobBuilder,
-    Policy, Refused, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
-    Verdict, root_future,
+    LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnWhenFree, StartError, StartTask, Started,
+    Supervise, TaskBuilder, Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
@@ -57,5 +57,6 @@ pub use runtime::{
 };
 pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};
+pub use sync::WakerId;
 pub use task::{CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;

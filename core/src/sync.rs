@@ -26,10 +26,11 @@ pub(crate) fn drop_waker(waker: Option<Waker>) {
 
 /// Which waker it is, without owning it: equal for two wakers exactly if `will_wake` holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WakerId(usize, usize);
+pub struct WakerId(usize, usize);
 
 impl WakerId {
-    pub(crate) fn of(waker: &Waker) -> Self {
+    /// That of this waker.
+    pub fn of(waker: &Waker) -> Self {
         Self(waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize)
     }
 }

@@ -18,6 +18,7 @@ use crate::group::driven::Driven;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
+use crate::group::live;
 use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::{FailFast, Policy};
 use crate::group::time::{Alarm, report_overdue};
@@ -259,8 +260,9 @@ where
         }
         let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
         let unit = node.enter_first(TaskInfo { id, name, location });
-        if let Some((parent, opener)) = enclosing() {
-            node.attach(&parent, opener, shielded_by());
+        match enclosing() {
+            Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
+            None => live::opened(&node),
         }
         let handle = GroupHandle::new(node.clone());
         this.body.set(Some(Driven::new(Body::new(setup.body, handle.clone()), unit)));

@@ -14,6 +14,7 @@ mod job;
 mod ledger;
 mod leftover;
 mod limit;
+mod live;
 mod node;
 mod policy;
 mod spawn;
@@ -32,6 +33,7 @@ pub use handle::GroupHandle;
 pub use job::JobBuilder;
 pub(crate) use job::Pool;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
+pub use live::{LiveGroup, LiveTask, LiveWatch};
 pub use node::GroupId;
 pub(crate) use node::{Admission, AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
@@ -206,6 +208,7 @@ impl<R: Spawner + Blocking + CpuPool + Timer> Group for R {}
 /// # Panics
 ///
 /// If it is called inside a task, body or job: `run` blocks the thread, and there one awaits.
+#[track_caller]
 pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output> + use<R, F>
 where
     R: Group,

@@ -10,9 +10,11 @@ use slab::Slab;
 use crate::cancel::CancelCause;
 use crate::group::job::Pool;
 use crate::group::limit::{Granted, Limiter};
+use crate::group::live::LiveTask;
 use crate::group::node::{Admission, Node};
 use crate::protect::{CleanupRun, Cover, ExitKind, Guarded};
 use crate::runtime::{Job, RunJob};
+use crate::sync::WakerId;
 use crate::task::{TaskId, TaskInfo};
 
 /// Where a unit (the body, a task, a job) stands in its group's table. Reused after its end.
@@ -220,6 +222,27 @@ impl Table {
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
         let keys = self.units.iter().map(|(key, _)| UnitKey(index(key)));
         keys.filter_map(|key| self.info(key)).collect()
+    }
+
+    /// All live units, and how each stands.
+    pub(crate) fn live(&self) -> Vec<(UnitKey, LiveTask)> {
+        let look = |(key, unit): (usize, &Unit)| {
+            let key = UnitKey(index(key));
+            let task = LiveTask {
+                info: self.info(key)?,
+                is_body: false,
+                is_queued: self.limiter.as_ref().is_some_and(|limiter| limiter.is_queued(key)),
+                is_shielded: self.cover(key).is_some_and(|cover| cover.is_active()),
+                waker: WakerId::of(unit.slot.waker()),
+            };
+            Some((key, task))
+        };
+        self.units.iter().filter_map(look).collect()
+    }
+
+    /// Inner groups that are still open, and which unit opened each.
+    pub(crate) fn inner(&self) -> Vec<(Weak<Node>, UnitKey)> {
+        self.scopes.iter().map(|(_, scope)| (scope.node.clone(), scope.opener)).collect()
     }
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {

@@ -34,7 +34,13 @@ impl Job {
 
     /// Runs it, unless it was cancelled before. Never panics.
     pub fn run(self) {
-        self.cell.run();
+        self.cell.run(&|| {});
+    }
+
+    /// Runs it with `first` before its closure, as if that began with it: for pools that try out
+    /// what a panic in a job does. The panic of `first` is the job's own (P4).
+    pub fn run_after(self, first: impl Fn()) {
+        self.cell.run(&first);
     }
 
     pub(super) fn cell(&self) -> &Arc<dyn RunJob> {
@@ -62,7 +68,7 @@ impl fmt::Debug for Job {
 
 /// A job as the pool and a cancellation see it.
 pub(crate) trait RunJob: Send + Sync {
-    fn run(&self);
+    fn run(&self, first: &dyn Fn());
     /// Ends the job if it has not been started (B3).
     fn revoke(&self, cause: CancelCause);
     /// Keeps its place in a semaphore's line, or the permit that came of that, until the job ends.
@@ -178,7 +184,7 @@ where
     C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
     T: Send + 'static,
 {
-    fn run(&self) {
+    fn run(&self, first: &dyn Fn()) {
         let mut current = lock(&self.unit).as_ref().map(Unit::share);
         // Cancelled, and the one who does that has not come to revoke it yet.
         if let Some(cause) = current.as_ref().and_then(Unit::cause) {
@@ -190,7 +196,11 @@ where
         if let Some(unit) = &current {
             unit.node().job_started(unit.key());
         }
-        let end = match run_as(&mut current, Doing::Job, closure) {
+        let job = || {
+            first();
+            closure()
+        };
+        let end = match run_as(&mut current, Doing::Job, job) {
             Ok(value) => End::Value(value),
             Err(payload) => End::Panicked(payload),
         };

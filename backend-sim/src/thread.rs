@@ -1,0 +1,293 @@
+//! Units with threads of their own: jobs, and threads of the code under test. One of them or the driver
+//! runs at any time, and each hands the turn to the next.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyscope_core::LiveWatch;
+
+use crate::scheduler::Shared;
+use crate::trace::UnitId;
+use crate::{drive, quiet};
+
+/// Blocks a job, or a thread of the simulation, until the condition holds. Others take their turns
+/// meanwhile, and the condition is looked at after each of them: it must be quick and change nothing.
+///
+/// Called by the thread that drives the simulation it takes steps itself. In a task that blocks all
+/// tasks, as it would on a runtime with one thread, and only jobs and threads go on.
+///
+/// # Panics
+///
+/// Outside a simulation; and where it will never hold, because nothing can run any more.
+pub fn block_until(mut condition: impl FnMut() -> bool) {
+    match here() {
+        Some(Here::Driver(shared, _)) => drive::until(&shared, &mut condition),
+        Some(Here::Thread(shared, id, seat)) => {
+            let mut progressed = true;
+            while !condition() {
+                shared.block(id, progressed);
+                if seat.give_back() == Told::End {
+                    return if !thread::panicking() {
+                        resume_unwind(Box::new(OVER))
+                    };
+                }
+                progressed = false;
+            }
+        }
+        None => panic!("`block_until` was called outside a simulation, where nothing would run"),
+    }
+}
+
+/// Blocks a job, or a thread of the simulation, for so long by the virtual clock; otherwise as
+/// [`block_until`].
+///
+/// # Panics
+///
+/// Outside a simulation.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use anyscope_core::Group;
+/// use anyscope_sim::block_for;
+///
+/// let elapsed = anyscope_sim::run(1, async |rt| {
+///     let jobs = [2, 3].map(|s| rt.spawn_blocking(move || block_for(Duration::from_secs(s))));
+///     for job in jobs {
+///         job.await.unwrap();
+///     }
+///     rt.elapsed()
+/// });
+/// assert_eq!(elapsed, Duration::from_secs(3)); // they slept at the same time
+/// ```
+pub fn block_for(duration: Duration) {
+    let shared = match here() {
+        Some(Here::Driver(shared, _) | Here::Thread(shared, ..)) => shared,
+        None => panic!("`block_for` was called outside a simulation, which has another clock"),
+    };
+    let now = shared.lock().now;
+    let until = now.checked_add(duration).unwrap_or(now);
+    let (key, _) = shared.set_timer(None, until, Waker::noop().clone());
+    block_until(|| shared.lock().now >= until);
+    shared.unset_timer(key);
+}
+
+/// Whether this thread belongs to a simulation: as the one that drives it, or as a job or thread of it.
+pub fn is_simulated() -> bool {
+    here().is_some()
+}
+
+/// A thread of [`Sim::spawn_thread`](crate::Sim::spawn_thread). Dropping it lets the thread run on.
+pub struct SimThread<T>(Arc<Mutex<Option<thread::Result<T>>>>);
+
+impl<T: Send + 'static> SimThread<T> {
+    pub(crate) fn new(f: impl FnOnce() -> T + Send + 'static) -> (Self, Begin) {
+        let slot = Arc::new(Mutex::new(None));
+        let filled = slot.clone();
+        let work = Box::new(move || {
+            let outcome = catch_unwind(AssertUnwindSafe(f));
+            *lock(&filled) = Some(outcome);
+        });
+        (Self(slot), work)
+    }
+
+    /// Blocks until it has ended, as [`block_until`] does.
+    ///
+    /// # Errors
+    ///
+    /// What it panicked with.
+    ///
+    /// # Panics
+    ///
+    /// Where it will never end.
+    pub fn join(self) -> thread::Result<T> {
+        block_until(|| self.is_finished());
+        lock(&self.0).take().expect("it has ended, and only this takes its value")
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        lock(&self.0).is_some()
+    }
+}
+
+impl<T> fmt::Debug for SimThread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimThread").finish_non_exhaustive()
+    }
+}
+
+/// What a thread does, until it has begun.
+pub(crate) type Begin = Box<dyn FnOnce() + Send>;
+
+/// Where a unit's thread waits for its turn.
+pub(crate) struct Seat {
+    turn: Mutex<Turn>,
+    changed: Condvar,
+    begin: Mutex<Option<Begin>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The driver runs, or another thread.
+    Elsewhere,
+    Here,
+    /// The same, and the simulation is gone: to end without waiting for anything.
+    LastHere,
+    Ended,
+}
+
+/// What a thread is told with its turn.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Told {
+    GoOn,
+    End,
+}
+
+impl Seat {
+    pub(crate) fn new(begin: Begin) -> Arc<Self> {
+        Arc::new(Self {
+            turn: Mutex::new(Turn::Elsewhere),
+            changed: Condvar::new(),
+            begin: Mutex::new(Some(begin)),
+            thread: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        lock(&self.begin).is_none()
+    }
+
+    /// Gives the thread its turn and waits until it gives it back. Whether it has ended.
+    pub(crate) fn play(self: &Arc<Self>, shared: &Arc<Shared>, id: UnitId) -> bool {
+        self.play_as(shared, id, Turn::Here)
+    }
+
+    /// Lets the thread end, in a turn of its own.
+    pub(crate) fn end(self: &Arc<Self>, shared: &Arc<Shared>, id: UnitId) {
+        if self.has_begun() {
+            while !self.play_as(shared, id, Turn::LastHere) {}
+        }
+    }
+
+    fn play_as(self: &Arc<Self>, shared: &Arc<Shared>, id: UnitId, turn: Turn) -> bool {
+        self.begin_thread(shared, id);
+        let thread = lock(&self.thread).as_ref().map(|thread| thread.thread().id());
+        shared.set_playing(thread);
+        *lock(&self.turn) = turn;
+        self.changed.notify_all();
+        let ended =
+            self.wait_while(|turn| matches!(turn, Turn::Here | Turn::LastHere)) == Turn::Ended;
+        if ended {
+            // Joined as well, so that its thread-locals are gone.
+            let thread = lock(&self.thread).take();
+            let _ = thread.map(JoinHandle::join);
+        }
+        shared.set_playing(None);
+        ended
+    }
+
+    fn begin_thread(self: &Arc<Self>, shared: &Arc<Shared>, id: UnitId) {
+        let Some(begin) = lock(&self.begin).take() else {
+            return;
+        };
+        let (seat, shared, quiet) = (self.clone(), shared.clone(), quiet::is_quiet());
+        let thread = thread::Builder::new().name(format!("simulated {id}")).spawn(move || {
+            seat.wait_while(|turn| turn == Turn::Elsewhere);
+            let _ends = EndsTurn(seat.clone());
+            HERE.with_borrow_mut(|place| place.push(Here::Thread(shared, id, seat)));
+            quiet::set_quiet(quiet);
+            let _ = catch_unwind(AssertUnwindSafe(begin));
+            let here = HERE.with_borrow_mut(Vec::pop);
+            drop(here);
+        });
+        *lock(&self.thread) = Some(thread.expect("the system has room for one more thread"));
+    }
+
+    /// Called by the thread itself: others run, until its next turn.
+    fn give_back(&self) -> Told {
+        if *lock(&self.turn) == Turn::LastHere {
+            return Told::End;
+        }
+        *lock(&self.turn) = Turn::Elsewhere;
+        self.changed.notify_all();
+        match self.wait_while(|turn| turn == Turn::Elsewhere) {
+            Turn::LastHere => Told::End,
+            _ => Told::GoOn,
+        }
+    }
+
+    fn wait_while(&self, unchanged: impl Fn(Turn) -> bool) -> Turn {
+        let turn = lock(&self.turn);
+        let changed = self.changed.wait_while(turn, |turn| unchanged(*turn));
+        *changed.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that the thread has ended.
+struct EndsTurn(Arc<Seat>);
+
+impl Drop for EndsTurn {
+    fn drop(&mut self) {
+        *lock(&self.0.turn) = Turn::Ended;
+        self.0.changed.notify_all();
+    }
+}
+
+/// What a thread is to a simulation.
+#[derive(Clone)]
+pub(crate) enum Here {
+    Driver(Arc<Shared>, Rc<LiveWatch>),
+    Thread(Arc<Shared>, UnitId, Arc<Seat>),
+}
+
+thread_local! {
+    /// The simulations that this thread drives, the latest last, or the one that it belongs to.
+    static HERE: RefCell<Vec<Here>> = const { RefCell::new(Vec::new()) };
+}
+
+fn here() -> Option<Here> {
+    HERE.try_with(|place| place.borrow().last().cloned()).ok().flatten()
+}
+
+/// From now on this thread drives the simulation.
+pub(crate) fn enter(shared: &Arc<Shared>, watch: &Rc<LiveWatch>) {
+    HERE.with_borrow_mut(|place| place.push(Here::Driver(shared.clone(), watch.clone())));
+}
+
+pub(crate) fn leave(shared: &Arc<Shared>) {
+    let is_it = |here: &Here| matches!(here, Here::Driver(own, _) if Arc::ptr_eq(own, shared));
+    let left = HERE.try_with(|place| {
+        let mut place = place.borrow_mut();
+        place.iter().rposition(is_it).map(|at| place.remove(at))
+    });
+    drop(left);
+}
+
+/// Calls `f` with what watches the groups of this simulation, on the thread that drives it.
+pub(crate) fn with_watch(shared: &Arc<Shared>, f: impl FnOnce(&LiveWatch)) {
+    let found = HERE.with_borrow(|place| {
+        place.iter().find_map(|here| match here {
+            Here::Driver(own, watch) if Arc::ptr_eq(own, shared) => Some(watch.clone()),
+            _ => None,
+        })
+    });
+    if let Some(watch) = found {
+        f(&watch);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const OVER: &str = "the simulation is gone";
