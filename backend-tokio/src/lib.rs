@@ -13,7 +13,7 @@ mod runtime;
 mod spawner;
 mod timer;
 
-pub use run::run;
+pub use run::{run, run_on_current_thread};
 pub use runtime::Tokio;
 pub use spawner::TokioHandle;
 pub use timer::TokioSleep;

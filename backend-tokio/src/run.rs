@@ -21,11 +21,30 @@ use crate::Tokio;
 /// assert_eq!(anyscope_tokio::run(async { 7 }), 7);
 /// ```
 pub fn run<F: Future>(main: F) -> F::Output {
+    run_on(Builder::new_multi_thread(), main)
+}
+
+/// Like [`run`], on a new current-thread runtime: the future and all tasks run on this thread.
+///
+/// # Panics
+///
+/// As [`run`].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(anyscope_tokio::run_on_current_thread(async { 7 }), 7);
+/// ```
+pub fn run_on_current_thread<F: Future>(main: F) -> F::Output {
+    run_on(Builder::new_current_thread(), main)
+}
+
+fn run_on<F: Future>(mut runtime: Builder, main: F) -> F::Output {
     assert!(
         Handle::try_current().is_err(),
         "`run` was called inside a tokio runtime and would block its thread: await the future instead"
     );
-    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.expect("the operating system gives threads for the runtime");
     let tokio = Tokio::from_handle(runtime.handle().clone());
     runtime.block_on(root_future(&tokio, main))

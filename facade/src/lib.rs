@@ -14,6 +14,7 @@
 //! | `miette` | errors of groups are `miette` diagnostics, each failure a related one |
 //! | `signal` | `until_signal`: a program that Ctrl-C and SIGTERM stop gracefully |
 //! | `serde` | errors of groups can be serialised as trees |
+//! | `test` | [`test`](macro@test): one test for each enabled runtime, and for the simulated one |
 //!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
 //! when several are enabled is part of [the rule](current_runtime).
@@ -25,6 +26,8 @@ mod default_runtime;
 pub mod prelude;
 mod run;
 mod stop;
+#[cfg(feature = "test")]
+pub mod testing;
 
 #[cfg(feature = "tokio")]
 pub use anyscope_tokio as tokio;
@@ -42,6 +45,46 @@ pub use ambient::{
 /// All of core; `scope` is the facade's own, which stands above.
 #[doc(inline)]
 pub use anyscope_core::*;
+/// Makes of one async function a test for each enabled runtime, and one under many seeds of the
+/// [simulated runtime](testing::sim).
+///
+/// The function takes the runtime, or nothing: the ambient functions find it. It returns nothing, or a
+/// `Result`. The tests stand in a module of its name: `mirror::tokio`, `mirror::tokio_current_thread`,
+/// `mirror::smol`, `mirror::async_std`, `mirror::sim`; `#[ignore]` and `#[should_panic]` apply to each.
+///
+/// - Each has a time limit, 60 seconds unless `limit` says otherwise, and says what was alive if it is
+///   not done by then.
+/// - When the function has returned, all that it has opened or left to the runtime must end (G2, R6): a
+///   task that it leaks makes the test run into its limit, or is a deadlock on the simulated runtime.
+/// - On the simulated runtime it runs under 100 seeds, or `seeds`, each another schedule. A failure
+///   names its seed; with `ANYSCOPE_SEED=7` in the environment that one runs alone. There the
+///   function must not use threads, sockets or timers of its own.
+///
+/// # Examples
+///
+/// The tests of a library that works on any runtime:
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// /// The length of each text, counted concurrently.
+/// pub async fn lengths<R: Runtime>(rt: &R, texts: Vec<String>) -> Result<Vec<usize>, GroupError> {
+///     rt.group::<BoxError, _, _, _>(async |g| {
+///         let count = |text: String| g.spawn(async move { Ok(text.len()) });
+///         Ok(map_concurrent(texts, 4, count).await?)
+///     })
+///     .await
+/// }
+///
+/// #[anyscope::test(limit = 10, seeds = 500)]
+/// async fn lengths_come_in_the_order_of_the_texts(rt: AnyRuntime) -> Result<(), GroupError> {
+///     let texts = ["one", "three"].map(str::to_owned).to_vec();
+///     assert_eq!(lengths(&rt, texts).await?, [3, 5]);
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "test")]
+pub use anyscope_macros::test;
 pub use default_runtime::{
     DefaultAlreadySet, NoRuntime, current_runtime, set_default_runtime, try_current_runtime,
 };
@@ -56,7 +99,8 @@ pub use stop::{signals, until_signal};
     feature = "tokio",
     feature = "smol",
     feature = "async-std",
-    feature = "signal"
+    feature = "signal",
+    feature = "test"
 ))]
 mod documents {
     #[doc = include_str!("../../README.md")]
