@@ -54,7 +54,10 @@ impl fmt::Display for CheckFailure {
         for line in trace.to_string().lines() {
             writeln!(f, "    {line}")?;
         }
-        write!(f, "\nTo run it alone, set {SEED_VARIABLE}={seed}, or use `Check::only_seed({seed})`.")
+        write!(
+            f,
+            "\nTo run it alone, set {SEED_VARIABLE}={seed}, or use `Check::only_seed({seed})`."
+        )
     }
 }
 

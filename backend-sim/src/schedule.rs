@@ -63,7 +63,9 @@ impl Chooser {
     pub(crate) fn new(schedule: Schedule, seed: u64) -> Self {
         let mut rng = Rng::new(seed, SCHEDULE);
         let changes = match schedule {
-            Schedule::Pct { changes, steps } => (0..changes).map(|_| rng.below(steps.max(1))).collect(),
+            Schedule::Pct { changes, steps } => {
+                (0..changes).map(|_| rng.below(steps.max(1))).collect()
+            }
             _ => Vec::new(),
         };
         Self {
@@ -137,7 +139,8 @@ impl Chooser {
         }
         let priority = |unit: &UnitId| self.priorities.get(unit).copied().unwrap_or(0);
         let all = ready.iter().enumerate();
-        all.max_by_key(|(_, unit)| (priority(unit), std::cmp::Reverse(**unit))).map_or(0, |(at, _)| at)
+        all.max_by_key(|(_, unit)| (priority(unit), std::cmp::Reverse(**unit)))
+            .map_or(0, |(at, _)| at)
     }
 }
 

@@ -256,7 +256,8 @@ fn refused_spawns_end_their_group_as_a_shutdown_does() {
     }
     let refused = AtomicUsize::new(0);
     Check::new().seeds(100).faults(Faults::none().refuse_spawns()).run(async |rt| {
-        refused.fetch_add(usize::from(rt.spawn_detached(async {}).await.is_err()), Ordering::Relaxed);
+        refused
+            .fetch_add(usize::from(rt.spawn_detached(async {}).await.is_err()), Ordering::Relaxed);
     });
     assert!((1..100).contains(&refused.into_inner()));
 }

@@ -122,9 +122,11 @@ fn what_is_cancelled_and_left_to_the_runtime_says_so() {
         pending().await
     }));
     simulation.block_on(async {
-        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(group.as_mut().poll(cx)))
-            .await
-            .is_pending());
+        assert!(
+            std::future::poll_fn(|cx| std::task::Poll::Ready(group.as_mut().poll(cx)))
+                .await
+                .is_pending()
+        );
         rt.settle().await;
         drop(group);
         rt.settle().await;

@@ -41,8 +41,9 @@ pub use error::{
     IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
-    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, LiveGroup, LiveTask,
-    LiveWatch, Policy, Refused, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
+    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, LiveGroup,
+    LiveTask, LiveWatch, Policy, Refused, SpawnWhenFree, StartError, StartTask, Started, Supervise,
+    TaskBuilder, Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
