@@ -54,7 +54,19 @@ pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Stepped {
 /// can go on.
 pub(crate) fn until(shared: &Arc<Shared>, condition: &mut dyn FnMut() -> bool) {
     let running = shared.lock().running;
+    // What this step has done so far may be what a thread waits for.
+    shared.something_happened();
     while !condition() {
+        step(shared, running.is_some());
+        shared.lock().running = running;
+    }
+}
+
+/// Lets one other take a step, if one can.
+pub(crate) fn give_way(shared: &Arc<Shared>) {
+    let running = shared.lock().running;
+    shared.something_happened();
+    if shared.can_run(running.is_some()) {
         step(shared, running.is_some());
         shared.lock().running = running;
     }

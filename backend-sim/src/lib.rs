@@ -74,6 +74,6 @@ pub use runtime::Sim;
 pub use schedule::{Schedule, Switch};
 pub use simulation::{Options, Simulation};
 pub use spawner::SimHandle;
-pub use thread::{SimThread, block_for, block_until, is_simulated};
+pub use thread::{SimThread, block_for, block_until, give_way, is_simulated, spawn_thread};
 pub use timer::SimSleep;
 pub use trace::{Trace, TraceStep, UnitId, UnitKind};

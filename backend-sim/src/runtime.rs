@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyscope_core::Job;
 
 use crate::scheduler::{Shared, Work};
-use crate::thread::{Seat, SimThread, with_watch};
+use crate::thread::{Seat, with_watch};
 use crate::trace::UnitKind;
 
 /// The runtime of a [`Simulation`](crate::Simulation). Cheap to clone.
@@ -20,39 +20,6 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Starts a thread that takes its turns with the tasks: it runs only when it is chosen, and gives the
-    /// turn back where it blocks by [`block_until`](crate::block_until), and at its end. For code under test
-    /// that uses threads of its own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicBool, Ordering};
-    ///
-    /// let done = anyscope_sim::run(1, async |rt| {
-    ///     let flag = Arc::new(AtomicBool::new(false));
-    ///     let seen = flag.clone();
-    ///     let thread = rt.spawn_thread(move || {
-    ///         anyscope_sim::block_until(|| seen.load(Ordering::SeqCst));
-    ///         7
-    ///     });
-    ///     flag.store(true, Ordering::SeqCst);
-    ///     thread.join().unwrap()
-    /// });
-    /// assert_eq!(done, 7);
-    /// ```
-    pub fn spawn_thread<T: Send + 'static>(
-        &self,
-        f: impl FnOnce() -> T + Send + 'static,
-    ) -> SimThread<T> {
-        let (thread, work) = SimThread::new(f);
-        let seat = Seat::new(work);
-        // A thread is refused by nobody.
-        let _ = self.shared.add(UnitKind::Thread, Work::Thread(seat));
-        thread
-    }
-
     /// A fault is decided here, so that it depends on the order of the jobs and not on that of their
     /// turns.
     pub(crate) fn queue(&self, kind: UnitKind, job: Job) {

@@ -232,6 +232,19 @@ impl Shared {
         state.blocked.push(id);
     }
 
+    /// Whether somebody can take a step now, without time passing.
+    pub(crate) fn can_run(&self, threads_only: bool) -> bool {
+        let state = self.lock();
+        state.ready.iter().any(|id| !threads_only || state.is_thread(*id))
+    }
+
+    /// A thread gives way, and goes on when it is chosen again.
+    pub(crate) fn requeue(&self, id: UnitId) {
+        let mut state = self.lock();
+        state.something_happened();
+        state.make_ready(id);
+    }
+
     pub(crate) fn something_happened(&self) {
         self.lock().something_happened();
     }
@@ -360,16 +373,17 @@ impl State {
         if !threads_only {
             return self.chooser.take(&mut self.ready);
         }
-        let is_thread = |id: &UnitId| match self.units.get(id) {
-            Some(unit) => matches!(unit.work, Work::Thread(_)),
-            None => false,
-        };
+        let ready = std::mem::take(&mut self.ready);
         let (mut threads, others): (Ready, Ready) =
-            std::mem::take(&mut self.ready).into_iter().partition(is_thread);
+            ready.into_iter().partition(|id| self.is_thread(*id));
         let chosen = self.chooser.take(&mut threads);
         threads.extend(others);
         self.ready = threads;
         chosen
+    }
+
+    fn is_thread(&self, id: UnitId) -> bool {
+        self.units.get(&id).is_some_and(|unit| matches!(unit.work, Work::Thread(_)))
     }
 
     fn begin_step(&mut self, id: UnitId) -> Next {
@@ -433,4 +447,4 @@ fn thread_name() -> String {
 }
 
 const WHY_NOT: &str = "outside the simulation: what other threads do comes at a time that no seed decides, and the run could not \
-     be repeated. Let a job do it, or a thread started by `Sim::spawn_thread`";
+     be repeated. Let a job do it, or a thread started by `spawn_thread`";

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyscope_core::LiveWatch;
 
-use crate::scheduler::Shared;
-use crate::trace::UnitId;
+use crate::scheduler::{Shared, Work};
+use crate::trace::{UnitId, UnitKind};
 use crate::{drive, quiet};
 
 /// Blocks a job, or a thread of the simulation, until the condition holds. Others take their turns
@@ -32,15 +32,21 @@ pub fn block_until(mut condition: impl FnMut() -> bool) {
             let mut progressed = true;
             while !condition() {
                 shared.block(id, progressed);
-                if seat.give_back() == Told::End {
-                    return if !thread::panicking() {
-                        resume_unwind(Box::new(OVER))
-                    };
+                let told = seat.give_back();
+                if told == Told::End {
+                    return end_if_told(told);
                 }
                 progressed = false;
             }
         }
         None => panic!("`block_until` was called outside a simulation, where nothing would run"),
+    }
+}
+
+/// A thread ends when the simulation is gone: by unwinding, as nothing that it waits for will come.
+fn end_if_told(told: Told) {
+    if told == Told::End && !thread::panicking() {
+        resume_unwind(Box::new(OVER));
     }
 }
 
@@ -80,25 +86,76 @@ pub fn block_for(duration: Duration) {
     shared.unset_timer(key);
 }
 
+/// Lets others take a turn: a loop of a job or thread that looks for something again and again must call it,
+/// as nothing else would ever happen. [`block_until`] is better.
+///
+/// # Panics
+///
+/// Outside a simulation.
+pub fn give_way() {
+    match here() {
+        Some(Here::Driver(shared, _)) => drive::give_way(&shared),
+        Some(Here::Thread(shared, id, seat)) => {
+            shared.requeue(id);
+            end_if_told(seat.give_back());
+        }
+        None => panic!("`give_way` was called outside a simulation, which has no turns"),
+    }
+}
+
+/// Starts a thread that takes its turns with the tasks: it runs only when it is chosen, and gives the turn
+/// back where it blocks by [`block_until`], and at its end. For code under test that uses threads of its
+/// own.
+///
+/// # Panics
+///
+/// Outside a simulation.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// use anyscope_sim::{block_until, spawn_thread};
+///
+/// let done = anyscope_sim::run(1, async |_| {
+///     let flag = Arc::new(AtomicBool::new(false));
+///     let seen = flag.clone();
+///     let thread = spawn_thread(move || {
+///         block_until(|| seen.load(Ordering::SeqCst));
+///         7
+///     });
+///     flag.store(true, Ordering::SeqCst);
+///     thread.join().unwrap()
+/// });
+/// assert_eq!(done, 7);
+/// ```
+pub fn spawn_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> SimThread<T> {
+    let shared = match here() {
+        Some(Here::Driver(shared, _) | Here::Thread(shared, ..)) => shared,
+        None => panic!("`spawn_thread` was called outside a simulation"),
+    };
+    let slot = Arc::new(Mutex::new(None));
+    let filled = slot.clone();
+    let seat = Seat::new(Box::new(move || {
+        let outcome = catch_unwind(AssertUnwindSafe(f));
+        *lock(&filled) = Some(outcome);
+    }));
+    // A thread is refused by nobody.
+    let _ = shared.add(UnitKind::Thread, Work::Thread(seat));
+    SimThread(slot)
+}
+
 /// Whether this thread belongs to a simulation: as the one that drives it, or as a job or thread of it.
 pub fn is_simulated() -> bool {
     here().is_some()
 }
 
-/// A thread of [`Sim::spawn_thread`](crate::Sim::spawn_thread). Dropping it lets the thread run on.
+/// A thread of [`spawn_thread`]. Dropping it lets the thread run on.
 pub struct SimThread<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl<T: Send + 'static> SimThread<T> {
-    pub(crate) fn new(f: impl FnOnce() -> T + Send + 'static) -> (Self, Begin) {
-        let slot = Arc::new(Mutex::new(None));
-        let filled = slot.clone();
-        let work = Box::new(move || {
-            let outcome = catch_unwind(AssertUnwindSafe(f));
-            *lock(&filled) = Some(outcome);
-        });
-        (Self(slot), work)
-    }
-
     /// Blocks until it has ended, as [`block_until`] does.
     ///
     /// # Errors
@@ -147,7 +204,7 @@ enum Turn {
 }
 
 /// What a thread is told with its turn.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     GoOn,
     End,
@@ -275,13 +332,13 @@ pub(crate) fn leave(shared: &Arc<Shared>) {
 
 /// Calls `f` with what watches the groups of this simulation, on the thread that drives it.
 pub(crate) fn with_watch(shared: &Arc<Shared>, f: impl FnOnce(&LiveWatch)) {
-    let found = HERE.with_borrow(|place| {
-        place.iter().find_map(|here| match here {
+    let found = HERE.try_with(|place| {
+        place.borrow().iter().find_map(|here| match here {
             Here::Driver(own, watch) if Arc::ptr_eq(own, shared) => Some(watch.clone()),
             _ => None,
         })
     });
-    if let Some(watch) = found {
+    if let Ok(Some(watch)) = found {
         f(&watch);
     }
 }

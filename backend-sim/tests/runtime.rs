@@ -9,7 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{BoxError, Group, GroupError, Timer, panic_message};
-use anyscope_sim::{Options, Schedule, Sim, Simulation, block_for, block_until, is_simulated, run};
+use anyscope_sim::{
+    Options, Schedule, Sim, Simulation, block_for, block_until, is_simulated, run, spawn_thread,
+};
 
 type Outcome<T> = Result<T, GroupError<BoxError>>;
 type Log = Arc<Mutex<Vec<&'static str>>>;
@@ -178,11 +180,11 @@ fn jobs_have_threads_of_their_own_and_run_one_at_a_time() {
 #[test]
 fn threads_that_wait_for_each_other_get_on() {
     for seed in 0..50 {
-        run(seed, async |rt| {
+        run(seed, async |_| {
             let ball = Arc::new(Mutex::new(0));
             let threads = [0, 1].map(|mine| {
                 let ball = ball.clone();
-                rt.spawn_thread(move || {
+                spawn_thread(move || {
                     for _ in 0..10 {
                         block_until(|| *ball.lock().unwrap() % 2 == mine);
                         *ball.lock().unwrap() += 1;
@@ -199,8 +201,8 @@ fn threads_that_wait_for_each_other_get_on() {
 
 #[test]
 fn a_panic_of_a_thread_is_a_value_to_who_joins_it() {
-    run(1, async |rt| {
-        let thread = rt.spawn_thread(|| std::panic::resume_unwind(Box::new("of the thread")));
+    run(1, async |_| {
+        let thread = spawn_thread(|| std::panic::resume_unwind(Box::new("of the thread")));
         let panic: Box<dyn std::any::Any + Send> = thread.join().unwrap_err();
         assert_eq!(panic_message(&*panic), "of the thread");
     });
@@ -244,7 +246,7 @@ fn what_is_done_by_a_simulations_own_threads_is_not_from_outside() {
             .group(async |g| {
                 let parked = g.spawn(pending::<Result<(), BoxError>>());
                 let group = g.clone();
-                g.runtime().spawn_thread(move || group.cancel());
+                spawn_thread(move || group.cancel());
                 parked.await?;
                 Ok(())
             })

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 
 use anyscope_core::{Runtime, root_future};
@@ -28,11 +29,29 @@ pub(crate) struct Env<R> {
     runtime: R,
     /// `None` once it was shut down.
     host: RefCell<Option<Box<dyn Host>>>,
+    /// Of a run under one of many seeds.
+    seed: Option<u64>,
 }
 
 impl<R: Runtime> Env<R> {
-    pub(crate) fn new(runtime: R, host: Box<dyn Host>) -> Self {
-        Self { runtime, host: RefCell::new(Some(host)) }
+    pub(crate) fn new(runtime: R, host: Box<dyn Host>, seed: Option<u64>) -> Self {
+        Self { runtime, host: RefCell::new(Some(host)), seed }
+    }
+
+    /// The rounds in which a case tries its luck: all; or one where seeds decide, for each seed another.
+    pub(crate) fn rounds(&self, rounds: usize) -> Range<usize> {
+        match self.seed {
+            Some(seed) => {
+                let round = usize::try_from(seed).unwrap_or(0) % rounds;
+                round..round + 1
+            }
+            None => 0..rounds,
+        }
+    }
+
+    /// How large a case is whose point is that it is large; under one seed of many it is not.
+    pub(crate) fn size(&self, size: usize) -> usize {
+        if self.seed.is_some_and(|seed| seed > 0) { size.min(SMALL) } else { size }
     }
 
     pub(crate) fn runtime(&self) -> R {
@@ -69,3 +88,6 @@ impl<R: Runtime> Env<R> {
         host.expect("a case shuts its runtime down once").shut_down();
     }
 }
+
+/// What a large case shrinks to.
+const SMALL: usize = 8;

@@ -1,14 +1,17 @@
 //! What a backend brings to the suite: a way to start its runtime, and what it cannot do.
 
 use std::future::Future;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyscope_core::{AnyRuntime, Runtime};
+use anyscope_core::{AnyRuntime, Runtime, panic_message};
 
 use crate::cases::{self, Case};
 use crate::env::Env;
+use crate::hushed;
 
 /// A native runtime that was started for one case.
 pub trait Harness: 'static {
@@ -55,6 +58,36 @@ impl Flavour {
             .with_cases(cases::erased(), start, "any/", AnyRuntime::new)
     }
 
+    /// A flavour whose runs are decided by seeds, each case under all of these; through `AnyRuntime` alone.
+    ///
+    /// With more than one seed the process prints no panics any more, as many cases cause some on purpose.
+    pub fn seeded<H, S>(name: impl Into<String>, seeds: Range<u64>, start: S) -> Self
+    where
+        H: Harness,
+        S: Fn(u64) -> H + Clone + Send + Sync + 'static,
+    {
+        let ready = cases::erased().into_iter().map(|case| {
+            let (start, seeds) = (start.clone(), seeds.clone());
+            let Case { name, needs_shutdown, run } = case;
+            let under = move |seed| {
+                let host = start(seed);
+                let runtime = AnyRuntime::new(host.runtime());
+                run(&Env::new(runtime, Box::new(host), Some(seed)));
+            };
+            ReadyCase {
+                name: name.to_owned(),
+                ignored: needs_shutdown,
+                limit: LIMIT,
+                run: Arc::new(move || seeds.clone().for_each(|seed| under_seed(seed, &under))),
+            }
+        });
+        let cases = ready.collect();
+        if seeds.count() > 1 {
+            hushed::hush();
+        }
+        Self { name: name.into(), cases, limit: LIMIT }
+    }
+
     /// The native runtime can be shut down while values of it are alive: without this the cases
     /// about shutdown are listed as ignored.
     pub fn can_shut_down(mut self) -> Self {
@@ -91,12 +124,21 @@ impl Flavour {
                 run: Arc::new(move || {
                     let host = start();
                     let runtime = erase(host.runtime());
-                    run(&Env::new(runtime, Box::new(host)));
+                    run(&Env::new(runtime, Box::new(host), None));
                 }),
             }
         });
         self.cases.extend(ready);
         self
+    }
+}
+
+/// Names the seed in the failure of a case.
+fn under_seed(seed: u64, run: &impl Fn(u64)) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
+    if let Err(payload) = outcome {
+        let text = panic_message(&*payload);
+        panic!("under seed {seed}: {}", hushed::last().as_deref().unwrap_or(text));
     }
 }
 

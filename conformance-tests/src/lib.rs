@@ -14,11 +14,14 @@ mod harness;
 pub mod heap;
 mod held;
 mod hooked;
+mod hushed;
 mod probe;
 mod queued;
 mod runner;
 mod shielded;
 pub mod storm;
+mod thread;
 
 pub use harness::{Flavour, Harness};
 pub use runner::{main, run_case};
+pub use thread::{Turns, use_turns};

@@ -1,18 +1,20 @@
 //! What cases are made of instead of sleeps: gates, counters, probes that tell when they are
 //! dropped, bounded waits.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{BoxError, GroupError, GroupHandle, Payload, Runtime, TaskInfo};
 use futures_util::future::{Either, select};
+
+use crate::{hushed, thread};
 
 /// The result of a case's groups.
 pub(crate) type Outcome<T> = Result<T, GroupError<BoxError>>;
@@ -65,6 +67,9 @@ impl Gate {
 
     /// Blocks the thread, up to the bound of all waits.
     pub(crate) fn wait_blocking(&self) {
+        if thread::in_turns() {
+            return thread::block_until("a gate is opened", || self.is_open());
+        }
         let inner = self.0.inner.lock().unwrap();
         let waited = self.0.opened.wait_timeout_while(inner, BOUND, |inner| !inner.0);
         assert!(waited.unwrap().0.0, "a gate was not opened within {BOUND:?}");
@@ -134,20 +139,16 @@ pub(crate) async fn eventually<R: Runtime>(
     what: &str,
     mut condition: impl FnMut() -> bool,
 ) {
-    let begin = Instant::now();
+    let begin = rt.now();
     while !condition() {
-        assert!(begin.elapsed() < BOUND, "not within {BOUND:?}: {what}");
+        assert!(rt.now() - begin < BOUND, "not within {BOUND:?}: {what}");
         rt.sleep(Duration::from_millis(1)).await;
     }
 }
 
 /// The same for a thread.
-pub(crate) fn eventually_blocking(what: &str, mut condition: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < BOUND, "not within {BOUND:?}: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+pub(crate) fn eventually_blocking(what: &str, condition: impl FnMut() -> bool) {
+    thread::block_until(what, condition);
 }
 
 /// Polls a future once, with a waker that does nothing.
@@ -183,7 +184,8 @@ pub(crate) fn parked(
 
 /// Drives a future on this thread, where no runtime is; up to the bound of all waits.
 pub(crate) fn block_on_here<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let woken = Arc::new(Unpark { woken: AtomicBool::new(false), thread: thread::current() });
+    let waker = Waker::from(woken.clone());
     let mut future = pin!(future);
     let begin = Instant::now();
     loop {
@@ -191,15 +193,30 @@ pub(crate) fn block_on_here<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return value;
         }
-        thread::park_timeout(BOUND);
+        woken.wait();
     }
 }
 
-struct Unpark(thread::Thread);
+struct Unpark {
+    woken: AtomicBool,
+    thread: std::thread::Thread,
+}
+
+impl Unpark {
+    fn wait(&self) {
+        let woken = || self.woken.swap(false, Ordering::SeqCst);
+        match thread::in_turns() {
+            true => thread::block_until("a future is woken", woken),
+            false if woken() => {}
+            false => std::thread::park_timeout(BOUND),
+        }
+    }
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::SeqCst);
+        self.thread.unpark();
     }
 }
 
@@ -243,14 +260,18 @@ pub(crate) struct Lost {
 /// All that the hook has seen with this text in it. The first call in the process sets the hook: it
 /// must come before what is to be seen.
 pub(crate) fn lost(text: &str) -> Vec<Lost> {
-    static HOOK: OnceLock<Mutex<Vec<Lost>>> = OnceLock::new();
+    static HOOK: OnceLock<Mutex<VecDeque<Lost>>> = OnceLock::new();
     let seen = HOOK.get_or_init(|| {
         anyscope_core::set_unhandled_hook(|lost| {
             let name = lost.task().and_then(TaskInfo::name).map(str::to_owned);
             let (kind, text) = (lost.kind(), lost.to_string());
             let harmful = text.contains(HARMS_THE_HOOK);
             if let Some(seen) = HOOK.get() {
-                seen.lock().unwrap().push(Lost { kind, name, text });
+                let mut seen = seen.lock().unwrap();
+                if hushed::is_hushed() && seen.len() >= ENOUGH {
+                    seen.pop_front();
+                }
+                seen.push_back(Lost { kind, name, text });
             }
             assert!(!harmful, "the hook panics");
         });
@@ -260,6 +281,10 @@ pub(crate) fn lost(text: &str) -> Vec<Lost> {
     let found = seen.iter().filter(|lost| lost.text.contains(text));
     found.cloned().collect()
 }
+
+/// So many are kept where cases run under many seeds, one after the other: more than those that run now
+/// have seen.
+const ENOUGH: usize = 2000;
 
 /// A failure with this in its text makes the hook panic.
 pub(crate) const HARMS_THE_HOOK: &str = "harms the hook";

@@ -1,11 +1,9 @@
 //! seeds: every program of five documents on asyncio's structured concurrency, on any runtime.
 //!
-//! `programs` are the programs, a file for each document. `lockstep` makes their output the same in
-//! each run; `runtimes` is where the runtime is chosen.
+//! `programs` are the programs, a file for each document; `runtimes` is where the runtime is chosen.
 
 #![forbid(unsafe_code)]
 
-mod lockstep;
 mod programs;
 mod runtimes;
 
@@ -16,7 +14,7 @@ use anyscope::BoxError;
 use lexopt::prelude::*;
 
 use crate::programs::{Out, Program, programs};
-use crate::runtimes::{Choice, Clock, run};
+use crate::runtimes::{Choice, run};
 
 fn main() -> ExitCode {
     match Args::from_env().and_then(|args| args.run()) {
@@ -31,20 +29,17 @@ fn main() -> ExitCode {
 /// What the user asked for.
 struct Args {
     runtime: Choice,
-    clock: Clock,
     chosen: Vec<Program>,
     list: bool,
 }
 
 impl Args {
     fn from_env() -> Result<Self, BoxError> {
-        let mut args =
-            Self { runtime: Choice::Tokio, clock: Clock::Real, chosen: Vec::new(), list: false };
+        let mut args = Self { runtime: Choice::Tokio, chosen: Vec::new(), list: false };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("runtime") => args.runtime = parser.value()?.parse_with(choice)?,
-                Long("lockstep") => args.clock = Clock::Lockstep,
                 Long("list") => args.list = true,
                 Value(name) => args.chosen.extend(matching(&name.string()?)?),
                 _ => return Err(BoxError::msg(format!("{}\n{USAGE}", arg.unexpected()))),
@@ -63,7 +58,7 @@ impl Args {
                 print(program.name)?;
             } else {
                 print(&format!("--- {}", program.name))?;
-                run(self.runtime, self.clock, &program, Out::new(|line| drop(print(&line))))?;
+                run(self.runtime, &program, Out::new(|line| drop(print(&line))))?;
             }
         }
         Ok(())
@@ -75,7 +70,8 @@ fn choice(name: &str) -> Result<Choice, &'static str> {
         "tokio" => Ok(Choice::Tokio),
         "smol" => Ok(Choice::Smol),
         "async-std" => Ok(Choice::AsyncStd),
-        _ => Err("expected tokio, smol or async-std"),
+        "simulated" => Ok(Choice::Simulated),
+        _ => Err("expected tokio, smol, async-std or simulated"),
     }
 }
 
@@ -95,9 +91,9 @@ fn print(line: &str) -> std::io::Result<()> {
 }
 
 const USAGE: &str = "\
-usage: seeds [--runtime tokio|smol|async-std] [--lockstep] NAME...
+usage: seeds [--runtime tokio|smol|async-std|simulated] NAME...
        seeds --list
 
 Runs the programs whose names begin with NAME. A second of theirs is shorter
-by a constant factor; with --lockstep no time passes at all, and tasks run one
-at a time, in the order in which they were woken.";
+by a constant factor; on the simulated runtime no time passes at all, and tasks
+run one at a time, in the order in which they were woken.";

@@ -1,11 +1,11 @@
-//! Which runtime a program runs on, and by which clock.
+//! Which runtime a program runs on.
 
-use anyscope::async_std::AsyncStd;
-use anyscope::smol::Smol;
-use anyscope::tokio::Tokio;
-use anyscope::{BoxError, Group, Runtime};
+use std::thread;
+use std::time::Duration;
 
-use crate::lockstep::Lockstep;
+use anyscope::BoxError;
+use anyscope_sim::{Options, Schedule, Simulation, is_simulated};
+
 use crate::programs::{Out, Program};
 
 /// The runtimes to choose from.
@@ -14,47 +14,28 @@ pub(crate) enum Choice {
     Tokio,
     Smol,
     AsyncStd,
-}
-
-/// By which clock the timers go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Clock {
-    /// The runtime's own.
-    Real,
-    /// Time passes when nobody is due: [`Lockstep`].
-    Lockstep,
+    /// One task at a time, in the order in which they were woken, and no time passes.
+    Simulated,
 }
 
 /// Runs a program to its end.
-pub(crate) fn run(
-    choice: Choice,
-    clock: Clock,
-    program: &Program,
-    out: Out,
-) -> Result<(), BoxError> {
+pub(crate) fn run(choice: Choice, program: &Program, out: Out) -> Result<(), BoxError> {
     let main = program.main(out);
     match choice {
-        Choice::Tokio => anyscope::tokio::run(async {
-            let runtime = Tokio::current().expect("`run` runs this in a runtime");
-            by_clock(runtime, clock, main).await
-        }),
-        Choice::Smol => anyscope::smol::run(by_clock(Smol::global(), clock, main)),
-        Choice::AsyncStd => anyscope::async_std::run(by_clock(AsyncStd::global(), clock, main)),
+        Choice::Tokio => anyscope::tokio::run(main),
+        Choice::Smol => anyscope::smol::run(main),
+        Choice::AsyncStd => anyscope::async_std::run(main),
+        Choice::Simulated => {
+            let in_order = Options::seed(0).schedule(Schedule::Fifo);
+            Simulation::new(in_order).run(|_| main)
+        }
     }
 }
 
-/// The group sets the runtime that the ambient functions find.
-async fn by_clock(
-    runtime: impl Runtime,
-    clock: Clock,
-    main: impl Future<Output = Result<(), BoxError>>,
-) -> Result<(), BoxError> {
-    match clock {
-        Clock::Real => main.await,
-        Clock::Lockstep => {
-            let lockstep = Lockstep::around(runtime);
-            lockstep.in_turn(lockstep.group(|_| main)).await?;
-            Ok(())
-        }
+/// Blocks the thread of a job: by the clock of its runtime where that is a virtual one.
+pub(crate) fn block_for(duration: Duration) {
+    match is_simulated() {
+        true => anyscope_sim::block_for(duration),
+        false => thread::sleep(duration),
     }
 }

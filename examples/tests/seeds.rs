@@ -1,14 +1,12 @@
 //! The programs of `seeds`, each on each runtime, against the output that its document states.
 //!
-//! In lockstep the output is the same in each run: order, text and times are compared as they stand,
-//! so that 2.00 s says that the tasks ran concurrently. By the runtime's own clock nothing is compared
+//! On the simulated runtime the output is the same in each run: order, text and times are compared as they
+//! stand, so that 2.00 s says that the tasks ran concurrently. By a real clock nothing is compared
 //! that a busy machine could change: the lines in any order, where they depend on no race, and that
 //! no time was less than that of the longest chain of sleeps.
 
 #[path = "seeds/expected.rs"]
 mod expected;
-#[path = "../seeds/lockstep.rs"]
-mod lockstep;
 #[path = "../seeds/programs/mod.rs"]
 mod programs;
 #[path = "../seeds/runtimes.rs"]
@@ -24,7 +22,7 @@ use std::time::Duration;
 
 use crate::expected::{EXPECTED, RACING};
 use crate::programs::{Out, programs};
-use crate::runtimes::{Choice, Clock, run};
+use crate::runtimes::{Choice, run};
 
 const ALL: [Choice; 3] = [Choice::Tokio, Choice::Smol, Choice::AsyncStd];
 
@@ -38,12 +36,10 @@ fn every_program_has_its_expected_output_in_the_order_of_the_documents() {
 }
 
 #[test]
-fn in_lockstep_each_program_prints_what_its_document_states() {
+fn simulated_each_program_prints_what_its_document_states() {
     for (name, expected) in EXPECTED {
-        for choice in ALL {
-            let printed = printed(choice, Clock::Lockstep, name);
-            assert!(is_like(&printed, expected), "{name} on {choice:?} printed:\n{printed}");
-        }
+        let printed = printed(Choice::Simulated, name);
+        assert!(is_like(&printed, expected), "{name} printed:\n{printed}");
     }
 }
 
@@ -51,7 +47,7 @@ fn in_lockstep_each_program_prints_what_its_document_states() {
 fn by_the_real_clock_each_program_prints_the_same_lines_and_takes_its_time() {
     for (name, expected) in EXPECTED {
         for choice in ALL {
-            let printed = printed(choice, Clock::Real, name);
+            let printed = printed(choice, name);
             let same = is_like(&steady(&printed), &steady(expected));
             assert!(same || RACING.contains(name), "{name} on {choice:?} printed:\n{printed}");
             let (took, least) = (times(&printed), times(expected));
@@ -79,10 +75,12 @@ fn the_binary_lists_and_runs_them_and_knows_no_others() {
     let names: Vec<_> = programs().iter().map(|program| program.name).collect();
     let list = seeds(&["--list"]);
     assert_eq!(String::from_utf8(list.stdout).unwrap().lines().collect::<Vec<_>>(), names);
-    for runtime in ["tokio", "smol", "async-std"] {
-        let end = seeds(&["--runtime", runtime, "--lockstep", "notebook::create_task"]);
+    for runtime in ["tokio", "smol", "async-std", "simulated"] {
+        let end = seeds(&["--runtime", runtime, "notebook::create_task"]);
         let printed = String::from_utf8(end.stdout).unwrap();
-        assert_eq!(printed, "--- notebook::create_task\nFired\nafter\n", "{runtime}");
+        let mut lines: Vec<_> = printed.lines().collect();
+        lines.sort();
+        assert_eq!(lines, ["--- notebook::create_task", "Fired", "after"], "{runtime}");
     }
     for wrong in [&["no_such_program"][..], &["--runtime", "none", "notebook"], &[]] {
         let end = seeds(wrong);
@@ -100,7 +98,7 @@ fn seeds(args: &[&str]) -> Output {
 
 /// What a program prints. A bound on each, so that one that hangs fails by its name; one at a time,
 /// because the hook for lost failures, which one of them sets, is the process's.
-fn printed(choice: Choice, clock: Clock, name: &'static str) -> String {
+fn printed(choice: Choice, name: &'static str) -> String {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (ended, end) = channel();
@@ -110,12 +108,12 @@ fn printed(choice: Choice, clock: Clock, name: &'static str) -> String {
         let out = Out::new(move |line| print.lock().unwrap().push(line));
         let programs = programs();
         let program = programs.iter().find(|program| program.name == name).unwrap();
-        let outcome = run(choice, clock, program, out);
+        let outcome = run(choice, program, out);
         let _ = ended.send(outcome.map(|()| lines.lock().unwrap().join("\n")));
     });
     match end.recv_timeout(LIMIT) {
         Ok(outcome) => outcome.unwrap_or_else(|error| panic!("{name} on {choice:?}: {error:?}")),
-        Err(why) => panic!("{name} on {choice:?}, {clock:?}: no end: {why}"),
+        Err(why) => panic!("{name} on {choice:?}: no end: {why}"),
     }
 }
 

@@ -11,9 +11,17 @@ use serde_json::Value;
 #[test]
 fn backends_have_the_same_files() {
     let folders = ["backend-tokio/src/", "backend-smol/src/", "backend-async-std/src/"];
-    let files = |folder| REPO.files(folder, "").filter_map(move |file| file.strip_prefix(folder));
-    let folders: BTreeMap<_, BTreeSet<_>> = folders.map(|f| (f, files(f).collect())).into();
+    let folders: BTreeMap<_, BTreeSet<_>> = folders.map(|f| (f, files_in(f).collect())).into();
     none(mirror::differences(&folders));
+}
+
+/// It has files of its own as well.
+#[test]
+fn simulated_backend_has_the_files_of_the_others() {
+    let others: BTreeSet<_> = files_in("backend-smol/src/").collect();
+    let of_sim = files_in("backend-sim/src/").filter(|file| others.contains(file)).collect();
+    let folders = [("backend-smol/src/", others.clone()), ("backend-sim/src/", of_sim)];
+    none(mirror::differences(&folders.into()));
 }
 
 #[test]
@@ -89,6 +97,10 @@ fn no_file_names_a_package_registry() {
     // Cargo writes the lock file, and the index of its registry into it.
     let files = REPO.texts("", "").filter(|(path, _)| !path.ends_with("Cargo.lock"));
     none(files.flat_map(|(path, text)| source::names_a_registry(path, &text)));
+}
+
+fn files_in(folder: &'static str) -> impl Iterator<Item = &'static str> {
+    REPO.files(folder, "").filter_map(move |file| file.strip_prefix(folder))
 }
 
 /// Fails with all complaints, a line each.

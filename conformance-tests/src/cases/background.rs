@@ -151,10 +151,10 @@ fn g19_clean_ups_of_a_background_task_run<R: Runtime>(env: &Env<R>) {
 }
 
 fn g19_spawned_while_the_others_end_it_never_stays<R: Runtime>(env: &Env<R>) {
-    const ROUNDS: usize = 200;
+    let rounds = env.rounds(200);
     let gone = Count::new();
     env.run(async |rt| {
-        for _ in 0..ROUNDS {
+        for _ in rounds.clone() {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let (h, probe) = (g.clone(), gone.on_drop());
@@ -170,7 +170,7 @@ fn g19_spawned_while_the_others_end_it_never_stays<R: Runtime>(env: &Env<R>) {
                 .await;
             outcome.unwrap();
         }
-        eventually(&rt, "each was refused, or cut", || gone.get() == ROUNDS).await;
+        eventually(&rt, "each was refused, or cut", || gone.get() == rounds.len()).await;
     });
 }
 
@@ -197,23 +197,28 @@ fn g22_hands_the_value_over_and_goes_on<R: Runtime>(env: &Env<R>) {
     });
 }
 
+/// Without pauses: some end while their starters look at them, where several tasks do this.
+async fn start_often<R: Runtime>(
+    g: GroupHandle<BoxError, R>,
+    rounds: usize,
+) -> Result<(), BoxError> {
+    for round in 0..rounds {
+        let ready = g.start(async move |started| {
+            started.ready(round);
+            Ok(())
+        });
+        assert_eq!(ready.await?.0, round);
+    }
+    Ok(())
+}
+
 fn g22_value_of_a_task_that_ends_at_once_is_not_lost<R: Runtime>(env: &Env<R>) {
-    // Without pauses and from several tasks, so that some end while their starters look at them.
-    let starter = async |g: GroupHandle<BoxError, R>| {
-        for round in 0..1000 {
-            let ready = g.start(async move |started| {
-                started.ready(round);
-                Ok(())
-            });
-            assert_eq!(ready.await?.0, round);
-        }
-        Ok(())
-    };
+    let rounds = env.size(1000);
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 for _ in 0..3 {
-                    g.spawn(starter(g.clone()));
+                    g.spawn(start_often(g.clone(), rounds));
                 }
                 Ok(())
             })

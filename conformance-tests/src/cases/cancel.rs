@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::thread::{self, ThreadId};
 
 use anyscope_core::{BoxError, GroupHandle, Runtime, TaskContext, TaskHandle, TaskId};
 
@@ -12,6 +11,7 @@ use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, counted, eventually_blocking, holding, never, on_drop, yield_now,
 };
+use crate::thread::{self, ThreadId};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{
@@ -15,6 +14,7 @@ use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, block_on_here, boom, eventually, holding, never, on_drop,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -131,7 +131,7 @@ fn w1_cancelled_task_ends_the_gather<R: Runtime>(env: &Env<R>) {
 
 fn w1_fail_fast_group_has_one_failure_and_the_gatherer_is_dropped<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for _ in 0..100 {
+        for _ in env.rounds(100) {
             let went_on = Count::new();
             let outcome: Outcome<()> = rt
                 .group(async |g| {

@@ -3,7 +3,6 @@
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
@@ -16,6 +15,7 @@ use crate::held::Held;
 use crate::probe::{
     Count, Gate, Outcome, Stuck, boom, eventually, lost, never, on_drop, poll_once, unique,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -12,6 +12,7 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Gate, Outcome, bomb, boom, holding, never};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -148,7 +149,7 @@ fn g4_failures_raised_while_cancelling_are_in_the_error<R: Runtime>(env: &Env<R>
                 g.try_spawn_blocking(move || {
                     begun.open();
                     while check_cancelled().is_ok() {
-                        std::thread::yield_now();
+                        thread::yield_now();
                     }
                     Err::<(), _>(boom("job"))
                 });
@@ -286,7 +287,7 @@ fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
                     begun.open();
                     loop {
                         check_cancelled()?;
-                        std::thread::yield_now();
+                        thread::yield_now();
                     }
                     #[expect(unreachable_code, reason = "gives the closure its type")]
                     Ok::<(), Cancelled>(())

@@ -19,6 +19,7 @@ use crate::probe::{
     poll_once, unique, yield_now,
 };
 use crate::queued::Queued;
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -117,7 +118,7 @@ fn c3_period_is_measured_for_a_group_whose_opener_has_ended<R: Runtime>(env: &En
 /// The period is ended by one thread while another is telling the tasks.
 fn c3_period_that_ends_while_tasks_are_told_ends_for_all<R: Runtime>(env: &Env<R>) {
     const GROUPS: usize = 10;
-    const EACH: usize = 60;
+    let each = env.size(60);
     let dropped = Count::new();
     env.run(async |rt| {
         let begun = Count::new();
@@ -126,7 +127,7 @@ fn c3_period_that_ends_while_tasks_are_told_ends_for_all<R: Runtime>(env: &Env<R
                 for _ in 0..GROUPS {
                     let (begun, dropped) = (begun.clone(), dropped.clone());
                     g.spawn_group(async move |g: GroupHandle<BoxError, R>| {
-                        for _ in 0..EACH {
+                        for _ in 0..each {
                             let (begun, dropped) = (begun.clone(), dropped.clone());
                             g.spawn_group(async move |g: GroupHandle<BoxError, R>| {
                                 g.spawn(holding(dropped.on_drop(), async move {
@@ -139,13 +140,13 @@ fn c3_period_that_ends_while_tasks_are_told_ends_for_all<R: Runtime>(env: &Env<R
                         never::<()>().await
                     });
                 }
-                eventually(&g.runtime(), "all have begun", || begun.get() == GROUPS * EACH).await;
+                eventually(&g.runtime(), "all have begun", || begun.get() == GROUPS * each).await;
                 let (ends, running) = (g.clone(), Gate::new());
                 let watches = running.clone();
                 g.spawn_blocking(move || {
                     watches.open();
                     while !ends.is_cancelled() {
-                        std::hint::spin_loop();
+                        thread::spin();
                     }
                     ends.cancel_now();
                 });
@@ -157,7 +158,7 @@ fn c3_period_that_ends_while_tasks_are_told_ends_for_all<R: Runtime>(env: &Env<R
             .await;
         assert!(outcome.unwrap_err().is_cancelled());
     });
-    assert_eq!(dropped.get(), GROUPS * EACH);
+    assert_eq!(dropped.get(), GROUPS * each);
 }
 
 fn d2_deadline_set_between_two_looks_is_not_missed<R: Runtime>(env: &Env<R>) {
@@ -184,14 +185,14 @@ fn d2_deadline_set_between_two_looks_is_not_missed<R: Runtime>(env: &Env<R>) {
 }
 
 fn g19_others_that_end_take_no_background_task_along<R: Runtime>(env: &Env<R>) {
-    let dropped = Count::new();
+    let (dropped, rounds) = (Count::new(), env.size(500));
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let begun = Gate::new();
                 g.spawn_background(parked(&begun, &dropped));
                 begun.wait().await;
-                for _ in 0..500 {
+                for _ in 0..rounds {
                     let done = Count::new();
                     for _ in 0..20 {
                         let done = done.clone();

@@ -1,7 +1,6 @@
 //! When a task counts as ended, and the callback that is told (rules T3, T5).
 
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
@@ -15,6 +14,7 @@ use crate::probe::{
     Count, Gate, Outcome, block_on_here, boom, eventually, holding, lost, never, on_drop,
     poll_once, unique,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -61,7 +61,7 @@ fn looks_ended<T: Send + 'static, R: Runtime>(shelf: &Shelf<T, R>) -> bool {
         let handle = handle.as_mut().unwrap();
         handle.is_finished() || poll_once(handle).is_ready()
     };
-    thread::scope(|scope| scope.spawn(look).join().unwrap())
+    std::thread::scope(|scope| scope.spawn(look).join().unwrap())
 }
 
 /// What looks at its own task's handle: how often it looked, and how often the task looked ended.

@@ -5,7 +5,6 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{
@@ -18,6 +17,7 @@ use futures_util::StreamExt;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually_blocking, never, poll_once, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -65,23 +65,23 @@ fn grid<R: Runtime>(
     act: impl AsyncFn(&GroupHandle<BoxError, R>, &Account, usize, usize),
 ) {
     env.run(async |rt| {
-        for (before, after) in (0..=UP_TO).flat_map(|b| (0..=UP_TO).map(move |a| (b, a))) {
-            for policy in 0..3 {
-                let account = Account::default();
-                let group = rt.group(async |g: GroupHandle<BoxError, R>| {
-                    act(&g, &account, before, after).await;
-                    never::<()>().await
-                });
-                let outcome: Outcome<()> = match policy {
-                    0 => group.policy(FailFast).await,
-                    1 => group.policy(Supervise).await,
-                    _ => group.policy(FirstSuccess::default()).await,
-                };
-                assert!(outcome.unwrap_err().is_cancelled());
-                let Account { polled, dropped, refused } = &account;
-                let counts = (polled.get(), dropped.get(), refused.get());
-                assert_eq!(counts, (before, before + after, after), "policy {policy}");
-            }
+        const EACH: usize = UP_TO + 1;
+        for round in env.rounds(3 * EACH * EACH) {
+            let (policy, before, after) = (round % 3, round / 3 % EACH, round / 3 / EACH);
+            let account = Account::default();
+            let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+                act(&g, &account, before, after).await;
+                never::<()>().await
+            });
+            let outcome: Outcome<()> = match policy {
+                0 => group.policy(FailFast).await,
+                1 => group.policy(Supervise).await,
+                _ => group.policy(FirstSuccess::default()).await,
+            };
+            assert!(outcome.unwrap_err().is_cancelled());
+            let Account { polled, dropped, refused } = &account;
+            let counts = (polled.get(), dropped.get(), refused.get());
+            assert_eq!(counts, (before, before + after, after), "policy {policy}");
         }
     });
 }

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskId};
@@ -14,6 +13,7 @@ use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, Stuck, boom, eventually, never, on_drop, parked, poll_once, yield_now,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

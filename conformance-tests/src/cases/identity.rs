@@ -182,11 +182,12 @@ fn g17_names_are_carried_by_failures_and_context<R: Runtime>(env: &Env<R>) {
 }
 
 fn g17_ids_are_those_of_the_handles_and_unique<R: Runtime>(env: &Env<R>) {
+    let pairs = env.size(50);
     env.block_on(async |rt: R| {
         let outcome: Outcome<usize> = rt
             .group(async |g| {
                 let mut ids = BTreeSet::new();
-                for _ in 0..50 {
+                for _ in 0..pairs {
                     let task = g.spawn(async { Ok(here().0) });
                     let job = g.spawn_blocking(|| here().0);
                     let (task_id, job_id) = (task.id(), job.id());
@@ -197,7 +198,7 @@ fn g17_ids_are_those_of_the_handles_and_unique<R: Runtime>(env: &Env<R>) {
                 Ok(ids.len())
             })
             .await;
-        assert_eq!(outcome.unwrap(), 101);
+        assert_eq!(outcome.unwrap(), 2 * pairs + 1);
     });
 }
 

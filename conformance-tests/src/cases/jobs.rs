@@ -1,13 +1,13 @@
 //! Blocking and CPU jobs (rules B1, B3, B4 and U1 to U3).
 
 use std::collections::HashSet;
-use std::thread;
 
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskHandle};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, never};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -86,7 +86,7 @@ async fn start_job<R: Runtime>(
 /// Jobs are queued and cancelled in a race with their start: each runs or was revoked, never both,
 /// and none starts after the group has returned.
 fn b3_job_not_yet_started_never_runs_after_a_cancel<R: Runtime>(env: &Env<R>) {
-    for _ in 0..50 {
+    for _ in env.rounds(50) {
         let (ran, dropped) = (Count::new(), Count::new());
         env.block_on(async |rt| {
             let outcome: Outcome<Vec<TaskHandle<(), R>>> = rt
@@ -160,15 +160,16 @@ fn b4_ambient_job_belongs_to_the_enclosing_group<R: Runtime>(env: &Env<R>) {
 /// One after the other, so that a pool that both share would use its threads again.
 fn u1_cpu_jobs_run_apart_from_the_others<R: Runtime>(env: &Env<R>) {
     let (mut others, mut cpu) = (HashSet::new(), HashSet::new());
+    let each = env.size(20);
     others.insert(thread::current().id());
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for _ in 0..20 {
+                for _ in 0..each {
                     others.insert(g.spawn(async { Ok(thread::current().id()) }).await?);
                     others.insert(g.spawn_blocking(|| thread::current().id()).await?);
                 }
-                for _ in 0..20 {
+                for _ in 0..each {
                     cpu.insert(g.spawn_cpu(|| thread::current().id()).await?);
                 }
                 Ok(())
@@ -187,17 +188,17 @@ fn u2_jobs_that_start_jobs_do_not_deadlock<R: Runtime>(env: &Env<R>) {
             g.spawn_cpu(move || spread(group, depth - 1, count));
         }
     }
-    let count = Count::new();
+    let (count, depth) = (Count::new(), env.size(512).ilog2() - 1);
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                spread(g, 8, count.clone());
+                spread(g, depth, count.clone());
                 Ok(())
             })
             .await;
         outcome.unwrap();
     });
-    assert_eq!(count.get(), 511);
+    assert_eq!(count.get(), (2 << depth) - 1);
 }
 
 fn u3_plain_value_is_never_a_failure_of_the_group<R: Runtime>(env: &Env<R>) {

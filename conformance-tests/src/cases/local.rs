@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, block_on_here, boom, never, on_drop, poll_once, yield_now,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -58,12 +59,12 @@ fn s1_children_borrow_and_need_not_be_send<R: Runtime>(env: &Env<R>) {
 fn s1_children_run_concurrently_in_the_callers_task<R: Runtime>(env: &Env<R>) {
     env.block_on(async |_| {
         let (there, back) = (Gate::new(), Gate::new());
-        let thread = std::thread::current().id();
+        let thread = thread::current().id();
         let outcome: Outcome<()> = scope(async |s| {
             s.spawn(async {
                 there.open();
                 back.wait().await;
-                assert_eq!(std::thread::current().id(), thread);
+                assert_eq!(thread::current().id(), thread);
                 Ok(())
             });
             s.spawn(async {
@@ -305,10 +306,11 @@ fn s2_empty_scope_does_not_suspend<R: Runtime>(env: &Env<R>) {
 }
 
 fn s2_finished_children_are_forgotten<R: Runtime>(env: &Env<R>) {
+    let tasks = env.size(50) * 100;
     env.block_on(async |_| {
         let dropped = Count::new();
         let outcome: Outcome<()> = scope(async |s| {
-            for spawned in 1..=5_000 {
+            for spawned in 1..=tasks {
                 let probe = dropped.on_drop();
                 s.spawn(async { Ok(probe) });
                 if spawned % 100 == 0 {

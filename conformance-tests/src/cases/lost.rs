@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::thread;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
@@ -20,6 +19,7 @@ use crate::probe::{
     Count, Gate, HARMS_THE_HOOK, Outcome, assert_alive, boom, eventually, lost, never, parked,
     poll_once, unique,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -212,11 +212,11 @@ fn c9_returned_failure_is_nothing_to_report<R: Runtime>(env: &Env<R>) {
 }
 
 fn c9_race_of_the_drop_and_the_failure_reports_once<R: Runtime>(env: &Env<R>) {
-    const ROUNDS: usize = 200;
+    let rounds = env.rounds(200);
     let text = unique("race");
     assert!(lost(&text).is_empty());
     env.run(async |rt: R| {
-        for round in 0..ROUNDS {
+        for round in rounds.clone() {
             let met = Arc::new(AtomicUsize::new(0));
             let (there, text) = (met.clone(), format!("{text}{round}."));
             let mut group = Box::pin(rt.group(async move |g: GroupHandle<BoxError, R>| {
@@ -240,10 +240,10 @@ fn c9_race_of_the_drop_and_the_failure_reports_once<R: Runtime>(env: &Env<R>) {
         }
     });
     let mut texts: Vec<_> = lost(&text).into_iter().map(|lost| lost.text).collect();
-    assert_eq!(texts.len(), ROUNDS);
+    assert_eq!(texts.len(), rounds.len());
     texts.sort();
     texts.dedup();
-    assert_eq!(texts.len(), ROUNDS, "each once");
+    assert_eq!(texts.len(), rounds.len(), "each once");
 }
 
 fn c9_detached_task_is_reported_unless_its_handle_is_awaited<R: Runtime>(env: &Env<R>) {

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::thread;
 
 use anyscope_core::{BoxError, GroupHandle, Runtime, TaskHandle, panic_message, root_future};
 use futures_util::future::select;
@@ -13,6 +12,7 @@ use futures_util::future::select;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, Stuck, block_on_here, never, poll_once};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -197,12 +197,13 @@ fn level<R, F>(
 }
 
 fn g15_deep_tree_is_cancelled_drained_and_dropped<R: Runtime>(env: &Env<R>) {
+    let depth = depth(env);
     let (reached, ended) = (Gate::new(), Count::new());
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let bottom = reached.clone();
-                level(&g, DEPTH, &ended, move || async move {
+                level(&g, depth, &ended, move || async move {
                     bottom.open();
                     never().await
                 });
@@ -213,15 +214,16 @@ fn g15_deep_tree_is_cancelled_drained_and_dropped<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
-    assert_eq!(ended.get(), DEPTH + 1);
+    assert_eq!(ended.get(), depth + 1);
 }
 
 fn g15_deep_tree_is_drained_when_its_root_is_dropped<R: Runtime>(env: &Env<R>) {
+    let depth = depth(env);
     let (reached, ended) = (Gate::new(), Count::new());
     env.run(async |rt| {
         let group = rt.group::<BoxError, _, _, _>(async |g| {
             let bottom = reached.clone();
-            level(&g, DEPTH, &ended, move || async move {
+            level(&g, depth, &ended, move || async move {
                 bottom.open();
                 never().await
             });
@@ -230,30 +232,35 @@ fn g15_deep_tree_is_drained_when_its_root_is_dropped<R: Runtime>(env: &Env<R>) {
         let group = std::pin::pin!(group);
         futures_util::future::select(group, std::pin::pin!(reached.wait())).await;
     });
-    assert_eq!(ended.get(), DEPTH + 1);
+    assert_eq!(ended.get(), depth + 1);
 }
 
 fn g15_failure_of_the_deepest_nests_all_the_way_up<R: Runtime>(env: &Env<R>) {
+    let depth = depth(env);
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                level(&g, DEPTH, &Count::new(), || async { Err(boom("deepest")) });
+                level(&g, depth, &Count::new(), || async { Err(boom("deepest")) });
                 Ok(())
             })
             .await;
         let error = outcome.unwrap_err();
         let mut layer = error.failures().unwrap().first();
-        for _ in 0..=DEPTH {
+        for _ in 0..=depth {
             layer = inner(layer).failures().unwrap().first();
         }
         assert_eq!(layer.error().unwrap().to_string(), "deepest");
         let (line, tree) = (error.to_string(), format!("{error:#}"));
         assert!(line.ends_with("deepest") && line.len() < 2_000, "{} bytes", line.len());
-        assert!(tree.ends_with("… 1 failure further down") && tree.lines().count() < 40, "{tree}");
+        let cut = tree.ends_with("… 1 failure further down");
+        assert!((cut || depth < 100) && tree.lines().count() < 80, "{tree}");
         let deepest = error.leaves().next().unwrap();
-        assert_eq!((deepest.depth(), deepest.path().len()), (DEPTH + 1, DEPTH + 1));
+        assert_eq!((deepest.depth(), deepest.path().len()), (depth + 1, depth + 1));
         drop(error);
     });
 }
 
-const DEPTH: usize = 10_000;
+/// Levels, where there is one run and not a thousand.
+fn depth<R: Runtime>(env: &Env<R>) -> usize {
+    env.size(10_000)
+}

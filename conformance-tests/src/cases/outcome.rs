@@ -9,6 +9,7 @@ use super::echoes::texts;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, never, parked, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -104,7 +105,7 @@ fn g6_failure_that_cancelled_the_group_is_first<R: Runtime>(env: &Env<R>) {
                 g.try_spawn_blocking(move || {
                     begun.open();
                     while !group.is_cancelled() {
-                        std::thread::yield_now();
+                        thread::yield_now();
                     }
                     Err::<(), _>(boom("while cancelling"))
                 });

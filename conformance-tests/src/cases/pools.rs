@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{
@@ -14,6 +13,7 @@ use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, Stuck, eventually, never, poll_once};
 use crate::queued::Queued;
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -39,13 +39,13 @@ fn both_pools<T: Send + 'static, R: Runtime>() -> [SpawnJob<T, R>; 2] {
 }
 
 fn b1_more_jobs_than_threads_all_run<R: Runtime>(env: &Env<R>) {
-    const JOBS: usize = 600;
+    let jobs = env.size(600);
     let ran = Count::new();
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 for spawn in both_pools::<usize, R>() {
-                    for _ in 0..JOBS {
+                    for _ in 0..jobs {
                         let count = ran.clone();
                         drop(spawn(&g, Box::new(move || count.add())));
                     }
@@ -55,7 +55,7 @@ fn b1_more_jobs_than_threads_all_run<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
-    assert_eq!(ran.get(), 2 * JOBS);
+    assert_eq!(ran.get(), 2 * jobs);
 }
 
 /// Jobs of both pools that count when they run and when they are gone.
@@ -140,7 +140,7 @@ fn b3_job_spawned_in_a_race_with_the_cancel_never_runs<R: Runtime>(env: &Env<R>)
     let (ran, gone) = (Count::new(), Count::new());
     env.block_on(async |rt| {
         let rt = Queued::new(rt);
-        for _ in 0..200 {
+        for _ in env.rounds(200) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let canceller = g.clone();

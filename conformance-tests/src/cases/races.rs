@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskHandle};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Gate, Outcome, boom, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -67,7 +67,7 @@ fn assert_only_the_first(outcome: Outcome<()>, round: usize) {
 
 fn t1_race_with_a_failing_sibling_gives_one_failure<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for round in 0..ROUNDS {
+        for round in env.rounds(ROUNDS) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let gate = Gate::new();
@@ -87,7 +87,7 @@ fn t1_race_with_a_failing_sibling_gives_one_failure<R: Runtime>(env: &Env<R>) {
 
 fn t1_race_across_nested_groups_gives_one_failure<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for round in 0..ROUNDS {
+        for round in env.rounds(ROUNDS) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let gate = Gate::new();
@@ -110,7 +110,7 @@ fn t1_race_across_nested_groups_gives_one_failure<R: Runtime>(env: &Env<R>) {
 
 fn t1_race_with_a_cancelled_sibling_gives_no_failure<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for round in 0..ROUNDS / 2 {
+        for round in env.rounds(ROUNDS / 2) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let gate = Gate::new();
@@ -141,7 +141,7 @@ pub(super) fn meet(met: &AtomicUsize, all: usize) {
 
 fn g6_race_of_failures_names_the_first_in_the_list<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for round in 0..300 {
+        for round in env.rounds(300) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let met = Arc::new(AtomicUsize::new(0));
@@ -162,7 +162,7 @@ fn g6_race_of_failures_names_the_first_in_the_list<R: Runtime>(env: &Env<R>) {
 
 fn g6_race_of_failing_tasks_names_the_first_in_the_list<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        for round in 0..300 {
+        for round in env.rounds(300) {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let gate = Gate::new();

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
-use std::thread;
 
 use anyscope_core::{BoxError, CancelCause, GroupHandle, Runtime};
 
@@ -14,6 +13,7 @@ use crate::probe::{
     Count, Gate, Outcome, boom, counted, eventually, eventually_blocking, holding, never, on_drop,
     parked, poll_once, yield_now,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -233,15 +233,15 @@ fn nest<R: Runtime>(g: GroupHandle<BoxError, R>, depth: usize, levels: Levels<R>
 }
 
 fn c8_cancellation_reaches_every_depth<R: Runtime>(env: &Env<R>) {
-    const DEPTH: usize = 100;
+    let depth = env.size(100);
     env.block_on(async |rt: R| {
         let levels = Levels { groups: Arc::default(), polls: Count::new(), dropped: Count::new() };
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let down = levels.clone();
-                g.spawn_group(move |inner| nest(inner, DEPTH - 1, down));
+                g.spawn_group(move |inner| nest(inner, depth - 1, down));
                 let groups = levels.groups.clone();
-                eventually(&rt, "all have begun", || groups.lock().unwrap().len() == DEPTH).await;
+                eventually(&rt, "all have begun", || groups.lock().unwrap().len() == depth).await;
                 let wakes = Count::new();
                 let counting = wakes.clone();
                 let waker = Waker::from(Arc::new(Calls(move || {
@@ -255,27 +255,27 @@ fn c8_cancellation_reaches_every_depth<R: Runtime>(env: &Env<R>) {
                 }
                 g.cancel_because("top");
                 let all_told =
-                    || wakes.get() == DEPTH && groups.iter().all(GroupHandle::is_cancelled);
+                    || wakes.get() == depth && groups.iter().all(GroupHandle::is_cancelled);
                 eventually_blocking("all have been told", all_told);
                 g.cancel();
-                assert_eq!(wakes.get(), DEPTH, "each was visited once");
+                assert_eq!(wakes.get(), depth, "each was visited once");
                 let root = CancelCause::because("top");
                 assert!(groups.iter().all(|group| group.cause().unwrap().root() == &root));
                 never().await
             })
             .await;
         assert_cancelled(outcome, "top");
-        assert_eq!((levels.polls.get(), levels.dropped.get()), (DEPTH, DEPTH));
+        assert_eq!((levels.polls.get(), levels.dropped.get()), (depth, depth));
     });
 }
 
 fn c8_cancellation_reaches_the_whole_width_once_each<R: Runtime>(env: &Env<R>) {
-    const WIDTH: usize = 2000;
+    let width = env.size(2000);
     env.block_on(async |rt: R| {
         let (polls, begun, dropped) = (Count::new(), Count::new(), Count::new());
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for _ in 0..WIDTH {
+                for _ in 0..width {
                     let begun = begun.clone();
                     let waiting = counted(polls.clone(), async move {
                         begun.add();
@@ -283,13 +283,13 @@ fn c8_cancellation_reaches_the_whole_width_once_each<R: Runtime>(env: &Env<R>) {
                     });
                     g.spawn(holding(dropped.on_drop(), waiting));
                 }
-                eventually(&rt, "all have begun", || begun.get() == WIDTH).await;
+                eventually(&rt, "all have begun", || begun.get() == width).await;
                 g.cancel_because("wide");
                 never().await
             })
             .await;
         assert_cancelled(outcome, "wide");
-        assert_eq!((polls.get(), dropped.get()), (WIDTH, WIDTH));
+        assert_eq!((polls.get(), dropped.get()), (width, width));
     });
 }
 

@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::thread;
 
 use anyscope_core::{AnyRuntime, BoxError, Group, Runtime, TaskContext, root_future};
 use futures_util::future::select;
@@ -15,6 +14,7 @@ use futures_util::future::select;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, Stuck, eventually, never, parked, poll_once, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{AnyRuntime, Runtime, Sleep, panic_message};
@@ -11,6 +10,7 @@ use anyscope_core::{AnyRuntime, Runtime, Sleep, panic_message};
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually, never, parked};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -80,10 +80,10 @@ fn t3_await_resolves_after_the_destructor<R: Runtime>(env: &Env<R>) {
 
 /// Many times, because the cancel may come while the task is still being polled, or after that.
 fn c7_cancel_from_a_foreign_thread<R: Runtime>(env: &Env<R>) {
-    const ROUNDS: usize = 100;
+    let rounds = env.rounds(100);
     let dropped = Count::new();
     env.block_on(async |rt| {
-        for _ in 0..ROUNDS {
+        for _ in rounds.clone() {
             let outcome: Outcome<()> = rt
                 .group(async |g| {
                     let started = Gate::new();
@@ -96,7 +96,7 @@ fn c7_cancel_from_a_foreign_thread<R: Runtime>(env: &Env<R>) {
             outcome.unwrap();
         }
     });
-    assert_eq!(dropped.get(), ROUNDS);
+    assert_eq!(dropped.get(), rounds.len());
 }
 
 fn r3_erasing_twice_wraps_once<R: Runtime>(env: &Env<R>) {

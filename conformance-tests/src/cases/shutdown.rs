@@ -8,7 +8,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskError, TaskHandle};
@@ -19,6 +18,7 @@ use crate::probe::{
     Count, Gate, Outcome, Stuck, block_on_here, eventually, eventually_blocking, never, on_drop,
     parked, poll_once,
 };
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     let cases = vec![
@@ -319,6 +319,7 @@ fn r1_spawns_that_race_with_the_shutdown_are_answered<R: Runtime>(env: &Env<R>) 
         let (mut tasks, mut after) = (Vec::new(), 0);
         while after < 10 {
             after += usize::from(is_dead.is_open());
+            thread::spin();
             let (number, probe) = (count.add(), probes.on_drop());
             tasks.push(rt.spawn_detached(async move {
                 let _probe = probe;

@@ -1,7 +1,6 @@
 //! Spawning: from whom, until when, refused how, and what it keeps (rules G9 to G13).
 
 use std::sync::Arc;
-use std::thread;
 
 use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskHandle};
 
@@ -9,6 +8,7 @@ use super::{Case, case};
 use crate::env::Env;
 use crate::held::Held;
 use crate::probe::{Count, Gate, Outcome, eventually};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -159,7 +159,7 @@ fn spawn_from_threads<R: Runtime>(
 }
 
 fn race_with_end<R: Runtime>(env: &Env<R>, cancel: bool) {
-    for _ in 0..RACES {
+    for _ in env.rounds(RACES) {
         let counts: Arc<[Count; 4]> = Arc::default();
         let returned = Gate::new();
         let (threads, live) = env.block_on(async |rt| {
@@ -232,12 +232,12 @@ fn g11_task_cancelled_alone_before_the_first_poll_is_never_polled<R: Runtime>(en
 }
 
 fn g13_finished_tasks_are_forgotten<R: Runtime>(env: &Env<R>) {
-    const TASKS: usize = 20_000;
+    let tasks = env.size(200) * 100;
     let (alive, most) = (Count::new(), Count::new());
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for spawned in 1..=TASKS {
+                for spawned in 1..=tasks {
                     let ended = alive.on_drop();
                     g.spawn(async move {
                         drop(ended);
@@ -254,7 +254,7 @@ fn g13_finished_tasks_are_forgotten<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
-    assert_eq!(most.get(), TASKS / 100);
+    assert_eq!(most.get(), tasks / 100);
 }
 
 fn g13_finished_task_without_a_handle_drops_its_output<R: Runtime>(env: &Env<R>) {

@@ -2,7 +2,6 @@
 //! once (rule R7).
 
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{
@@ -12,6 +11,7 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually_blocking, never, parked, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![

@@ -88,7 +88,7 @@ pub(super) fn ending(
 }
 
 fn v1_children_are_polled_in_order_before_any_goes_on<R: Runtime>(env: &Env<R>) {
-    for _ in 0..20 {
+    for _ in env.rounds(20) {
         let journal = Journal::default();
         let child = |name: &'static str| {
             let journal = journal.clone();

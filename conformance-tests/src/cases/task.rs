@@ -9,6 +9,7 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, block_on_here, boom, never, parked, yield_now};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -179,7 +180,7 @@ fn t1_foreign_thread_sees_the_failure_while_the_group_drains<R: Runtime>(env: &E
     let (handle, shelved, gate) = (shelf(), Gate::new(), Gate::new());
     let waiter = {
         let (handle, shelved, gate) = (handle.clone(), shelved.clone(), gate.clone());
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             shelved.wait_blocking();
             let failed: TaskHandle<(), R> = handle.lock().unwrap().take().unwrap();
             let error = block_on_here(failed).unwrap_err();

@@ -22,10 +22,10 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 /// Tasks as their callbacks saw them fail, against the error of their group.
 fn g4_failed_task_is_in_the_error_whatever_became_of_its_handle<R: Runtime>(env: &Env<R>) {
     env.run(async |rt: R| {
-        for round in 0..200 {
+        for round in env.rounds(200) {
             let failed = Arc::default();
             let group = rt.group(async |g| {
-                spawn_and_look_away(&g, &mut fastrand::Rng::with_seed(round), &failed);
+                spawn_and_look_away(&g, &mut fastrand::Rng::with_seed(round as u64), &failed);
                 Ok(())
             });
             let outcome = match round % 2 {

@@ -100,7 +100,7 @@ impl Node {
     }
 
     /// The group as it is now, and its inner groups with their openers.
-    fn look(&self, opener: Option<Opener>) -> (LiveGroup, Vec<(Arc<Node>, Option<Opener>)>) {
+    fn look(&self, opener: Option<Opener>) -> (LiveGroup, Vec<Inner>) {
         let (units, inner) = {
             let table = lock(&self.table);
             (table.live(), table.inner())
@@ -127,6 +127,9 @@ impl Node {
 
 /// The enclosing group, and the unit of it that opened another.
 type Opener = (GroupId, Option<TaskId>);
+
+/// An inner group on its way into the list.
+type Inner = (Arc<Node>, Option<Opener>);
 
 /// An open group, as [`LiveWatch::groups`] found it.
 #[derive(Clone, Debug)]

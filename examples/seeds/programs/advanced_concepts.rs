@@ -29,8 +29,8 @@ mod blocking_code {
 
     use anyscope::prelude::*;
 
-    use crate::lockstep::block_for;
     use crate::programs::out::{ConnectionError, seconds};
+    use crate::runtimes::block_for;
 
     pub(super) struct Reply {
         delay: f64,
