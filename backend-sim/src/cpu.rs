@@ -7,6 +7,6 @@ use crate::trace::UnitKind;
 
 impl CpuPool for Sim {
     fn run_cpu(&self, job: Job) {
-        self.queue(UnitKind::CpuJob, job);
+        self.queue(UnitKind::CpuJob, job, ());
     }
 }

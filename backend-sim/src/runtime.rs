@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyscope_core::Job;
 
+use crate::blocking::Threads;
 use crate::scheduler::{Shared, Work};
 use crate::thread::{Seat, with_watch};
 use crate::trace::UnitKind;
@@ -17,16 +18,22 @@ use crate::trace::UnitKind;
 #[derive(Clone)]
 pub struct Sim {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) blocking: Threads,
 }
 
 impl Sim {
     /// A fault is decided here, so that it depends on the order of the jobs and not on that of their
     /// turns.
-    pub(crate) fn queue(&self, kind: UnitKind, job: Job) {
+    ///
+    /// `place` is dropped when the job has ended, or was refused.
+    pub(crate) fn queue(&self, kind: UnitKind, job: Job, place: impl Send + 'static) {
         let panics = self.shared.lock().plan.job_panics();
-        let seat = Seat::new(Box::new(move || match panics {
-            false => job.run(),
-            true => job.run_after(|| resume_unwind(Box::new(FAULT))),
+        let seat = Seat::new(Box::new(move || {
+            let _place = place;
+            match panics {
+                false => job.run(),
+                true => job.run_after(|| resume_unwind(Box::new(FAULT))),
+            }
         }));
         // What is refused is dropped here, where no lock is held.
         let unit = self.shared.add(kind, Work::Thread(seat)).ok();

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use anyscope_core::{LiveGroup, LiveWatch, root_future};
 
+use crate::blocking::Threads;
 use crate::drive::{self, Stepped};
 use crate::fault::{Faults, Plan};
 use crate::schedule::{Chooser, Schedule};
@@ -78,6 +79,8 @@ impl Options {
 /// ```
 pub struct Simulation {
     shared: Arc<Shared>,
+    /// What all values share that have no threads of their own.
+    blocking: Threads,
     watch: Rc<LiveWatch>,
 }
 
@@ -89,12 +92,12 @@ impl Simulation {
         let shared = Shared::new(Chooser::new(schedule, seed), plan, labels, max_steps);
         let watch = Rc::new(LiveWatch::start());
         thread::enter(&shared, &watch);
-        Self { shared, watch }
+        Self { shared, blocking: Threads::default(), watch }
     }
 
     /// The runtime.
     pub fn runtime(&self) -> Sim {
-        Sim { shared: self.shared.clone() }
+        Sim { shared: self.shared.clone(), blocking: self.blocking.clone() }
     }
 
     /// Runs a future, and gives its value, after all that was opened in it has ended (G2).

@@ -53,6 +53,10 @@ impl<R: Runtime> Blocking for Held<R> {
     fn with_blocking_threads(&self, threads: usize) -> Self {
         Self::new(self.inner.with_blocking_threads(threads), &self.gate)
     }
+
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.inner.block_until(condition);
+    }
 }
 
 impl<R: Runtime> CpuPool for Held<R> {

@@ -52,6 +52,10 @@ impl<R: Runtime> Blocking for Hooked<R> {
     fn with_blocking_threads(&self, threads: usize) -> Self {
         Self { inner: self.inner.with_blocking_threads(threads), hook: self.hook.clone() }
     }
+
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.inner.block_until(condition);
+    }
 }
 
 impl<R: Runtime> CpuPool for Hooked<R> {

@@ -97,6 +97,10 @@ impl<R: Runtime> Blocking for Queued<R> {
     fn with_blocking_threads(&self, threads: usize) -> Self {
         Self::new(self.inner.with_blocking_threads(threads))
     }
+
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.inner.block_until(condition);
+    }
 }
 
 impl<R: Runtime> CpuPool for Queued<R> {

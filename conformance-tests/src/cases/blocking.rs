@@ -74,13 +74,13 @@ fn b2_as_many_jobs_run_at_once_as_the_bound<R: Runtime>(env: &Env<R>) {
 }
 
 fn b2_no_more_jobs_run_at_once_than_the_bound<R: Runtime>(env: &Env<R>) {
-    let crowd = Crowd::default();
+    let (crowd, size) = (Crowd::default(), env.size(100));
     let _at_last = crowd.finish.open_on_drop();
     env.block_on(async |rt| {
         let rt = rt.with_blocking_threads(3);
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let jobs: Vec<_> = (0..100).map(|_| g.spawn_blocking(crowd.job())).collect();
+                let jobs: Vec<_> = (0..size).map(|_| g.spawn_blocking(crowd.job())).collect();
                 crowd.fills(&rt, 3).await;
                 crowd.finish.open();
                 for job in jobs {
@@ -91,11 +91,11 @@ fn b2_no_more_jobs_run_at_once_than_the_bound<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
-    assert_eq!(crowd.ended.get(), 100);
+    assert_eq!(crowd.ended.get(), size);
 }
 
 fn b2_jobs_start_in_the_order_in_which_they_came<R: Runtime>(env: &Env<R>) {
-    let started = Count::new();
+    let (started, size) = (Count::new(), env.size(100));
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .with_blocking_threads(1)
@@ -104,7 +104,7 @@ fn b2_jobs_start_in_the_order_in_which_they_came<R: Runtime>(env: &Env<R>) {
                     let started = started.clone();
                     move || started.add()
                 };
-                let jobs: Vec<_> = (0..100).map(|_| g.spawn_blocking(started())).collect();
+                let jobs: Vec<_> = (0..size).map(|_| g.spawn_blocking(started())).collect();
                 for (number, job) in jobs.into_iter().enumerate() {
                     assert_eq!(job.await?, number + 1);
                 }
@@ -152,7 +152,7 @@ fn b2_thread_that_blocks_holds_nobody_up_within_the_bound<R: Runtime>(env: &Env<
     const THREADS: usize = 8;
     env.block_on(async |rt| {
         let rt = rt.with_blocking_threads(THREADS);
-        for _ in 0..20 {
+        for _ in env.rounds(20) {
             let (arrived, all) = (Count::new(), Gate::new());
             let outcome: Outcome<()> = rt
                 .group(async |g| {
@@ -320,17 +320,16 @@ fn b2_cancelled_job_in_the_pools_queue_passes_its_permit_on<R: Runtime>(env: &En
 
 /// By their group, and by a pool that is shut down and refuses one after the other.
 fn b2_ten_thousand_jobs_in_line_are_cancelled_and_dropped<R: Runtime>(env: &Env<R>) {
-    const JOBS: usize = 10_000;
-    let permits = Semaphore::new(1);
+    let (jobs, permits) = (env.size(10_000), Semaphore::new(1));
     env.block_on(async |rt| {
         for refuse in [false, true] {
             let queued = Queued::new(rt.clone());
             let outcome: Outcome<()> = queued
                 .group(async |g| {
-                    for _ in 0..JOBS {
+                    for _ in 0..jobs {
                         g.job(|| ()).permit_of(&permits).spawn_blocking();
                     }
-                    assert_eq!((queued.len(), permits.waiting()), (1, JOBS - 1));
+                    assert_eq!((queued.len(), permits.waiting()), (1, jobs - 1));
                     if refuse {
                         queued.refuse();
                     } else {
@@ -382,11 +381,11 @@ fn b3_given_up_job_keeps_its_permit_until_it_ends<R: Runtime>(env: &Env<R>) {
 
 /// Whoever has awaited it can rely on that.
 fn b3_permit_is_back_when_the_job_has_ended<R: Runtime>(env: &Env<R>) {
-    let permits = Semaphore::new(1);
+    let (permits, each) = (Semaphore::new(1), env.size(50));
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for spawn in both_with_permit::<(), R>().repeat(50) {
+                for spawn in both_with_permit::<(), R>().repeat(each) {
                     spawn(&g, &permits, Box::new(|| ())).await?;
                     assert!(permits.try_acquire().is_some());
                     let panics = spawn(&g, &permits, Box::new(|| panic!("expected: of a job")));

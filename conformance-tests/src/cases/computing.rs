@@ -1,7 +1,5 @@
 //! Computations: checks for cancellation, and many items on the CPU pool (rules U1, U3 and W6).
 
-use std::thread;
-
 use anyscope_core::{
     BoxError, Cancelled, CheckCancelled, Runtime, TaskContext, check_cancelled, map_concurrent,
     shield,
@@ -11,6 +9,7 @@ use futures_util::StreamExt;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Outcome};
+use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -142,11 +141,10 @@ fn u3_helpers_on_other_threads_ask_the_jobs_context<R: Runtime>(env: &Env<R>) {
                 Ok(g.spawn_cpu(move || {
                     let job = TaskContext::current().expect("in a job");
                     let on_helper = || {
-                        thread::scope(|threads| {
-                            let helper =
-                                threads.spawn(|| (job.check_cancelled(), check_cancelled()));
-                            helper.join().unwrap()
-                        })
+                        let job = job.clone();
+                        let helper =
+                            thread::spawn(move || (job.check_cancelled(), check_cancelled()));
+                        helper.join().unwrap()
                     };
                     let before = on_helper();
                     group.cancel();

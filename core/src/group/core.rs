@@ -47,6 +47,10 @@ impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
         watch_grace::<R, E>(&self.runtime, node);
     }
 
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.runtime.block_until(condition);
+    }
+
     fn launch(&self, pool: Pool, mut job: Job) {
         match job.take_semaphore() {
             None => pool.run(&self.runtime, job),

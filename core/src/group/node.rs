@@ -108,6 +108,8 @@ pub(crate) trait AnyCore: Send + Sync {
     fn report_leftovers(&self);
     /// Sees to the grace period of the group, whose future nobody polls any more.
     fn watch_grace(&self, node: &Arc<Node>);
+    /// Blocks the thread of a job.
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool);
     /// Puts a job into its pool's queue.
     fn launch(&self, pool: Pool, job: Job);
     fn as_any(&self) -> &dyn Any;

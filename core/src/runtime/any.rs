@@ -40,6 +40,7 @@ trait ErasedRuntime: Send + Sync {
     fn within(&self, f: &mut dyn FnMut());
     fn run_blocking(&self, job: Job);
     fn with_blocking_threads(&self, threads: usize) -> AnyRuntime;
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool);
     fn run_cpu(&self, job: Job);
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>>;
     fn now(&self) -> Instant;
@@ -65,6 +66,10 @@ impl<R: Runtime> ErasedRuntime for R {
 
     fn with_blocking_threads(&self, threads: usize) -> AnyRuntime {
         AnyRuntime::new(Blocking::with_blocking_threads(self, threads))
+    }
+
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        Blocking::block_until(self, condition);
     }
 
     fn run_cpu(&self, job: Job) {
@@ -115,6 +120,10 @@ impl Blocking for AnyRuntime {
 
     fn with_blocking_threads(&self, threads: usize) -> Self {
         self.inner.with_blocking_threads(threads)
+    }
+
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        self.inner.block_until(condition);
     }
 }
 

@@ -64,23 +64,17 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
         if let Some(cause) = job.park(&waker) {
             return Err(cause.into());
         }
-        signal.wait();
+        job.node().core().block_until(&mut || signal.woken.load(Ordering::Acquire));
+        signal.woken.swap(false, Ordering::Acquire);
     }
 }
 
 struct Signal {
     thread: Thread,
-    /// Set before the thread is unparked, and taken by it: a token that somebody else has taken, or
-    /// left, changes nothing. Acquire/Release: what was done before the wake-up is seen by the poll.
+    /// Set before the thread is unparked, and reset by it before it polls: a token that somebody else
+    /// has taken, or left, changes nothing. Acquire/Release, and a swap for the
+    /// reset: what was done before any of the wake-ups is seen by the poll.
     woken: AtomicBool,
-}
-
-impl Signal {
-    fn wait(&self) {
-        while !self.woken.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
-    }
 }
 
 impl Wake for Signal {

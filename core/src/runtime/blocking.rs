@@ -41,4 +41,17 @@ pub trait Blocking {
     fn with_blocking_threads(&self, threads: usize) -> Self
     where
         Self: Sized;
+
+    /// Blocks the thread of a job until `condition` holds: what [`block_on`](crate::block_on()) waits with
+    /// (B5). Whoever makes it hold unparks the thread afterwards.
+    ///
+    /// # Implementing
+    ///
+    /// The default parks the thread. A runtime that decides itself when threads run, as a simulated one,
+    /// lets others run meanwhile; `condition` may be asked at any time and has no effects.
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        while !condition() {
+            std::thread::park();
+        }
+    }
 }

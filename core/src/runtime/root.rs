@@ -165,6 +165,13 @@ impl AnyCore for RootCore {
     /// A root is never cancelled.
     fn watch_grace(&self, _: &Arc<Node>) {}
 
+    /// A job is given to the root only when its thread no longer asks for its group.
+    fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
+        while !condition() {
+            std::thread::park();
+        }
+    }
+
     /// A root has no limit, so that no job waits in it.
     fn launch(&self, _: Pool, job: Job) {
         drop(job);
