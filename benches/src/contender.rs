@@ -84,6 +84,14 @@ impl Contender {
         Self { most, ..self }
     }
 
+    /// It is left out where there is a reason.
+    pub fn unless(self, reason: fn() -> Option<String>) -> Self {
+        Self::new(self.name, move |n| match reason() {
+            Some(reason) => Err(Skipped(reason)),
+            None => self.run(n),
+        })
+    }
+
     /// Whether it takes part at this size.
     pub fn takes(&self, size: usize) -> bool {
         size <= self.most

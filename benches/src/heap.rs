@@ -4,9 +4,6 @@
 //! program that counts: `anyscope-benches-heap` counts, `anyscope-benches` times.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +16,17 @@ pub struct Counts {
     pub bytes: usize,
     /// Bytes that are not freed.
     pub live: usize,
+}
+
+/// How a counting allocator is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    /// The counts of this moment.
+    pub counts: fn() -> Counts,
+    /// Forgets the peak, and takes what is alive now for nothing.
+    pub reset_peak: fn(),
+    /// The most bytes that have been alive since then, beyond those that were alive then.
+    pub peak: fn() -> usize,
 }
 
 /// What one run of a contender cost, for each item.
@@ -34,47 +42,30 @@ pub struct Use {
     pub peak_of_all: f64,
 }
 
-static COUNTER: OnceLock<fn() -> Counts> = OnceLock::new();
+static COUNTER: OnceLock<Counter> = OnceLock::new();
 
 /// Says where the counts are to be had. Without it all are zero.
-pub fn install(counter: fn() -> Counts) {
+pub fn install(counter: Counter) {
     COUNTER.get_or_init(|| counter);
 }
 
 /// The counts of this moment.
 pub fn counts() -> Counts {
-    COUNTER.get().map_or_else(Counts::default, |counter| counter())
+    COUNTER.get().map_or_else(Counts::default, |counter| (counter.counts)())
 }
 
-/// Runs `work`, which does so many items, and says what it cost.
-pub fn measure(items: usize, work: impl FnOnce()) -> Use {
+/// Runs `work`, which does so many items, and says what it cost. `None` where nobody counts.
+pub fn measure(items: usize, work: impl FnOnce()) -> Option<Use> {
+    let counter = COUNTER.get()?;
     let before = counts();
-    let peak = peak_during(before.live, work);
-    let after = counts();
+    (counter.reset_peak)();
+    work();
+    let (after, peak) = (counts(), (counter.peak)());
     let each = |total: usize| total as f64 / items as f64;
-    Use {
+    Some(Use {
         allocations: each(after.calls - before.calls),
         bytes: each(after.bytes - before.bytes),
         peak: each(peak),
         peak_of_all: peak as f64,
-    }
-}
-
-/// The most bytes above `floor`. A thread looks all the time: what is there for a few microseconds
-/// only may escape it.
-fn peak_during(floor: usize, work: impl FnOnce()) -> usize {
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let sampler = scope.spawn(|| {
-            let mut peak = 0;
-            while !done.load(Relaxed) {
-                peak = peak.max(counts().live);
-                thread::sleep(Duration::from_micros(20));
-            }
-            peak.saturating_sub(floor)
-        });
-        work();
-        done.store(true, Relaxed);
-        sampler.join().expect("the sampler only reads counters")
     })
 }

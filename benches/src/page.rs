@@ -166,8 +166,7 @@ round, after a run each that does not count. Shown is the median, and in bracket
 to the first line in the same round: a machine that slows down for a while slows both, so ratios can be
 relied on where times cannot. On two threads they still move by up to 0.2 from run to run. The driver is a
 task of the runtime. What each contender's work comes to is checked, so none is fast by doing less. Heap
-figures come from a second program whose allocator counts, because counting takes time; there the peak is
-what a thread saw that looked every 20 microseconds. smol's global executor has one thread, tokio's
+figures come from a second program whose allocator counts, because counting takes time. smol's global executor has one thread, tokio's
 multi-thread runtime two workers, async-std a thread for each core, and all else runs on one thread.
 
 | Command | What it does |

@@ -126,7 +126,7 @@ impl Scenario {
             let work = || {
                 self.check(contender, size);
             };
-            let heap = Some(heap::measure((self.items)(size), work));
+            let heap = heap::measure((self.items)(size), work);
             Row { heap, ..self.row(setting, size, contender, Vec::new()) }
         };
         self.able(setting, size).iter().map(measured).collect()

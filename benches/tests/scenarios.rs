@@ -7,8 +7,8 @@ use anyscope_benches::scenarios::{ALL, find, is_slow};
 fn each_contender_does_its_work() {
     for scenario in ALL.iter().filter(|scenario| !is_slow(scenario)) {
         for &setting in scenario.settings {
-            // A wrong sum is a panic.
-            let rows = scenario.run(setting, 10, 1);
+            // The run that does not count is enough: a wrong sum is a panic.
+            let rows = scenario.run(setting, 10, 0);
             assert!(!rows.is_empty(), "{} has nobody on {setting}", scenario.name);
         }
     }

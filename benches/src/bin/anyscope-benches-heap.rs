@@ -5,15 +5,20 @@
 use std::alloc::System;
 use std::io::stdout;
 
-use anyscope_benches::heap::{Counts, install};
+use anyscope_benches::heap::{Counter, Counts, install};
 use anyscope_benches::options::Options;
+use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
-static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+static PEAK: PeakMemAlloc<&StatsAlloc<System>> = PeakMemAlloc::new(&INSTRUMENTED_SYSTEM);
 
 fn main() -> anyhow::Result<()> {
-    install(counts);
+    install(Counter {
+        counts,
+        reset_peak: || PEAK.reset_peak_memory(),
+        peak: || PEAK.get_peak_memory(),
+    });
     let (options, mut rows) = (Options::from_arguments()?, Vec::new());
     for scenario in &options.scenarios {
         let Some(size) = scenario.heap else { continue };
@@ -25,7 +30,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn counts() -> Counts {
-    let stats = COUNTING.stats();
+    let stats = INSTRUMENTED_SYSTEM.stats();
     Counts {
         calls: stats.allocations + stats.reallocations,
         bytes: stats.bytes_allocated,

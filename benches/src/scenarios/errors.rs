@@ -1,5 +1,7 @@
 //! Tasks that fail, and all their errors.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+
 use anyhow::anyhow;
 use anyscope_core::{BoxError, Runtime, Supervise};
 use tokio::task::JoinSet;
@@ -8,7 +10,7 @@ use crate::{Backend, Build, Contender, Plan, Scenario, Setting};
 
 pub(super) const ERRORS: Scenario = Scenario {
     name: "errors",
-    about: "tasks that all fail, from the first spawn to the last error in hand",
+    about: "tasks that all fail, from the first spawn to the last error in hand, without backtraces",
     settings: &[Setting::TokioMt, Setting::TokioCt, Setting::SmolGlobal],
     full: Plan { sizes: &[1_000, 100_000], rounds: 15 },
     quick: Plan { sizes: &[1_000], rounds: 5 },
@@ -22,14 +24,21 @@ struct Errors;
 impl Build for Errors {
     fn build<B: Backend>(self, b: &B) -> Vec<Contender> {
         let mut all = vec![
-            Contender::task("Vec + anyhow", b, vec_of_anyhow),
+            Contender::task("Vec + anyhow", b, vec_of_anyhow).unless(takes_backtraces),
             Contender::task("group", b, |b, n| group(b.runtime().clone(), n)),
         ];
         if B::IS_TOKIO {
-            all.push(Contender::task("JoinSet", b, |_, n| join_set(n)));
+            let join_set = Contender::task("JoinSet", b, |_, n| join_set(n));
+            all.push(join_set.unless(takes_backtraces));
         }
         all
     }
+}
+
+/// anyhow takes one for each error if the environment says so, which costs more than the task.
+fn takes_backtraces() -> Option<String> {
+    let taken = Backtrace::capture().status() == BacktraceStatus::Captured;
+    taken.then(|| "RUST_BACKTRACE is set, and anyhow would take one for each error".into())
 }
 
 async fn vec_of_anyhow<B: Backend>(b: B, n: usize) -> u64 {

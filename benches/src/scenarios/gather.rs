@@ -8,7 +8,7 @@ use anyscope_core::{TaskError, gather, in_place};
 use futures_concurrency::future::Join;
 use futures_executor::block_on;
 
-use super::work::{Work, Yielding};
+use super::work::Yield;
 use crate::{Contender, Plan, Scenario, Setting};
 
 /// Futures in one run, in as many joins as it takes.
@@ -37,21 +37,14 @@ fn total(at_once: usize) -> u64 {
 
 fn contenders() -> Vec<Contender> {
     vec![
-        joining("poll all", |n| PollAll::new((0..n).map(|i| Yielding.plain(i)))),
+        joining("poll all", |n| PollAll::new(futures(n))),
         joining("gather", |n| async move {
-            let branches = (0..n).map(|i| in_place(Yielding.fallible(i)));
-            gather(branches).await.unwrap_or_else(|error: TaskError| panic!("{error}"))
+            let branches = futures(n).map(|future| in_place(Fallible(future)));
+            gather(branches).await.unwrap_or_else(|error| panic!("{error}"))
         }),
-        joining("futures-buffered", |n| {
-            futures_buffered::join_all((0..n).map(|i| Yielding.plain(i)))
-        }),
-        joining("futures join_all", |n| {
-            futures_util::future::join_all((0..n).map(|i| Yielding.plain(i)))
-        }),
-        joining("futures-concurrency", |n| {
-            let futures: Vec<_> = (0..n).map(|i| Yielding.plain(i)).collect();
-            futures.join()
-        }),
+        joining("futures-buffered", |n| futures_buffered::join_all(futures(n))),
+        joining("futures join_all", |n| futures_util::future::join_all(futures(n))),
+        joining("futures-concurrency", |n| futures(n).collect::<Vec<_>>().join()),
     ]
 }
 
@@ -66,33 +59,60 @@ where
     })
 }
 
-/// The floor: all that is not ready is polled whenever one of them wakes the task.
-struct PollAll<F: Future> {
-    running: Vec<Option<Pin<Box<F>>>>,
-    values: Vec<F::Output>,
+fn futures(n: u64) -> impl Iterator<Item = Once> {
+    (0..n).map(|value| Once { suspended: Yield::default(), value })
 }
 
-impl<F: Future> PollAll<F> {
-    fn new(futures: impl Iterator<Item = F>) -> Self {
-        let running: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
+/// Gives its value when it has been suspended once. It may be moved, so that the floor needs no
+/// allocation for each.
+struct Once {
+    suspended: Yield,
+    value: u64,
+}
+
+impl Future for Once {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        Pin::new(&mut self.suspended).poll(cx).map(|()| self.value)
+    }
+}
+
+/// The same for those who want a `Result`.
+struct Fallible(Once);
+
+impl Future for Fallible {
+    type Output = Result<u64, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(Ok)
+    }
+}
+
+/// The floor: all that is not ready is polled whenever one of them wakes the task.
+struct PollAll {
+    running: Vec<Option<Once>>,
+    values: Vec<u64>,
+}
+
+impl PollAll {
+    fn new(futures: impl Iterator<Item = Once>) -> Self {
+        let running: Vec<_> = futures.map(Some).collect();
         Self { values: Vec::with_capacity(running.len()), running }
     }
 }
 
-impl<F: Future> Unpin for PollAll<F> {}
-
-impl<F: Future> Future for PollAll<F> {
-    type Output = Vec<F::Output>;
+impl Future for PollAll {
+    type Output = Vec<u64>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { running, values } = &mut *self;
         for slot in running.iter_mut() {
-            let Some(Poll::Ready(value)) = slot.as_mut().map(|future| future.as_mut().poll(cx))
-            else {
-                continue;
-            };
-            values.push(value);
-            *slot = None;
+            let polled = slot.as_mut().map(|future| Pin::new(future).poll(cx));
+            if let Some(Poll::Ready(value)) = polled {
+                values.push(value);
+                *slot = None;
+            }
         }
         match values.len() == running.len() {
             true => Poll::Ready(std::mem::take(values)),
