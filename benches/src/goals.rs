@@ -1,0 +1,213 @@
+//! The goals, and how far the figures are from them.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::Setting;
+use crate::results::{Results, Row};
+use crate::stats::difference;
+
+/// What is to be reached: one figure, or its ratio to another one, in some places.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Goal {
+    /// In words.
+    pub what: String,
+    /// The scenario.
+    pub scenario: String,
+    /// Where it holds.
+    pub settings: Vec<Setting>,
+    /// At which sizes; for figures of the heap, the one at which it is measured.
+    pub sizes: Vec<usize>,
+    /// Who is to reach it.
+    pub contender: String,
+    /// With whom it is compared; without that, and without a size, the figure itself counts.
+    #[serde(default)]
+    pub against: Option<String>,
+    /// Compared with the same contender at another size.
+    #[serde(default)]
+    pub against_size: Option<usize>,
+    /// Which figure.
+    #[serde(default)]
+    pub figure: Figure,
+    /// How it is compared.
+    #[serde(default)]
+    pub by: By,
+    /// The most that it may be.
+    pub at_most: f64,
+    /// Why it is not reached, where that is known.
+    #[serde(default)]
+    pub why_not: Option<String>,
+}
+
+/// A figure of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Figure {
+    /// What the scenario measures, in rounds.
+    #[default]
+    Rounds,
+    /// Allocations for each item.
+    Allocations,
+    /// The most bytes that were alive, all items together.
+    Peak,
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum By {
+    /// The figure divided by the other.
+    #[default]
+    Ratio,
+    /// The figure less the other.
+    Difference,
+}
+
+/// A goal in one place.
+#[derive(Clone, Debug)]
+pub struct Judged<'a> {
+    /// The goal.
+    pub goal: &'a Goal,
+    /// Where.
+    pub setting: Setting,
+    /// At which size.
+    pub size: usize,
+    /// What was reached, if it was measured.
+    pub measured: Option<f64>,
+}
+
+/// All goals.
+///
+/// # Panics
+///
+/// If the file does not hold goals.
+pub fn all() -> Vec<Goal> {
+    serde_json::from_str(include_str!("../goals.json")).expect("goals.json holds goals")
+}
+
+impl Goal {
+    /// Looks at each place.
+    pub fn judge<'a>(&'a self, results: &Results) -> Vec<Judged<'a>> {
+        let mut all = Vec::new();
+        for &setting in &self.settings {
+            for &size in &self.sizes {
+                let measured = self.measured(results, setting, size);
+                all.push(Judged { goal: self, setting, size, measured });
+            }
+        }
+        all
+    }
+
+    fn measured(&self, results: &Results, setting: Setting, size: usize) -> Option<f64> {
+        let on_heap = self.figure != Figure::Rounds;
+        let find = |size, name| results.find(&self.scenario, setting, size, name, on_heap);
+        let own = find(size, &self.contender)?;
+        if let Some(other) = &self.against {
+            return Some(self.compare(own, find(size, other)?));
+        }
+        match self.against_size {
+            Some(size) => Some(self.value(own)? / self.value(find(size, &self.contender)?)?),
+            None => self.value(own),
+        }
+    }
+
+    fn value(&self, row: &Row) -> Option<f64> {
+        match self.figure {
+            Figure::Rounds => Some(row.median()),
+            Figure::Allocations => Some(row.heap?.allocations),
+            Figure::Peak => Some(row.heap?.peak_of_all),
+        }
+    }
+
+    fn compare(&self, own: &Row, other: &Row) -> f64 {
+        match self.by {
+            By::Ratio => own.ratio_to(other),
+            By::Difference => difference(&own.rounds, &other.rounds),
+        }
+    }
+
+    /// With what it is compared, in words.
+    pub fn compared(&self) -> String {
+        let of = match self.by {
+            By::Ratio => "of",
+            By::Difference => "more than",
+        };
+        match (&self.against, self.against_size, self.figure) {
+            (Some(other), ..) => format!(" {of} {other}"),
+            (_, Some(size), _) => format!(" of the figure at {size}"),
+            (_, _, Figure::Allocations) => " allocations".into(),
+            (_, _, Figure::Peak) => " bytes".into(),
+            _ => String::new(),
+        }
+    }
+}
+
+impl Judged<'_> {
+    /// Whether it falls short. What was not measured does not.
+    pub fn is_missed(&self) -> bool {
+        self.measured.is_some_and(|measured| measured.is_nan() || measured > self.goal.at_most)
+    }
+
+    fn state(&self) -> &'static str {
+        match (self.measured, self.is_missed()) {
+            (None, _) => "not measured",
+            (_, true) => "MISSED",
+            (_, false) => "ok",
+        }
+    }
+}
+
+impl fmt::Display for Judged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Goal { scenario, contender, at_most, .. } = self.goal;
+        let measured = self.measured.map_or("-".into(), |measured| format!("{measured:.2}"));
+        let place = format!("{scenario} {} {}", self.setting, self.size);
+        let state = self.state();
+        write!(f, "{state:<12} {measured:>9} <= {at_most:<8} {place:<32} {contender}")?;
+        f.write_str(&self.goal.compared())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Machine;
+
+    fn row(contender: &str, rounds: &[f64]) -> Row {
+        Row {
+            scenario: "ready".into(),
+            setting: Setting::TokioMt,
+            size: 1_000,
+            contender: contender.into(),
+            unit: "ns".into(),
+            rounds: rounds.to_vec(),
+            heap: None,
+        }
+    }
+
+    fn judged(at_most: f64, by: By) -> (Option<f64>, bool) {
+        let mut goal = all().remove(0);
+        (goal.settings, goal.sizes) = (vec![Setting::TokioMt], vec![1_000, 7]);
+        (goal.contender, goal.against) = ("group".into(), Some("bare".into()));
+        (goal.scenario, goal.at_most, goal.by) = ("ready".into(), at_most, by);
+        let rows = vec![row("bare", &[100.0, 200.0, 300.0]), row("group", &[60.0, 140.0, 180.0])];
+        let results = Results { machine: Machine::default(), quick: true, rows };
+        let judged = goal.judge(&results);
+        assert!(judged[1].measured.is_none() && !judged[1].is_missed(), "size 7 is not there");
+        (judged[0].measured, judged[0].is_missed())
+    }
+
+    #[test]
+    fn ratio_above_the_limit_is_missed() {
+        assert_eq!(judged(0.6, By::Ratio), (Some(0.6), false));
+        assert_eq!(judged(0.59, By::Ratio), (Some(0.6), true));
+    }
+
+    #[test]
+    fn difference_is_of_rounds() {
+        assert_eq!(judged(-60.0, By::Difference), (Some(-60.0), false));
+        assert_eq!(judged(-61.0, By::Difference), (Some(-60.0), true));
+    }
+}
