@@ -10,7 +10,7 @@ use crate::panics::{Payload, catch};
 use crate::protect::{Cleanup, Cover, Guarded};
 use crate::sync::WakerId;
 
-thread_local! {
+crate::sync::thread_local! {
     /// Borrowed only for a push, a pop or a look, never while user code runs.
     static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }

@@ -1,7 +1,6 @@
 //! A group's place in the tree: under whom it is counted, how a cancellation goes down and how a
 //! close goes up. Both without recursion, so that depth costs no stack (G15).
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -9,6 +8,7 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::group::node::{CLOSED, Cancellation, Node, Owner};
 use crate::group::table::{ScopeKey, Signals, UnitKey};
 use crate::protect::Guarded;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo};
 

@@ -1,13 +1,13 @@
 //! The bookkeeping of protection: who is covered by a shield, and what is to be cleaned up.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::group::{Node, Unit};
 use crate::panics::Payload;
 use crate::protect::Cleanup;
 use crate::stack;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// What protects one unit, or one other future that may be dropped by a cancellation. Made when
 /// something below needs it first.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::cancel::{CancelCause, CauseKind};
@@ -12,7 +12,7 @@ use crate::panics::{contain, contained};
 use crate::runtime::{Root, Runtime};
 use crate::slot::Slot;
 use crate::stack::{Doing, run_as};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::task::{JoinJob, Output, TaskError, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 
