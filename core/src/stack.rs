@@ -195,6 +195,12 @@ pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
     look(|frames| frames.iter().any(has).then_some(())).is_some()
 }
 
+/// Whether the unit is under way here.
+pub(crate) fn is_under_way(unit: &Unit) -> bool {
+    let is_own = |frame: &Frame| matches!(frame, Frame::Unit { unit: own, .. } if own.is(unit));
+    look(|frames| frames.iter().any(is_own).then_some(())).is_some()
+}
+
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
 /// where there is none.
 pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<(), Cleanup> {

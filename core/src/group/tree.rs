@@ -316,12 +316,15 @@ impl Node {
     }
 
     /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
-    /// or ends the last of the others looks here after it has counted, so one of the two sees both.
+    /// or ends the last of the others looks here after it has counted, so one of the two sees both:
+    /// adding nothing to `count` gives each a place among those who change it, and the later one sees
+    /// what the earlier had done before. Two loads could both show the past.
+    ///
     /// The two counts are not of one moment: the table has the last word. Not in a cancelled group, whose
     /// table may have a body that does not count any more (`abandon`).
     fn retire_if_alone(&self) {
         let background = self.background.load(Ordering::Acquire);
-        if background == 0 || self.count.load(Ordering::Acquire) > background {
+        if background == 0 || self.count.fetch_add(0, Ordering::AcqRel) > background {
             return;
         }
         let cause = CauseKind::Finished.into();

@@ -6,4 +6,8 @@
 
 mod support;
 
+mod cancel;
+mod jobs;
+mod protect;
 mod spawn;
+mod waiting;

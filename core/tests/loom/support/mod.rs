@@ -4,7 +4,7 @@
 mod runtime;
 mod watch;
 
-pub(crate) use runtime::{Threads, block_on, past};
+pub(crate) use runtime::{Threads, block_on, past, poll_once};
 pub(crate) use watch::{Flag, Marks};
 
 use loom::model::Builder;

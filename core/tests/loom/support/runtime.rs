@@ -1,6 +1,6 @@
 //! A runtime for models: each task and each job is a thread of loom's, of which there may be five.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -101,6 +101,15 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         parker.0.wait();
     }
+}
+
+/// Polls a future once, whatever comes of it.
+pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) {
+    poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Not loom's own `block_on`, whose reference counts are more orders to go through.
