@@ -121,7 +121,8 @@ impl Node {
     pub(super) fn abandon(self: &Arc<Self>, cause: CancelCause) {
         self.cancel(cause);
         self.core.watch_grace(self);
-        self.give_up();
+        // Whoever polls the future none the less is told: the group will not know any more how.
+        self.give_up().into_iter().for_each(wake);
         self.release_body();
     }
 
@@ -142,16 +143,17 @@ impl Node {
         !self.body_released.swap(true, Ordering::Relaxed)
     }
 
-    /// From now on nobody takes the result.
-    pub(crate) fn give_up(&self) {
+    /// From now on nobody takes the result. With the waker of whoever waited for it.
+    pub(crate) fn give_up(&self) -> Option<Waker> {
         let old = std::mem::replace(&mut *lock(&self.owner), Owner::Gone);
-        if let Owner::Awaited(waker) = old {
-            drop_waker(waker);
-        }
         // Closing looks at the owner after it has set CLOSED; this looks at CLOSED after it has set
         // the owner: one of them reports, and taking the failures makes it exactly one.
         if self.is_closed() {
             self.report_leftovers();
+        }
+        match old {
+            Owner::Awaited(waker) => waker,
+            Owner::Gone => None,
         }
     }
 
@@ -159,18 +161,18 @@ impl Node {
         matches!(*lock(&self.owner), Owner::Gone)
     }
 
-    /// Ready once the group has closed.
+    /// Ready once the group has closed, or was given up, after which nobody is woken.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_closed() {
             return Poll::Ready(());
         }
         let fresh = cx.waker().clone();
-        let old = match &mut *lock(&self.owner) {
-            Owner::Awaited(slot) => slot.replace(fresh),
-            Owner::Gone => Some(fresh),
+        let (old, is_gone) = match &mut *lock(&self.owner) {
+            Owner::Awaited(slot) => (slot.replace(fresh), false),
+            Owner::Gone => (Some(fresh), true),
         };
         drop_waker(old);
-        if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        if is_gone || self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Cancels this group and all below it, without recursion (C7, C8, G15). First each gets its

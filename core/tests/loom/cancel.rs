@@ -86,13 +86,33 @@ fn d2_a_deadline_that_is_set_meanwhile_is_seen() {
 
 #[test]
 fn g2_a_group_whose_opener_has_ended_ends_with_it() {
-    check(2, |runtime| {
+    check(3, |runtime| {
         let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
         let group = runtime.group::<TaskError, _, _, _>(async |g| {
             g.spawn(async move {
                 let mut inner = Box::pin(inner);
                 poll_once(inner.as_mut()).await;
                 thread::spawn(move || block_on(inner).expect_err("its body never returns"));
+                Ok(())
+            });
+            Ok(())
+        });
+        block_on(group).expect("nothing fails");
+    });
+}
+
+#[test]
+fn g2_whoever_waits_for_a_group_is_told_that_its_opener_has_ended() {
+    check(2, |runtime| {
+        let inner = runtime.group::<TaskError, (), _, _>(async |g| {
+            g.spawn(pending::<Result<(), _>>());
+            Ok(())
+        });
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let mut inner = Box::pin(inner);
+            g.spawn(async move {
+                poll_once(inner.as_mut()).await;
+                thread::spawn(move || block_on(inner).expect_err("its task never returns"));
                 Ok(())
             });
             Ok(())
