@@ -119,6 +119,17 @@ where
         });
     }
 
+    /// Takes the closure, to call it, and says that it cannot be revoked any more. All under the lock of
+    /// the unit: once the job has been given up, the unit's place in the table may be another job's.
+    fn begin(&self) -> Option<C> {
+        let unit = lock(&self.unit);
+        let closure = self.take_closure()?;
+        if let Some(unit) = &*unit {
+            unit.node().job_started(unit.key());
+        }
+        Some(closure)
+    }
+
     /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
     fn take_closure(&self) -> Option<C> {
         lock(&self.closure).take()
@@ -157,12 +168,9 @@ where
         if let Some(cause) = current.as_ref().and_then(Unit::cause) {
             return RunJob::revoke(self, cause);
         }
-        let Some(closure) = self.take_closure() else {
+        let Some(closure) = self.begin() else {
             return;
         };
-        if let Some(unit) = &current {
-            unit.node().job_started(unit.key());
-        }
         let end = match run_as(&mut current, Doing::Job, closure) {
             Ok(value) => End::Value(value),
             Err(payload) => End::Panicked(payload),

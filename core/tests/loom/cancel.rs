@@ -5,8 +5,10 @@ use std::future::pending;
 use anyscope_core::{Group, TaskError};
 use loom::thread;
 
-use crate::support::{block_on, check, past, poll_once};
+use crate::support::{Marks, block_on, check, past, poll_once};
 
+/// Fails if a task looks for its cause before it leaves its waker, or a cancellation takes the wakers
+/// before it has set the cause.
 #[test]
 fn c1_a_task_that_suspends_meanwhile_is_dropped() {
     check(2, |runtime| {
@@ -19,6 +21,7 @@ fn c1_a_task_that_suspends_meanwhile_is_dropped() {
     });
 }
 
+/// Fails if a task looks for its cause before it leaves its waker.
 #[test]
 fn t6_a_task_that_suspends_meanwhile_is_dropped_alone() {
     check(2, |runtime| {
@@ -31,6 +34,7 @@ fn t6_a_task_that_suspends_meanwhile_is_dropped_alone() {
     });
 }
 
+/// Fails if a cancellation looks for the groups below before it has set the cause.
 #[test]
 fn c8_a_group_that_opens_meanwhile_is_cancelled() {
     check(2, |runtime| {
@@ -44,6 +48,7 @@ fn c8_a_group_that_opens_meanwhile_is_cancelled() {
     });
 }
 
+/// Fails if a watcher does not look again after it has left its waker.
 #[test]
 fn c2_whoever_waits_for_the_cause_is_told() {
     check(3, |runtime| {
@@ -57,6 +62,7 @@ fn c2_whoever_waits_for_the_cause_is_told() {
     });
 }
 
+/// Fails if those who tell do not look whether the period has ended meanwhile (`harden_if_over`, `inherit`).
 #[test]
 fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
     check(2, |runtime| {
@@ -72,6 +78,7 @@ fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
     });
 }
 
+/// Fails if the group is woken before its deadline is there.
 #[test]
 fn d2_a_deadline_that_is_set_meanwhile_is_seen() {
     check(2, |runtime| {
@@ -84,6 +91,7 @@ fn d2_a_deadline_that_is_set_meanwhile_is_seen() {
     });
 }
 
+/// Fails if a poll that is under way when the group is given up leaves its waker with nobody.
 #[test]
 fn g2_a_group_whose_opener_has_ended_ends_with_it() {
     check(3, |runtime| {
@@ -101,6 +109,7 @@ fn g2_a_group_whose_opener_has_ended_ends_with_it() {
     });
 }
 
+/// Fails if giving a group up does not wake who waits for it.
 #[test]
 fn g2_whoever_waits_for_a_group_is_told_that_its_opener_has_ended() {
     check(2, |runtime| {
@@ -121,10 +130,35 @@ fn g2_whoever_waits_for_a_group_is_told_that_its_opener_has_ended() {
     });
 }
 
+/// Fails if a group is not counted by the one around it.
+#[test]
+fn g2_the_group_around_it_waits_for_one_that_was_dropped() {
+    check(2, |runtime| {
+        let ended = Marks::default();
+        let mark = ended.on_drop();
+        let inner = runtime.group::<TaskError, (), _, _>(async |g| {
+            g.spawn(async move {
+                let _mark = mark;
+                Ok(())
+            });
+            pending().await
+        });
+        let group = runtime.group::<TaskError, _, _, _>(async |_| {
+            let mut inner = Box::pin(inner);
+            poll_once(inner.as_mut()).await;
+            Ok(())
+        });
+        block_on(group).expect("nothing fails");
+        assert_eq!(ended.count(), 1);
+    });
+}
+
+/// Fails if the one who drops the group does not look whether it has closed after it has left it to the
+/// root, or who waits for the root looks before it has left its waker.
 #[test]
 fn g2_the_root_waits_for_a_group_that_was_dropped() {
     check(3, |runtime| {
-        let ended = crate::support::Marks::default();
+        let ended = Marks::default();
         let mark = ended.on_drop();
         let mut group = Box::pin(runtime.group::<TaskError, (), _, _>(async |g| {
             g.spawn(async move {

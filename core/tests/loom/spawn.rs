@@ -5,6 +5,7 @@ use loom::thread;
 
 use crate::support::{Flag, Marks, block_on, check};
 
+/// Fails if closing does not compare.
 #[test]
 fn g10_a_spawn_is_refused_or_waited_for() {
     check(2, |runtime| {
@@ -31,6 +32,7 @@ fn g10_a_spawn_is_refused_or_waited_for() {
     });
 }
 
+/// Fails if the count is lowered without `Release`, so that the cause may not be seen.
 #[test]
 fn g4_each_failure_is_in_the_error() {
     check(2, |runtime| {
@@ -46,9 +48,11 @@ fn g4_each_failure_is_in_the_error() {
         });
         let error = block_on(group).expect_err("at least one has run");
         assert_eq!(error.failures().map_or(0, |failures| failures.len()), failed.count());
+        assert!(error.cause().is_some(), "it was cancelled by the first failure");
     });
 }
 
+/// Fails if the callback comes after the task has left the table.
 #[test]
 fn t5_a_finished_task_has_been_called_back() {
     check(2, |runtime| {
@@ -71,6 +75,7 @@ fn t5_a_finished_task_has_been_called_back() {
     });
 }
 
+/// Fails if the end of a task does not ask whether its handle is gone.
 #[test]
 fn g1_an_output_that_nobody_takes_is_gone() {
     check(2, |runtime| {

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,18 @@ use anyscope_core::{Blocking, CpuPool, Job, RemoteHandle, Root, Sleep, Spawner, 
 use loom::sync::Notify;
 use loom::thread;
 
-/// Made anew for each run of a model. Its clock stands still.
+/// Made anew for each run of a model. Its clock stands still, and its CPU pool has no threads.
 #[derive(Clone)]
 pub(crate) struct Threads {
     root: Root,
     now: Instant,
+    /// CPU jobs, which stay in their queue.
+    queued: Arc<Mutex<Vec<Job>>>,
 }
 
 impl Threads {
     pub(super) fn new() -> Self {
-        Self { root: Root::new(), now: Instant::now() }
+        Self { root: Root::new(), now: Instant::now(), queued: Arc::default() }
     }
 }
 
@@ -49,7 +51,7 @@ impl Blocking for Threads {
 
 impl CpuPool for Threads {
     fn run_cpu(&self, job: Job) {
-        self.run_blocking(job);
+        self.queued.lock().unwrap().push(job);
     }
 }
 
