@@ -1,5 +1,4 @@
-//! What the models share: a runtime whose threads are loom's, and things that watch without
-//! taking part.
+//! What the models share: a runtime whose threads are loom's, and what they look at.
 
 mod runtime;
 mod watch;
