@@ -1,9 +1,9 @@
 //! `Semaphore`: at most so many at once, first come first served (W8).
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::turns::{Turns, WaitTurn, update};
 
 /// A number of permits, shared by all clones of it. Whoever holds one may go on: a task that has

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::runtime::NativeHandle;
-use crate::sync::{drop_waker, lock, wake};
+use crate::sync::{Mutex, drop_waker, lock, wake};
 
 #[derive(Debug)]
 pub(crate) struct Slot<T>(Mutex<State<T>>);

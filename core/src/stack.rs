@@ -10,7 +10,7 @@ use crate::panics::{Payload, catch};
 use crate::protect::{Cleanup, Cover, Guarded};
 use crate::sync::WakerId;
 
-thread_local! {
+crate::sync::thread_local! {
     /// Borrowed only for a push, a pop or a look, never while user code runs.
     static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
 }
@@ -205,6 +205,12 @@ pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
         _ => false,
     };
     look(|frames| frames.iter().any(has).then_some(())).is_some()
+}
+
+/// Whether the unit is under way here.
+pub(crate) fn is_under_way(unit: &Unit) -> bool {
+    let is_own = |frame: &Frame| matches!(frame, Frame::Unit { unit: own, .. } if own.is(unit));
+    look(|frames| frames.iter().any(is_own).then_some(())).is_some()
 }
 
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back

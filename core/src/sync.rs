@@ -1,11 +1,25 @@
-//! Small pieces that several modules need: locking without poison, waking without panics, wakers
-//! of strangers made safe.
+//! Small pieces that several modules need: atomics and locks, locking without poison, waking without
+//! panics, wakers of strangers made safe.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
 use crate::panics::contain;
 use crate::unhandled::UnhandledKind;
+
+/// loom's, when the models are checked (`tests/loom`).
+#[cfg(anyscope_loom)]
+mod model;
+
+#[cfg(anyscope_loom)]
+pub(crate) use self::model::{Mutex, MutexGuard, OnceLock, atomic, thread_local};
+/// All that threads share in core is made of these, except what lies in statics. `Arc` and
+/// `Weak` are the standard library's in any case: no decision here depends on their counts.
+#[cfg(not(anyscope_loom))]
+pub(crate) use std::{
+    sync::{Mutex, MutexGuard, OnceLock, atomic},
+    thread_local,
+};
 
 /// Locks. No user code runs under a lock of this crate, so that poison says nothing.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
-use crate::sync::{drop_waker, lock, wake};
+use crate::sync::{Mutex, drop_waker, lock, wake};
 
 /// A number of turns. One that is given goes to the one who has waited longest, at once and for
 /// certain: nobody who comes later can take it before (W8). Part of a state under a lock; wakers are

@@ -33,6 +33,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g2_parent_is_fixed_at_the_first_poll::<R>),
         case(g2_parent_stays_where_it_was_first_polled::<R>),
         case(g2_kept_elsewhere_ends_with_the_task_that_opened_it::<R>),
+        case(g2_polled_elsewhere_ends_with_the_task_that_opened_it::<R>),
         case(g2_kept_elsewhere_is_waited_for_without_being_polled::<R>),
         case(g2_failures_of_a_dropped_group_go_to_the_hook_once::<R>),
     ]
@@ -317,6 +318,29 @@ fn g2_kept_elsewhere_ends_with_the_task_that_opened_it<R: Runtime>(env: &Env<R>)
         open_and_keep(rt, g, rest, &kept).await;
         let inner = kept.lock().unwrap().take().unwrap();
         let error = inner.await.unwrap_err();
+        assert_eq!(error.cause().unwrap().root().kind(), &CauseKind::Dropped);
+    });
+    outcome.unwrap();
+}
+
+/// Its body has returned, so that whoever polls it waits for its tasks alone.
+fn g2_polled_elsewhere_ends_with_the_task_that_opened_it<R: Runtime>(env: &Env<R>) {
+    let (kept, moved, polled) = (Kept::default(), Gate::new(), Gate::new());
+    let outcome = Rest::waited_for(env, async |rt, g, rest| {
+        let (inner, begun) = (rest.group(rt, true), rest.begun.clone());
+        let (put, has_moved, until) = (kept.clone(), moved.clone(), polled.clone());
+        g.spawn(async move {
+            let mut inner = Box::pin(inner);
+            select(inner.as_mut(), pin!(begun.wait())).await;
+            *put.lock().unwrap() = Some(inner);
+            has_moved.open();
+            until.wait().await;
+            Ok(())
+        });
+        moved.wait().await;
+        let inner = kept.lock().unwrap().take().unwrap();
+        let (outcome, ()) = join(inner, async { polled.open() }).await;
+        let error = outcome.unwrap_err();
         assert_eq!(error.cause().unwrap().root().kind(), &CauseKind::Dropped);
     });
     outcome.unwrap();

@@ -3,11 +3,11 @@
 use std::backtrace::Backtrace;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use crate::error::panic_site::PanicSite;
 use crate::panics::{Payload, panic_message};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// A captured panic.
 pub struct PanicPayload {

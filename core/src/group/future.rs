@@ -26,7 +26,7 @@ use crate::panics::{PanicPolicy, catch, contain, drop_payload};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
-use crate::sync::GuardedWaker;
+use crate::sync::{GuardedWaker, drop_waker};
 use crate::task::{TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
@@ -75,7 +75,7 @@ pin_project! {
                 node.leave_to(runtime.root().node());
                 node.core().watch_grace(&node);
                 node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
-                node.give_up();
+                drop_waker(node.give_up());
             }
             contain(UnhandledKind::Destructor, || drop(value));
         }
@@ -358,6 +358,9 @@ where
             if !self.as_mut().alarm_rang(&node, cx) {
                 return Poll::Pending;
             }
+        }
+        if !node.is_closed() {
+            return Poll::Ready(self.end_abandoned(&node));
         }
         // What the caller would make of a mere cancellation must not depend on whether the caller's
         // own comes a moment earlier or later (T1): it is dropped right after this poll.

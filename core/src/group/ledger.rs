@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::mem;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
@@ -11,7 +10,7 @@ use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
 use crate::protect::ExitKind;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 

@@ -1,16 +1,16 @@
 //! What is alive: the tree of groups at one moment, for runtimes and programs that show it.
 
+use crate::sync::atomic::Ordering;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::cancel::CancelCause;
 use crate::group::node::{GroupId, Node, Owner};
 use crate::group::table::UnitKey;
 use crate::runtime::Root;
-use crate::sync::{WakerId, lock};
+use crate::sync::{Mutex, WakerId, lock, thread_local};
 use crate::task::{TaskId, TaskInfo};
 
 /// Notes the outermost groups that are opened on its thread as long as it lives: nothing encloses

@@ -10,8 +10,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -25,7 +24,8 @@ use crate::group::unit::Unit;
 use crate::panics::contain;
 use crate::protect::Cover;
 use crate::runtime::{AnyRuntime, Job, RunJob};
-use crate::sync::{drop_waker, lock, wake};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, OnceLock, drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 

@@ -1,9 +1,9 @@
 //! Completion policies: what the end of one task means for its siblings (G16).
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Failure;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::TaskInfo;
 
 /// What a group does after one of its tasks has ended.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
@@ -19,7 +19,7 @@ use crate::group::spawn::spawn_task;
 use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::runtime::{Runtime, Spawner};
 use crate::stack::ending;
-use crate::sync::{drop_waker, lock, wake};
+use crate::sync::{Mutex, drop_waker, lock, wake};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 

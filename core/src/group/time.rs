@@ -1,14 +1,14 @@
 //! The time of a group: its deadline, which may be moved, and its grace period.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cancel::CauseKind;
 use crate::group::node::{Node, Owner};
 use crate::group::table::UnitKey;
-use crate::sync::{lock, wake};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, OnceLock, lock, wake};
 use crate::task::TaskInfo;
 use crate::unhandled::{self, UnhandledKind};
 
@@ -90,7 +90,12 @@ impl Node {
             return self.own_deadline().map(Alarm::Deadline);
         }
         let grace = self.time.grace.filter(|_| !self.is_hard())?;
-        Some(Alarm::GraceEnds(*self.time.grace_ends.get_or_init(|| after(grace))))
+        let ends = &self.time.grace_ends;
+        if ends.get().is_none() {
+            // Whoever else measures it at this moment may have set it; one of the two stays.
+            let _ = ends.set(after(grace));
+        }
+        ends.get().copied().map(Alarm::GraceEnds)
     }
 
     pub(crate) fn ring(&self, alarm: Alarm) {

@@ -1,7 +1,6 @@
 //! A group's place in the tree: under whom it is counted, how a cancellation goes down and how a
 //! close goes up. Both without recursion, so that depth costs no stack (G15).
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -9,6 +8,7 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::group::node::{CLOSED, Cancellation, Node, Owner};
 use crate::group::table::{ScopeKey, Signals, UnitKey};
 use crate::protect::Guarded;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo};
 
@@ -121,7 +121,8 @@ impl Node {
     pub(super) fn abandon(self: &Arc<Self>, cause: CancelCause) {
         self.cancel(cause);
         self.core.watch_grace(self);
-        self.give_up();
+        // Whoever polls the future none the less is told: the group will not know any more how.
+        self.give_up().into_iter().for_each(wake);
         self.release_body();
     }
 
@@ -142,16 +143,17 @@ impl Node {
         !self.body_released.swap(true, Ordering::Relaxed)
     }
 
-    /// From now on nobody takes the result.
-    pub(crate) fn give_up(&self) {
+    /// From now on nobody takes the result. With the waker of whoever waited for it.
+    pub(crate) fn give_up(&self) -> Option<Waker> {
         let old = std::mem::replace(&mut *lock(&self.owner), Owner::Gone);
-        if let Owner::Awaited(waker) = old {
-            drop_waker(waker);
-        }
         // Closing looks at the owner after it has set CLOSED; this looks at CLOSED after it has set
         // the owner: one of them reports, and taking the failures makes it exactly one.
         if self.is_closed() {
             self.report_leftovers();
+        }
+        match old {
+            Owner::Awaited(waker) => waker,
+            Owner::Gone => None,
         }
     }
 
@@ -159,18 +161,18 @@ impl Node {
         matches!(*lock(&self.owner), Owner::Gone)
     }
 
-    /// Ready once the group has closed.
+    /// Ready once the group has closed, or was given up, after which nobody is woken.
     pub(crate) fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_closed() {
             return Poll::Ready(());
         }
         let fresh = cx.waker().clone();
-        let old = match &mut *lock(&self.owner) {
-            Owner::Awaited(slot) => slot.replace(fresh),
-            Owner::Gone => Some(fresh),
+        let (old, is_gone) = match &mut *lock(&self.owner) {
+            Owner::Awaited(slot) => (slot.replace(fresh), false),
+            Owner::Gone => (Some(fresh), true),
         };
         drop_waker(old);
-        if self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
+        if is_gone || self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Cancels this group and all below it, without recursion (C7, C8, G15). First each gets its
@@ -316,12 +318,15 @@ impl Node {
     }
 
     /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
-    /// or ends the last of the others looks here after it has counted, so one of the two sees both.
+    /// or ends the last of the others looks here after it has counted, so one of the two sees both:
+    /// adding nothing to `count` gives each a place among those who change it, and the later one sees
+    /// what the earlier had done before. Two loads could both show the past.
+    ///
     /// The two counts are not of one moment: the table has the last word. Not in a cancelled group, whose
     /// table may have a body that does not count any more (`abandon`).
     fn retire_if_alone(&self) {
         let background = self.background.load(Ordering::Acquire);
-        if background == 0 || self.count.load(Ordering::Acquire) > background {
+        if background == 0 || self.count.fetch_add(0, Ordering::AcqRel) > background {
             return;
         }
         let cause = CauseKind::Finished.into();

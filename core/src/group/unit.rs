@@ -50,6 +50,11 @@ impl Unit {
         Self { node: self.node.clone(), key: self.key, progress: self.progress }
     }
 
+    /// Whether both are of the same unit.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.key == other.key && Arc::ptr_eq(&self.node, &other.node)
+    }
+
     pub(crate) fn cause(&self) -> Option<CancelCause> {
         self.node.cause_for(self.key)
     }

@@ -1,20 +1,20 @@
 //! The bookkeeping of protection: who is covered by a shield, and what is to be cleaned up.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::group::{Node, Unit};
 use crate::panics::Payload;
 use crate::protect::Cleanup;
 use crate::stack;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 
 /// What protects one unit, or one other future that may be dropped by a cancellation. Made when
 /// something below needs it first.
 #[derive(Default)]
 pub(crate) struct Cover {
-    /// Active shields below. Raised in a poll of the covered future and lowered there or in its
-    /// drop, so that whoever asks between polls is ordered by the executor. Relaxed.
+    /// Active shields below. Raised in a poll of the covered future, which the executor orders, and
+    /// lowered there or before its unit is woken, which the lock of the table orders. Relaxed.
     shields: AtomicUsize,
     /// In order of registration; taken from the end (C5). Locked to push and to pop.
     cleanups: Mutex<Vec<Cleanup>>,
@@ -128,10 +128,14 @@ impl Drop for Hold {
             Some(node) => node.uncover(&self.guarded),
             None => self.guarded.end(),
         }
-        // A cancelled unit that is not being polled would not notice, nor would a timeout in one.
+        // Who is under way here looks at its cover when that is over. A cancelled unit that is not would
+        // not notice, nor would a timeout in one. Whether it is cancelled is not asked: that may not be
+        // seen here yet.
         let cutters = &self.covers[..self.covers.len() - self.units.len()];
-        let elsewhere = !cutters.iter().all(stack::is_below);
-        let units = self.units.iter();
-        units.filter(|unit| elsewhere || unit.due().is_some()).for_each(Unit::wake);
+        let here =
+            cutters.iter().all(stack::is_below) && self.units.iter().all(stack::is_under_way);
+        if !here {
+            self.units.iter().for_each(Unit::wake);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -16,7 +16,7 @@ use crate::group::Group;
 use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, shield};
 use crate::runtime::AnyRuntime;
 use crate::stack;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::unhandled::{self, UnhandledKind};
 
 /// Opens a resource and registers its release in one step, which no cancellation can cut in between

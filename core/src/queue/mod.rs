@@ -8,13 +8,13 @@ pub use error::PutError;
 pub use item::{ItemDone, QueueItem};
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Waker;
 
 use futures_util::stream::{Stream, unfold};
 
 use self::items::Items;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::turns::{NoMore, Turns, WaitTurn, update};
 
 /// A bounded queue between tasks, shared by all clones of it: any number put, any number get, each in

@@ -1,9 +1,9 @@
 //! `block_on`: back from a job into async code (B5).
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::cancel::{CancelCause, CauseKind};
@@ -14,7 +14,7 @@ use crate::runtime::{Root, Runtime};
 use crate::semaphore::Semaphore;
 use crate::slot::Slot;
 use crate::stack::{Doing, run_as};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::task::{JoinJob, Output, TaskError, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 
@@ -152,6 +152,17 @@ where
         held.into_iter().for_each(Held::give_back);
     }
 
+    /// Takes the closure, to call it, and says that it cannot be revoked any more. All under the lock of
+    /// the unit: once the job has been given up, the unit's place in the table may be another job's.
+    fn begin(&self) -> Option<C> {
+        let unit = lock(&self.unit);
+        let closure = self.take_closure()?;
+        if let Some(unit) = &*unit {
+            unit.node().job_started(unit.key());
+        }
+        Some(closure)
+    }
+
     /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
     fn take_closure(&self) -> Option<C> {
         lock(&self.closure).take()
@@ -190,12 +201,9 @@ where
         if let Some(cause) = current.as_ref().and_then(Unit::cause) {
             return RunJob::revoke(self, cause);
         }
-        let Some(closure) = self.take_closure() else {
+        let Some(closure) = self.begin() else {
             return;
         };
-        if let Some(unit) = &current {
-            unit.node().job_started(unit.key());
-        }
         let job = || {
             first();
             closure()

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::panics::contain;
 use crate::runtime::Job;
 use crate::semaphore::{Permit, Semaphore};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock, thread_local};
 use crate::unhandled::UnhandledKind;
 
 /// What a job has of a semaphore.

@@ -4,12 +4,11 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use crate::group::{AnyCore, Node, Pool, WatchKey};
 use crate::runtime::{AnyRuntime, Job};
-use crate::sync::lock;
 
 /// Counts what was left to the underlying runtime: groups that were opened where no other encloses
 /// them and whose futures were dropped, detached tasks, and jobs that were given up (R6).
@@ -87,6 +86,7 @@ impl fmt::Debug for Root {
 #[derive(Debug)]
 pub struct Roots<K> {
     /// Those that somebody still holds. The keys' `PartialEq` runs under the lock and is a backend's.
+    /// The standard library's own lock, which a static can have.
     known: Mutex<Vec<(K, Weak<Node>)>>,
 }
 
@@ -99,7 +99,7 @@ impl<K: PartialEq> Roots<K> {
 
     /// The root of the runtime that is called `key`: the same as long as anybody holds it.
     pub fn of(&self, key: K) -> Root {
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(_, node)| node.strong_count() > 0);
         let found = known.iter().find(|(k, _)| *k == key).and_then(|(_, node)| node.upgrade());
         if let Some(node) = found {

@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::BoxError;
 use crate::group::GroupId;
 use crate::panics::{Payload, drop_payload, panic_message};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::{TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 

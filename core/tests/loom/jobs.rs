@@ -1,0 +1,64 @@
+//! A job is run, revoked or given up, by whoever is first (B3).
+
+use std::sync::Arc;
+
+use anyscope_core::{Group, TaskError};
+use loom::sync::Notify;
+use loom::thread;
+
+use crate::support::{Marks, block_on, check};
+
+/// Fails if a revocation ends also a job that has been started.
+#[test]
+fn b3_a_job_runs_or_is_revoked() {
+    check(2, |runtime| {
+        let (ran, ended) = (Marks::default(), Marks::default());
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let (mark, runs) = (ended.on_drop(), ran.clone());
+            let job = g.spawn_blocking(move || {
+                let _mark = mark;
+                runs.add();
+            });
+            thread::spawn(move || g.cancel());
+            Ok(job)
+        });
+        let job = block_on(group).expect("the body had returned");
+        assert_eq!(ended.count(), 1);
+        assert_eq!(block_on(job).is_ok(), ran.count() == 1);
+    });
+}
+
+/// Fails if the group is told before the root counts the job.
+#[test]
+fn b3_the_root_waits_for_a_job_that_was_given_up() {
+    check(2, |runtime| {
+        let (ended, native) = (Marks::default(), runtime.clone());
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let mark = ended.on_drop();
+            let job = g.spawn_blocking(move || drop(mark));
+            job.give_up(&native);
+            Ok(())
+        });
+        block_on(group).expect("nothing fails");
+        block_on(runtime.drained());
+        assert_eq!(ended.count(), 1);
+    });
+}
+
+/// Fails if a job says that it has started after it may have been given up, when its place in the table
+/// may be another's.
+#[test]
+fn b3_a_job_that_was_given_up_does_not_hide_the_next_one() {
+    check(3, |runtime| {
+        let (native, gate) = (runtime.clone(), Arc::new(Notify::new()));
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let until = gate.clone();
+            g.spawn_blocking(move || until.wait()).give_up(&native);
+            let in_the_queue = g.spawn_cpu(|| ());
+            g.cancel();
+            Ok(in_the_queue)
+        });
+        drop(block_on(group).expect("the body has returned"));
+        gate.notify();
+    });
+}
