@@ -14,6 +14,8 @@ mod harness;
 pub mod heap;
 mod held;
 mod hooked;
+#[cfg(feature = "model")]
+pub mod model;
 mod probe;
 mod queued;
 mod runner;
