@@ -15,6 +15,8 @@ pub mod heap;
 mod held;
 mod hooked;
 mod hushed;
+#[cfg(feature = "model")]
+pub mod model;
 mod probe;
 mod queued;
 mod runner;

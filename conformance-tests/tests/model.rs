@@ -1,0 +1,212 @@
+//! The reference model: what it allows some programs by hand, and that each runtime keeps to it in
+//! random ones.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::{Once, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use anyscope_async_std::AsyncStd;
+use anyscope_conformance::model::{
+    Action, Options, Outcome, PANIC, Program, Step, Whom, allowed, check, play, programs,
+};
+use anyscope_core::{Runtime, panic_message, root_future};
+use anyscope_smol::Smol;
+use anyscope_tokio::Tokio;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use tokio::runtime::Builder;
+
+#[test]
+fn a_failure_stops_what_has_not_begun_and_waits_for_what_has() {
+    let fail = || vec![Action::Fail.into()];
+    let program = program([Action::Spawn(fail()), Action::Spawn(fail())]);
+    assert_eq!(
+        outcomes(&program),
+        [
+            "error by Failed(1) [1: Error(2)]; reached {1, 2, 3}",
+            "error by Failed(1) [1: Error(2), 3: Error(4)]; reached {1, 2, 3, 4}",
+            "error by Failed(3) [3: Error(4), 1: Error(2)]; reached {1, 2, 3, 4}",
+            "error by Failed(3) [3: Error(4)]; reached {1, 3, 4}",
+        ]
+    );
+}
+
+#[test]
+fn a_shield_that_has_begun_ends_and_the_task_is_cut_after_it() {
+    let shield = Action::Shield(vec![Action::Sleep.into(), Action::Mark.into()]);
+    let task = vec![shield.into(), Action::Sleep.into(), Action::Mark.into()];
+    let program = program([Action::Spawn(task), Action::Cancel(Whom::Own)]);
+    assert_eq!(
+        outcomes(&program),
+        [
+            "value; reached {1, 2, 3, 4, 5, 6, 7}",
+            "value; reached {1, 2, 3, 4, 5, 7}",
+            "value; reached {1, 7}",
+        ]
+    );
+}
+
+#[test]
+fn a_clean_up_runs_however_its_task_ends_and_is_told() {
+    let task = vec![Action::Defer.into(), Action::Sleep.into(), Action::Panic.into()];
+    let program = program([Action::Spawn(task), Action::Sleep, Action::Fail]);
+    let cancelled = "Cancelled(Cause { root: Failed(0), inherited: false })";
+    assert_eq!(
+        outcomes(&program),
+        [
+            "panic of 4; reached {1, 2, 3, 4, 5}; clean-up 2 of 1 told Panicked",
+            "panic of 4; reached {1, 2, 3, 4, 5, 6}; clean-up 2 of 1 told Panicked",
+            "error by Failed(0) [0: Error(6)]; reached {1, 2, 3, 5, 6}; \
+             clean-up 2 of 1 told CANCELLED",
+            "error by Failed(0) [0: Error(6)]; reached {1, 5, 6}",
+        ]
+        .map(|line| line.replace("CANCELLED", cancelled))
+    );
+}
+
+#[test]
+fn the_error_of_an_inner_group_keeps_its_shape_and_a_dropped_one_is_waited_for() {
+    let inner = |steps| Action::Group(FAIL_FAST, steps);
+    let fails = inner(vec![Action::Spawn(vec![Action::Fail.into()]).into()]);
+    assert_eq!(
+        outcomes(&program([fails])),
+        ["error by Failed(0) [0: error by Failed(2) [2: Error(3)]]; reached {1, 2, 3}"]
+    );
+    // The task is shielded: it ends, though nobody takes the group's value.
+    let task = Action::Spawn(vec![Action::Shield(vec![Action::Sleep.into()]).into()]);
+    let dropped = Action::Select(vec![inner(vec![task.into(), Action::Sleep.into()]).into()]);
+    assert_eq!(
+        outcomes(&program([dropped, Action::Mark])),
+        ["value; reached {1, 2, 3, 4, 5, 6, 7}", "value; reached {1, 2, 3, 6, 7}"]
+    );
+}
+
+fn program<const N: usize>(body: [Action; N]) -> Program {
+    Program::new(FAIL_FAST, body.map(Step::from).to_vec())
+}
+
+const FAIL_FAST: Options = Options { supervises: false, captures: false, deadline: false };
+
+fn outcomes(program: &Program) -> Vec<String> {
+    let allowed = allowed(program, 10_000).expect("a small program");
+    allowed.iter().map(Outcome::to_string).collect()
+}
+
+#[test]
+fn tokio_multi_thread_keeps_to_the_model() {
+    let host = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = Tokio::from_handle(host.handle().clone());
+    keeps_to_the_model(|program, seed| host.block_on(played(&runtime, program, seed)));
+}
+
+#[test]
+fn tokio_current_thread_keeps_to_the_model() {
+    let host = Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = Tokio::from_handle(host.handle().clone());
+    keeps_to_the_model(|program, seed| host.block_on(played(&runtime, program, seed)));
+}
+
+#[test]
+fn smol_keeps_to_the_model() {
+    let runtime = Smol::global();
+    keeps_to_the_model(|program, seed| smol::block_on(played(&runtime, program, seed)));
+}
+
+#[test]
+fn async_std_keeps_to_the_model() {
+    let runtime = AsyncStd::global();
+    keeps_to_the_model(|program, seed| async_std::task::block_on(played(&runtime, program, seed)));
+}
+
+/// As a program's `main` would run it.
+fn played<R: Runtime>(
+    runtime: &R,
+    program: &Program,
+    seed: u64,
+) -> impl Future<Output = Result<Outcome, String>> {
+    let (runtime, program) = (runtime.clone(), program.clone());
+    let main = {
+        let runtime = runtime.clone();
+        async move { play(&runtime, &program, seed).await }
+    };
+    root_future(&runtime, main)
+}
+
+/// `MODEL_PROGRAMS` and `MODEL_SEED` ask for more, or others.
+fn keeps_to_the_model<P>(play: P)
+where
+    P: Fn(&Program, u64) -> Result<Outcome, String> + Sync,
+{
+    keep_expected_panics_quiet();
+    let cases = from_env("MODEL_PROGRAMS", 400);
+    let seed = from_env("MODEL_SEED", 1_u64);
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &key));
+    let tally = std::cell::Cell::new((0, 0, 0));
+    let ended = runner.run(&programs(), |program| {
+        match check(&program, 0..PLAYS, |program, seed| within_bound(&play, program, seed)) {
+            Ok(Some(checked)) => {
+                let (programs, several, allowed) = tally.get();
+                let two = usize::from(checked.allowed.len() > 1);
+                tally.set((programs + 1, several + two, allowed + checked.allowed.len()));
+                Ok(())
+            }
+            Ok(None) => Err(TestCaseError::reject("too many states")),
+            Err(what) => Err(TestCaseError::fail(what)),
+        }
+    });
+    if let Err(TestError::Fail(what, _)) = ended {
+        panic!("{what}\nMODEL_SEED={seed}");
+    }
+    ended.unwrap();
+    let (programs, several, allowed) = tally.get();
+    println!(
+        "{programs} programs, {several} of them with more than one outcome, {allowed} outcomes"
+    );
+    assert!(several > programs / 4, "most programs have but one outcome");
+}
+
+/// Plays of each program.
+const PLAYS: u64 = 4;
+
+fn from_env<T: FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// One that hangs fails its test, and with the test the process ends.
+fn within_bound<P>(play: &P, program: &Program, seed: u64) -> Result<Outcome, String>
+where
+    P: Fn(&Program, u64) -> Result<Outcome, String> + Sync,
+{
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || sender.send(play(program, seed)));
+        receiver.recv_timeout(BOUND).unwrap_or_else(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => {
+                eprintln!("has not returned after {BOUND:?}; seed {seed}:\n{program}");
+                std::process::abort();
+            }
+            mpsc::RecvTimeoutError::Disconnected => Err("has panicked".to_owned()),
+        })
+    })
+}
+
+/// Far more than a program of milliseconds needs.
+const BOUND: Duration = Duration::from_secs(30);
+
+fn keep_expected_panics_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !panic_message(info.payload()).starts_with(PANIC) {
+                default(info);
+            }
+        }));
+        anyscope_core::set_unhandled_hook(|_| {});
+    });
+}
