@@ -38,6 +38,7 @@ pub struct Builder {
 pub(crate) struct Config {
     program: Option<PathBuf>,
     args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
     pub(crate) workers: usize,
     pub(crate) idle_timeout: Duration,
     pub(crate) start_timeout: Duration,
@@ -50,6 +51,7 @@ impl Default for Builder {
         let config = Config {
             program: None,
             args: Vec::new(),
+            env: Vec::new(),
             workers: thread::available_parallelism().map_or(1, |cores| cores.get()),
             idle_timeout: Duration::from_secs(60),
             start_timeout: Duration::from_secs(20),
@@ -112,6 +114,13 @@ impl Builder {
         self
     }
 
+    /// An environment variable of workers, beside those of this program: `OMP_NUM_THREADS`, say, for a
+    /// library that would start a thread for each core in each worker.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.config.env.push((key.into(), value.into()));
+        self
+    }
+
     /// Makes the pool. No worker is started before there is a job for it.
     ///
     /// # Errors
@@ -141,6 +150,7 @@ impl Config {
             None => sys::itself()?,
         };
         command.arg(init::WORKER).args(&self.args);
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
         Ok(command)
     }
 }
