@@ -42,9 +42,10 @@ impl Conductor {
 
     /// Serves a call to its end. One that was cancelled ends when its worker is gone.
     fn serve(&mut self, call: &Call) {
-        let outcome = self.outcome(call);
+        let mut outcome = self.outcome(call);
         if self.seat.served() {
             self.end_worker();
+            outcome = outcome.map_err(|_| Kind::Cancelled);
         }
         call.end(outcome);
     }
@@ -55,7 +56,7 @@ impl Conductor {
         let mut attempts = 3;
         loop {
             if self.seat.is_cancelled() {
-                return Err(Kind::Closed); // Nobody is left to see it.
+                return Err(Kind::Cancelled);
             }
             let max_payload = self.pool.config.max_payload;
             let worker = self.worker()?;

@@ -77,6 +77,11 @@ impl ProcessError {
         matches!(self.kind, Kind::Start(_) | Kind::NotReady { .. })
     }
 
+    /// Whether the call was [cancelled](crate::Run::cancel). Its worker, if one ran it, is gone.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.kind, Kind::Cancelled)
+    }
+
     /// Whether the pool was closed before the call.
     pub fn is_closed(&self) -> bool {
         matches!(self.kind, Kind::Closed)
@@ -93,6 +98,7 @@ impl ProcessError {
         use Kind::{Output, OutputTooLarge, Panicked, TimeLimit, Unencodable};
         match &self.kind {
             Kind::Lost(lost) => lost.begun,
+            Kind::Cancelled => true,
             TimeLimit(_) | Panicked(_) | Unencodable(_) | Output(_) | OutputTooLarge(_) => true,
             _ => false,
         }
@@ -108,6 +114,7 @@ pub(crate) enum Kind {
     NoInit,
     Unsupported,
     Closed,
+    Cancelled,
     Start(io::Error),
     NotReady {
         status: Option<ExitStatus>,
@@ -169,6 +176,7 @@ impl fmt::Display for Kind {
             ),
             Self::Unsupported => f.write_str("worker processes need a Unix system so far"),
             Self::Closed => f.write_str("the pool is closed"),
+            Self::Cancelled => f.write_str("the call was cancelled"),
             Self::Start(_) => f.write_str("no worker process could be started"),
             Self::NotReady { status, why } => {
                 write!(f, "the worker process was not ready: {why}")?;

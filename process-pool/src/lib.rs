@@ -81,6 +81,7 @@ mod error;
 mod frame;
 mod init;
 mod job;
+mod leaving;
 mod pool;
 mod run;
 mod seat;

@@ -17,6 +17,7 @@ use crate::conductor;
 use crate::error::{Kind, ProcessError};
 use crate::frame;
 use crate::job::Job;
+use crate::leaving::Leaving;
 use crate::lock;
 use crate::run::Run;
 use crate::seat::Seat;
@@ -57,7 +58,7 @@ impl ProcessPool {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let shared = Shared { config, state: Mutex::default() };
+        let shared = Shared { config, state: Mutex::default(), leaving: Arc::default() };
         Self { owner: Arc::new(Owner { shared: Arc::new(shared) }) }
     }
 
@@ -145,6 +146,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// Locked before a seat's and a call's state, and never while user code runs.
     state: Mutex<State>,
+    pub(crate) leaving: Arc<Leaving>,
 }
 
 #[derive(Default)]
@@ -212,7 +214,10 @@ impl Shared {
     pub(crate) fn cancel(&self, call: &Call) -> bool {
         // A statement of its own, so that the lock is gone when what it gives is dropped.
         let queued = lock(&self.state).queue.remove(&call.id);
-        let seat = call.seat.get().filter(|_| queued.is_none() && !call.has_ended());
+        if let Some(call) = queued {
+            call.end(Err(Kind::Cancelled));
+        }
+        let seat = call.seat.get().filter(|_| !call.has_ended());
         if let Some(seat) = seat {
             seat.cancel(call.id);
         }

@@ -1,15 +1,14 @@
 //! `Run`: the future of a call.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
+use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyscope_core::try_defer;
+use anyscope_core::Branch;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,34 +19,43 @@ use crate::frame::{self, Tag};
 use crate::job::JobId;
 use crate::pool::Owner;
 
-/// The future of [`ProcessPool::run`](crate::ProcessPool::run).
+/// The future of [`ProcessPool::run`](crate::ProcessPool::run), and a branch for the combinators:
+/// `gather`, `race` and their like stop it by [`cancel`](Self::cancel).
 ///
-/// It belongs to whoever awaits it. Dropped before it is ready, it takes the call back: from the
-/// queue, or by killing the worker at once, without waiting for its end. In a task or body of a
-/// group, a clean-up then waits until the worker is gone, so that the group does not return before
-/// (C5, G1). Outside any task the pool waits for it. A [shield](anyscope_core::shield()) keeps the
-/// worker from being killed by a cancellation, a [time limit](Self::limit) comes back only when it is
-/// gone.
+/// It belongs to whoever awaits it. There are three ways to stop a call that runs; each kills the
+/// worker at once, and they differ in who waits until it is gone.
+///
+/// | | who waits |
+/// |---|---|
+/// | [`cancel`](Self::cancel), and what has a [time limit](Self::limit) | whoever awaits the call: it fails when the worker is gone |
+/// | it is dropped in a task or body of a group, by a cancellation, a timeout, a `select!` | that task: it does not end, nor does its group return, before the worker is gone (C5, G1) |
+/// | it is dropped elsewhere | the pool, on a thread of its own |
+///
+/// Inside a [shield](anyscope_core::shield()) no cancellation drops it.
 #[must_use = "nothing runs unless it is awaited"]
 pub struct Run<O> {
     owner: Arc<Owner>,
     job: JobId,
     limit: Option<Duration>,
-    state: State,
-    output: PhantomData<fn() -> O>,
+    state: State<O>,
 }
 
-enum State {
+enum State<O> {
     /// Not polled yet: the request, if it can be sent at all.
     New(Result<Vec<u8>, Kind>),
     Called(Arc<Call>),
-    Done,
+    Ended(Result<O, ProcessError>),
+    /// The outcome was taken.
+    Taken,
 }
+
+/// Nothing in it is pinned.
+impl<O> Unpin for Run<O> {}
 
 impl<O> Run<O> {
     pub(crate) fn new<I: Serialize>(owner: Arc<Owner>, job: JobId, input: &I) -> Self {
         let request = request(job, input, owner.shared.config.max_payload);
-        Self { owner, job, limit: None, state: State::New(request), output: PhantomData }
+        Self { owner, job, limit: None, state: State::New(request) }
     }
 
     /// Kills the worker if it has not answered `limit` after it was sent the call, and fails when it
@@ -58,6 +66,17 @@ impl<O> Run<O> {
         let mut this = self;
         this.limit = Some(limit);
         this
+    }
+
+    /// Takes the call back: out of the queue, or by killing the worker. Await it after that: it fails
+    /// with [`is_cancelled`](ProcessError::is_cancelled) once the worker is gone, or gives the output
+    /// if that was there before.
+    pub fn cancel(&mut self) {
+        match &self.state {
+            State::New(_) => self.state = State::New(Err(Kind::Cancelled)),
+            State::Called(call) => drop(self.owner.shared.cancel(call)),
+            State::Ended(_) | State::Taken => {}
+        }
     }
 }
 
@@ -70,46 +89,62 @@ fn request<I: Serialize>(job: JobId, input: &I, limit: usize) -> Result<Vec<u8>,
     })
 }
 
-impl<O: DeserializeOwned> Future for Run<O> {
-    type Output = Result<O, ProcessError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let outcome = ready!(this.poll_outcome(cx));
-        this.state = State::Done;
-        let output = outcome.and_then(|bytes| decode(&bytes).map_err(Kind::Output));
-        Poll::Ready(output.map_err(|kind| ProcessError::of(this.job, kind)))
-    }
-}
-
-impl<O> Run<O> {
+impl<O: DeserializeOwned> Run<O> {
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, Kind>> {
-        if matches!(self.state, State::New(_)) {
-            let State::New(request) = mem::replace(&mut self.state, State::Done) else {
-                unreachable!("just looked at");
-            };
-            self.state = State::Called(self.owner.shared.submit(request?, self.limit)?);
+        if let State::New(request) = &mut self.state {
+            let request = mem::replace(request, Ok(Vec::new()))?;
+            self.state = State::Called(self.owner.shared.submit(request, self.limit)?);
         }
         match &self.state {
             State::Called(call) => call
                 .poll_end(cx)
                 .map(|outcome| outcome.expect("the outcome is taken by this future alone")),
-            _ => panic!("`Run` was polled after it was ready"),
+            _ => unreachable!("looked at before"),
         }
+    }
+}
+
+impl<O: DeserializeOwned> Branch for Run<O> {
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.state, State::Ended(_) | State::Taken) {
+            return Poll::Ready(());
+        }
+        self.poll_outcome(cx).map(|outcome| {
+            let output = outcome.and_then(|bytes| decode(&bytes).map_err(Kind::Output));
+            self.state = State::Ended(output.map_err(|kind| ProcessError::of(self.job, kind)));
+        })
+    }
+
+    fn outcome(&self) -> Option<&Self::Output> {
+        match &self.state {
+            State::Ended(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl<O: DeserializeOwned> Future for Run<O> {
+    type Output = Result<O, ProcessError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_ended(cx).map(|()| match mem::replace(&mut self.state, State::Taken) {
+            State::Ended(outcome) => outcome,
+            _ => panic!("`Run` was polled after it was ready"),
+        })
     }
 }
 
 impl<O> Drop for Run<O> {
     fn drop(&mut self) {
-        let State::Called(call) = mem::replace(&mut self.state, State::Done) else {
-            return;
-        };
-        if self.owner.shared.cancel(&call) {
-            let gone = async move |_| {
-                poll_fn(|cx| call.poll_end(cx)).await;
-            };
-            // Outside any task nobody has to wait: the conductor does it in any case.
-            drop(try_defer(gone));
+        if let State::Called(call) = &self.state {
+            let shared = &self.owner.shared;
+            if shared.cancel(call) {
+                shared.leaving.add(call.clone());
+            }
         }
     }
 }

@@ -1,28 +1,26 @@
 //! U4: what a pool does with its workers and its calls: start, keep, retire, replace, cancel, close.
-#![cfg(unix)]
-#![forbid(unsafe_code)]
-
-mod support;
 
 use std::error::Error;
 use std::fs;
+use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyscope_core::{AnyRuntime, BoxError, Group, Timer, panic_message};
+use crate::support::jobs::{ECHO, GATE, HANG, MARK, NEST, STDIN, hanging};
+use crate::support::processes::{children, exists, runs, signal};
+use crate::support::{Dir, On, Outcome, PARENT, numbers, on_each, once, pool, until, until_sync};
+use anyscope_core::{AnyRuntime, BoxError, Branch, Group, Timer, gather, panic_message, race};
 use anyscope_process::{Builder, ProcessPool};
 use futures_executor::block_on;
 use futures_util::future::{join_all, ready, select};
 use futures_util::{join, poll};
+use libtest_mimic::Trial;
 use rustix::process::Signal;
-use support::jobs::{ECHO, GATE, HANG, MARK, NEST, STDIN, hanging};
-use support::processes::{children, exists, runs, signal};
-use support::{Dir, On, Outcome, PARENT, numbers, on_each, once, pool, until, until_sync};
 
-fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Trial> {
     let on_each = [
         on_each("workers_start_late_are_kept_and_retired", workers_start_late_are_kept_and_retired),
         on_each("worker_that_dies_idle_costs_no_call", worker_that_dies_idle_costs_no_call),
@@ -31,7 +29,10 @@ fn main() -> ExitCode {
         on_each("cancelled_group_returns_when_the_worker_is_gone", cancelled_group),
         on_each("cancelled_task_ends_when_the_worker_is_gone", cancelled_task),
         on_each("dropped_group_is_waited_for_until_the_worker_is_gone", dropped_group),
+        on_each("cancelled_call_fails_when_the_worker_is_gone", cancelled_call),
         on_each("call_whose_time_is_up_is_gone", call_whose_time_is_up_is_gone),
+        on_each("stopped_branch_has_ended_with_its_worker", stopped_branch),
+        on_each("call_may_be_dropped_in_a_job", call_may_be_dropped_in_a_job),
         on_each("cancelled_call_leaves_the_queue", cancelled_call_leaves_the_queue),
         on_each("cancellations_at_any_time_harm_nobody_else", cancellations_at_any_time),
         on_each("closed_pool_serves_what_it_has_and_refuses_more", closed_pool),
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         once("job_is_registered_once", job_is_registered_once),
     ];
     let tests = on_each.into_iter().flatten().chain(once.into_iter().flatten());
-    support::main(tests.collect())
+    tests.collect()
 }
 
 fn workers_start_late_are_kept_and_retired(on: On) {
@@ -158,6 +159,26 @@ fn dropped_group(on: On) {
     });
 }
 
+/// The call that is cancelled is the one that fails, when its worker is gone; or it was done before.
+fn cancelled_call(on: On) {
+    with_hanging_jobs(on, async |rt, pool, file| {
+        let mut call = pool.run(&HANG, file.clone());
+        assert!(poll!(&mut call).is_pending());
+        until(rt, "the job hangs", || file.exists()).await;
+        call.cancel();
+        call.cancel();
+        assert!(call.await.unwrap_err().is_cancelled());
+        assert_eq!(children(), [], "the worker is gone");
+        let mut new = pool.run(&HANG, file);
+        new.cancel();
+        assert!(new.await.unwrap_err().is_cancelled());
+        let mut done = pool.run(&ECHO, "done".to_owned());
+        poll_fn(|cx| done.poll_ended(cx)).await;
+        done.cancel();
+        assert_eq!(done.await.unwrap(), "done");
+    });
+}
+
 fn call_whose_time_is_up_is_gone(on: On) {
     with_hanging_jobs(on, async |_, pool, file| {
         let error = pool.run(&HANG, file).limit(Duration::from_millis(20)).await.unwrap_err();
@@ -165,6 +186,47 @@ fn call_whose_time_is_up_is_gone(on: On) {
         assert_eq!(children(), [], "the worker is gone");
         let quick = pool.run(&ECHO, "in time".to_owned()).limit(Duration::from_secs(60));
         assert_eq!(quick.await.unwrap(), "in time");
+    });
+}
+
+/// `gather` stops the other when one has failed; `race` stops the one that has lost.
+fn stopped_branch(on: On) {
+    on.run(async |rt| {
+        let (pool, dir) = (pool(2), Dir::new());
+        for at in 0..20 {
+            let files = [0, 1].map(|call| dir.path(&format!("hang {at} {call}")));
+            let calls = files.clone().map(|file| pool.run(&HANG, file));
+            let killed = async {
+                until(&rt, "both hang", || files.iter().all(|file| file.exists())).await;
+                signal(hanging(&files[1]).unwrap()[0], Signal::KILL);
+            };
+            let (outcome, ()) = join!(gather(calls), killed);
+            assert!(outcome.unwrap_err().is_worker_lost());
+            assert_eq!(children(), [], "the one that was stopped is gone");
+
+            let (marks, gate) = (dir.path("marks"), dir.path("no gate"));
+            let loser = pool.run(&GATE, (marks.clone(), 2 * at, gate));
+            let winner = pool.run(&MARK, (marks, 2 * at + 1));
+            assert_eq!(race([loser, winner]).await.unwrap(), 2 * at + 1);
+            assert!(children().len() <= 1, "the loser is gone");
+        }
+        pool.close().await;
+    });
+}
+
+fn call_may_be_dropped_in_a_job(on: On) {
+    with_hanging_jobs(on, async |rt, pool, file| {
+        let call = pool.run(&HANG, file.clone());
+        let job = move || {
+            let mut call = Box::pin(call);
+            assert!(block_on(async { poll!(&mut call) }).is_pending());
+            until_sync("the job hangs", || file.exists());
+            drop(call);
+            hanging(&file).unwrap()[0]
+        };
+        let outcome: Outcome<u32> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
+        let worker = outcome.unwrap();
+        until(rt, "the pool waits for it", || !exists(worker)).await;
     });
 }
 

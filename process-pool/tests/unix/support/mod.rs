@@ -1,7 +1,5 @@
 //! What the tests share: a `main` that is also that of the workers, runtimes, bounded waits.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 pub(crate) mod jobs;
 pub(crate) mod processes;
 

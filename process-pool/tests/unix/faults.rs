@@ -1,32 +1,28 @@
 //! U4: each fault of a job, a hundred times, beside jobs that are well: none of those is lost or run
 //! twice, and in the end no process and no thread is left.
-#![cfg(unix)]
-#![forbid(unsafe_code)]
-
-mod support;
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use anyscope_core::{AnyRuntime, Timer};
-use anyscope_process::{ProcessError, ProcessPool};
-use futures_util::future::{join, join_all};
-use rustix::process::Signal;
-use support::jobs::{
+use crate::support::jobs::{
     ECHO_2, ECHO_OF_NUMBERS, ECHO_TO_NUMBER, FAIL, FAULT, Fault, HANG, MARK, MAX_PAYLOAD, PICKY,
     UNKNOWN, Undecodable, hanging,
 };
-use support::processes::{children, signal, threads};
-use support::{Dir, On, numbers, on_each, until, until_sync};
+use crate::support::processes::{children, signal, threads};
+use crate::support::{Dir, On, numbers, on_each, until, until_sync};
+use anyscope_core::{AnyRuntime, Timer};
+use anyscope_process::{ProcessError, ProcessPool};
+use futures_util::future::{join, join_all};
+use libtest_mimic::Trial;
+use rustix::process::Signal;
 
-fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Trial> {
     let tests = [
         on_each("each_fault_is_of_its_job_alone", each_fault_is_of_its_job_alone),
         on_each("what_cannot_travel_is_of_its_job_alone", what_cannot_travel_is_of_its_job_alone),
         on_each("kill_from_outside_is_of_its_job_alone", kill_from_outside_is_of_its_job_alone),
     ];
-    support::main(tests.into_iter().flatten().collect())
+    tests.into_iter().flatten().collect()
 }
 
 fn each_fault_is_of_its_job_alone(on: On) {
