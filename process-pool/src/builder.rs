@@ -69,7 +69,8 @@ impl Builder {
         self
     }
 
-    /// A worker that had no job for so long is ended. The default is 60 seconds.
+    /// A worker that had no job for so long is ended. The default is 60 seconds; more than a day is a
+    /// day.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.config.idle_timeout = timeout;
         self

@@ -147,9 +147,11 @@ mod tests {
         }
         let before = [b"\n", &frame[..]].concat();
         assert_eq!(read(&before, 4), Err(io::ErrorKind::InvalidData));
-        let mut unknown = frame;
-        unknown[3] = 200;
-        assert_eq!(read(&unknown, 4), Err(io::ErrorKind::InvalidData));
+        for at in 0..=MAGIC.len() {
+            let mut other = frame.clone();
+            other[at] ^= 0x80;
+            assert_eq!(read(&other, 4), Err(io::ErrorKind::InvalidData), "{at}");
+        }
     }
 
     #[test]

@@ -18,7 +18,10 @@
 //! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     anyscope_process::init(&[&PRIMES]);
+//!     anyscope_process::init(&[&PRIMES]); // in a worker this does not return
+//! #   if cfg!(not(unix)) {
+//! #       return Ok(());
+//! #   }
 //!
 //!     let pool = ProcessPool::new()?;
 //!     let found = anyscope_tokio::run(async move { pool.run(&PRIMES, 20).await })?;
@@ -46,6 +49,29 @@
 //!
 //! A call that was certainly not begun goes to another worker; one that may have begun is never
 //! begun again ([`has_begun`](ProcessError::has_begun)).
+//!
+//! # In groups
+//!
+//! A call is a future, and a branch for the combinators: `gather([pool.run(…), pool.run(…)])` kills
+//! the others when one fails. As a task it has all that tasks have:
+//!
+//! ```
+//! use anyscope_core::{Group, GroupError, IntoBoxError, Runtime, gather};
+//! use anyscope_process::{Job, ProcessPool};
+//!
+//! const WORDS: Job<String, usize> = Job::new("words", 1, |text| text.split(' ').count());
+//!
+//! async fn words<R: Runtime>(rt: &R, pool: &ProcessPool, texts: &[String]) -> Result<usize, GroupError> {
+//!     rt.group(async |g| {
+//!         let counts = texts.iter().map(|text| {
+//!             let call = pool.run(&WORDS, text.clone());
+//!             g.task(call.err_into()).name("words").spawn()
+//!         });
+//!         Ok(gather(counts).await?.into_iter().sum())
+//!     })
+//!     .await // an error, a cancellation, a deadline: no worker goes on after this
+//! }
+//! ```
 //!
 //! # Beside `spawn_cpu`
 //!

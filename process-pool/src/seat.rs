@@ -107,3 +107,26 @@ impl Seat {
         lock(&self.state).child.as_ref().map(Child::id)
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_call_that_is_served_is_cancelled() {
+        let (seat, _ear) = Seat::new().unwrap();
+        let seat = Arc::new(seat);
+        let call = |id| Arc::new(Call::new(id, Vec::new(), None));
+        seat.assign(&call(1));
+        assert!(!seat.served());
+        seat.cancel(1);
+        seat.hand(call(2));
+        seat.cancel(1);
+        assert!(!seat.is_cancelled(), "the first has been served");
+        seat.cancel(2);
+        assert!(seat.is_cancelled() && seat.served());
+        assert_eq!(seat.take_handed().map(|call| call.id), Some(2));
+        seat.assign(&call(3));
+        assert!(!seat.served(), "that was for another");
+    }
+}

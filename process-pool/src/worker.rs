@@ -58,7 +58,7 @@ impl Worker {
 
     fn shake_hands(&self, config: &Config) -> io::Result<()> {
         (&self.channel).write_all(&hello(config)?)?;
-        let frame = self.read(0, Some(Instant::now() + config.start_timeout))?;
+        let frame = self.read(0, Instant::now().checked_add(config.start_timeout))?;
         if frame.tag == Tag::Ready { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 

@@ -342,8 +342,7 @@ fn dropped_pool_ends_its_workers() {
 
 fn killed_parent() {
     let dir = Dir::new();
-    let own = std::env::current_exe().unwrap();
-    let mut parent = Command::new(own);
+    let mut parent = Command::new(dir.own_program());
     parent.args([PARENT.into(), dir.path("")]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut parent = parent.spawn().unwrap();
     let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines().map(Result::unwrap);

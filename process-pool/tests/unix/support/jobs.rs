@@ -205,6 +205,9 @@ pub(crate) fn before_init() {
 /// end.
 pub(crate) fn be_a_parent() -> ! {
     let dir = PathBuf::from(env::args().nth(2).unwrap());
+    if cfg!(target_os = "linux") {
+        fs::remove_file(dir.join("program")).unwrap(); // as when it is replaced by a newer one
+    }
     let pool = ProcessPool::builder().workers(3).build().unwrap();
     let hang = [pool.run(&HANG, dir.join("hang 0")), pool.run(&HANG, dir.join("hang 1"))];
     let mut hanging = hang.map(Box::pin);

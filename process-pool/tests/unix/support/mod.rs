@@ -81,9 +81,9 @@ fn bounded(test: impl FnOnce() + Send + 'static) -> Result<(), Failed> {
     }
 }
 
-/// A pool of `workers` workers.
+/// A pool of `workers` workers, which only its end retires.
 pub(crate) fn pool(workers: usize) -> ProcessPool {
-    ProcessPool::builder().workers(workers).build().unwrap()
+    ProcessPool::builder().workers(workers).idle_timeout(Duration::MAX).build().unwrap()
 }
 
 /// Waits until something is so, in a future.
@@ -118,6 +118,13 @@ impl Dir {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// This program under a name that may be removed.
+    pub(crate) fn own_program(&self) -> PathBuf {
+        let (own, path) = (env::current_exe().unwrap(), self.path("program"));
+        fs::hard_link(&own, &path).or_else(|_| fs::copy(&own, &path).map(drop)).unwrap();
+        path
     }
 }
 
