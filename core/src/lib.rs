@@ -49,7 +49,9 @@ pub use group::{
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
-pub use protect::{Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield};
+pub use protect::{
+    Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield, try_defer,
+};
 pub use queue::{ItemDone, PutError, Queue, QueueItem};
 pub use runtime::{
     AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots,

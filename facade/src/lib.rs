@@ -12,6 +12,7 @@
 //! | `smol` | `anyscope::smol`: groups on smol's global executor or your own |
 //! | `async-std` | `anyscope::async_std`: groups on async-std, which is discontinued |
 //! | `miette` | errors of groups are `miette` diagnostics, each failure a related one |
+//! | `process` | `anyscope::process`: jobs in worker processes, which can be killed |
 //! | `signal` | `until_signal`: a program that Ctrl-C and SIGTERM stop gracefully |
 //! | `serde` | errors of groups can be serialised as trees |
 //! | `test` | [`test`](macro@test): one test for each enabled runtime, and for the simulated one |
@@ -37,6 +38,9 @@ pub use anyscope_smol as smol;
 
 #[cfg(feature = "async-std")]
 pub use anyscope_async_std as async_std;
+
+#[cfg(feature = "process")]
+pub use anyscope_process as process;
 
 pub use ambient::{
     group, group_of, job, move_on_after, move_on_at, scope, scope_of, sleep, spawn_blocking,
@@ -99,6 +103,7 @@ pub use stop::{signals, until_signal};
     feature = "tokio",
     feature = "smol",
     feature = "async-std",
+    feature = "process",
     feature = "signal",
     feature = "test"
 ))]

@@ -35,6 +35,11 @@ fn conformance_suite_depends_on_no_runtime() {
 }
 
 #[test]
+fn process_pool_depends_on_no_runtime() {
+    none(graph::forbidden_below(&METADATA, "anyscope-process", RUNTIMES));
+}
+
+#[test]
 fn each_rule_has_a_case_or_a_reason_why_not() {
     let contract = Contract::parse(&REPO.text("docs/contract.md"));
     none(contract.not_covered_once(&cases()));

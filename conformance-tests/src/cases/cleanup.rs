@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
     BoxError, ExitKind, GroupHandle, PanicPolicy, Runtime, TaskContext, check_cancelled, defer,
-    scope,
+    scope, try_defer,
 };
 use futures_util::future::select;
 
@@ -28,6 +28,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c5_task_ends_after_its_clean_ups::<R>),
         case(c5_is_shielded_and_in_the_context_of_its_task::<R>),
         case(c5_may_open_groups_and_defer_more::<R>),
+        case(c5_destructor_defers_where_somebody_would_run_it::<R>),
         case(c5_body_has_them_too::<R>),
         case(c5_body_dropped_from_outside_is_cleaned_up_by_the_outer_group::<R>),
         case(c5_body_dropped_in_its_clean_up_goes_on::<R>),
@@ -250,6 +251,39 @@ fn c5_may_open_groups_and_defer_more<R: Runtime>(env: &Env<R>) {
     });
     let expected = ["group 3", "deferred in a clean-up cancelled", "registered first cancelled"];
     assert_eq!(log.lines(), expected);
+}
+
+fn c5_destructor_defers_where_somebody_would_run_it<R: Runtime>(env: &Env<R>) {
+    let (ran, given_back, begun) = (Count::new(), Count::new(), Gate::new());
+    let destructor = || {
+        let (ran, given_back) = (ran.clone(), given_back.clone());
+        on_drop(move || {
+            let ran = ran.clone();
+            if try_defer(async move |_| ran.note()).is_err() {
+                given_back.add();
+            }
+        })
+    };
+    drop(destructor());
+    assert_eq!(given_back.get(), 1, "there is no task here");
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (in_task, in_job, started) = (destructor(), destructor(), begun.clone());
+                g.spawn(async move {
+                    let _in_task = in_task;
+                    started.open();
+                    never::<()>().await
+                });
+                begun.wait().await;
+                g.spawn_blocking(move || drop(in_job)).await?;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((ran.get(), given_back.get()), (1, 2), "a job has no clean-ups");
 }
 
 fn c5_body_has_them_too<R: Runtime>(env: &Env<R>) {

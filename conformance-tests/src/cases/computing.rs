@@ -25,15 +25,16 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 }
 
 fn u1_many_items_come_back_in_order<R: Runtime>(env: &Env<R>) {
+    let size = env.size(100) as u64;
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let square = |n: u64| g.spawn_cpu(move || n * n);
-                let squares = map_concurrent(0..100, 8, square).await?;
-                assert!(squares.into_iter().eq((0..100).map(|n| n * n)));
-                let squares = map_concurrent(0..100, 8, square).ordered();
+                let squares = map_concurrent(0..size, 8, square).await?;
+                assert!(squares.into_iter().eq((0..size).map(|n| n * n)));
+                let squares = map_concurrent(0..size, 8, square).ordered();
                 let squares: Vec<_> = squares.map(Result::unwrap).collect().await;
-                assert!(squares.into_iter().eq((0..100).map(|n| n * n)));
+                assert!(squares.into_iter().eq((0..size).map(|n| n * n)));
                 Ok(())
             })
             .await;
@@ -43,14 +44,15 @@ fn u1_many_items_come_back_in_order<R: Runtime>(env: &Env<R>) {
 
 /// Each once, in whatever order.
 fn u1_many_items_come_back_as_completed<R: Runtime>(env: &Env<R>) {
+    let size = env.size(100);
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let compute = |n: u32| g.spawn_cpu(move || n);
-                let values = map_concurrent(0..100, 8, compute).as_completed();
+                let compute = |n: usize| g.spawn_cpu(move || n);
+                let values = map_concurrent(0..size, 8, compute).as_completed();
                 let mut values: Vec<_> = values.map(Result::unwrap).collect().await;
                 values.sort_unstable();
-                assert!(values.into_iter().eq(0..100));
+                assert!(values.into_iter().eq(0..size));
                 Ok(())
             })
             .await;
@@ -59,7 +61,7 @@ fn u1_many_items_come_back_as_completed<R: Runtime>(env: &Env<R>) {
 }
 
 fn u1_no_more_items_are_computed_at_once_than_asked<R: Runtime>(env: &Env<R>) {
-    let (begun, ended) = (Count::new(), Count::new());
+    let (begun, ended, size) = (Count::new(), Count::new(), env.size(100));
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
@@ -72,7 +74,7 @@ fn u1_no_more_items_are_computed_at_once_than_asked<R: Runtime>(env: &Env<R>) {
                         at_once
                     })
                 };
-                let at_once = map_concurrent(0..100, 1, compute).await?;
+                let at_once = map_concurrent(0..size, 1, compute).await?;
                 assert!(at_once.into_iter().all(|jobs| jobs <= 1));
                 Ok(())
             })

@@ -93,8 +93,35 @@ where
     C: FnOnce(ExitKind) -> F + Send + 'static,
     F: Future<Output: CleanupOutcome> + Send + 'static,
 {
-    let registered = stack::push_cleanup(Cleanup::new(cleanup));
+    let registered = try_defer(cleanup);
     assert!(registered.is_ok(), "`defer` was called outside any task or body");
+}
+
+/// Like [`defer`], for code that does not know where it runs, such as a destructor: outside any task
+/// or body, and in a job, it gives the clean-up back.
+///
+/// # Errors
+///
+/// The clean-up, if there is nothing that would run it.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::try_defer;
+///
+/// assert!(try_defer(async |_exit| {}).is_err(), "there is no task here");
+/// ```
+pub fn try_defer<C, F>(cleanup: C) -> Result<(), C>
+where
+    C: FnOnce(ExitKind) -> F + Send + 'static,
+    F: Future<Output: CleanupOutcome> + Send + 'static,
+{
+    if !stack::has_cleanups() {
+        return Err(cleanup);
+    }
+    let registered = stack::push_cleanup(Cleanup::new(cleanup));
+    debug_assert!(registered.is_ok(), "looked at before");
+    Ok(())
 }
 
 /// A clean-up that has not begun.

@@ -6,7 +6,7 @@ mod resource;
 mod shield;
 
 pub(crate) use cleanup::{Cleanup, CleanupRun};
-pub use cleanup::{CleanupOutcome, ExitKind, defer};
+pub use cleanup::{CleanupOutcome, ExitKind, defer, try_defer};
 pub(crate) use cover::{Cover, Guarded, Hold};
 pub use resource::{Acquire, Resource, acquire};
 pub use shield::{Shield, shield};

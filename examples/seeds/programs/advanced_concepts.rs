@@ -1,7 +1,8 @@
 //! "Advanced asyncio Concepts": TaskGroup, thread pool, process pool.
 //!
 //! The process pool's role is played by the CPU pool. Python needs processes to compute in parallel;
-//! here threads do, so nothing has to be copied to another process and back.
+//! here threads do, so nothing has to be copied to another process and back. In processes, for jobs
+//! that must not take the program with them, they are the example `process_primes`.
 
 use super::Program;
 

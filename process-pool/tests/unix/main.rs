@@ -1,0 +1,18 @@
+//! U4, on the systems that have worker processes. This program is also its own worker.
+
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+mod faults;
+#[cfg(unix)]
+mod pool;
+#[cfg(unix)]
+mod support;
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    support::main(faults::tests().into_iter().chain(pool::tests()).collect())
+}
+
+#[cfg(not(unix))]
+fn main() {}
