@@ -67,7 +67,7 @@ fn c2_whoever_waits_for_the_cause_is_told() {
 /// (`harden_if_over`).
 #[test]
 fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
-    check(3, |runtime| {
+    check(2, |runtime| {
         let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
             let outer = g.clone();
             let mut inner = Box::pin(runtime.group::<TaskError, (), _, _>(async move |h| {
