@@ -1,6 +1,7 @@
 //! A cancellation meets those who suspend, open groups, or wait for it at the same moment (C1, C8).
 
 use std::future::pending;
+use std::time::Duration;
 
 use anyscope_core::{Group, TaskError};
 use loom::thread;
@@ -62,19 +63,25 @@ fn c2_whoever_waits_for_the_cause_is_told() {
     });
 }
 
-/// Fails if those who tell do not look whether the period has ended meanwhile (`harden_if_over`, `inherit`).
+/// Fails if who tells those below does not look whether the period has ended meanwhile
+/// (`harden_if_over`).
 #[test]
 fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
-            g.spawn_nested(inner);
-            let second = g.clone();
-            thread::spawn(move || second.cancel());
+        let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
+            let outer = g.clone();
+            let mut inner = Box::pin(runtime.group::<TaskError, (), _, _>(async move |h| {
+                h.spawn(async move {
+                    outer.cancel();
+                    pending::<Result<(), _>>().await
+                });
+                pending().await
+            }));
+            poll_once(inner.as_mut()).await;
             g.cancel_now();
-            Ok(())
+            inner.await.map_err(|_| unreachable!("it is dropped"))
         });
-        block_on(group.grace(std::time::Duration::MAX)).expect("the body had returned");
+        assert!(block_on(group.grace(Duration::MAX)).expect_err("it was cut").is_cancelled());
     });
 }
 

@@ -63,21 +63,22 @@ fn c4_a_group_that_a_shield_has_spared_is_cancelled_when_that_ends() {
     });
 }
 
-/// Fails if a group that inherits a cancellation does not look whether the period has ended meanwhile.
+/// Fails if a group that inherits a cancellation does not look whether the period has ended
+/// meanwhile (`inherit`).
 #[test]
 fn c3_a_group_that_is_freed_at_the_end_of_a_grace_period_is_dropped() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
-            g.spawn(async {
-                let mut shielded = Box::pin(shield(inner));
-                poll_once(shielded.as_mut()).await;
-                thread::spawn(move || drop(shielded));
-                pending::<Result<(), _>>().await
+        let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
+            let inner = runtime.group::<TaskError, (), _, _>(async |h| {
+                h.spawn(pending::<Result<(), _>>());
+                pending().await
             });
-            g.cancel_now();
-            Ok(())
+            g.cancel();
+            thread::spawn(move || g.cancel_now());
+            let mut shielded = Box::pin(shield(inner).limit(Duration::ZERO));
+            poll_once(shielded.as_mut()).await;
+            pending().await
         });
-        block_on(group.grace(Duration::MAX)).expect("the body has returned");
+        assert!(block_on(group.grace(Duration::MAX)).expect_err("it was cut").is_cancelled());
     });
 }
