@@ -268,7 +268,7 @@ pub(crate) fn lost(text: &str) -> Vec<Lost> {
             let harmful = text.contains(HARMS_THE_HOOK);
             if let Some(seen) = HOOK.get() {
                 let mut seen = seen.lock().unwrap();
-                if hushed::is_hushed() && seen.len() >= ENOUGH {
+                if hushed::is_hushed() && seen.len() >= enough() {
                     seen.pop_front();
                 }
                 seen.push_back(Lost { kind, name, text });
@@ -284,7 +284,9 @@ pub(crate) fn lost(text: &str) -> Vec<Lost> {
 
 /// So many are kept where cases run under many seeds, one after the other: more than those that run now
 /// have seen.
-const ENOUGH: usize = 2000;
+fn enough() -> usize {
+    100 * thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// A failure with this in its text makes the hook panic.
 pub(crate) const HARMS_THE_HOOK: &str = "harms the hook";
