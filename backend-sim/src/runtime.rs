@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyscope_core::Job;
 
-use crate::scheduler::{Shared, Work};
+use crate::scheduler::Shared;
+use crate::state::Work;
 use crate::thread::{Seat, with_watch};
 use crate::trace::UnitKind;
 

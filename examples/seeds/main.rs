@@ -35,8 +35,7 @@ struct Args {
 
 impl Args {
     fn from_env() -> Result<Self, BoxError> {
-        let mut args =
-            Self { runtime: Choice::Tokio, chosen: Vec::new(), list: false };
+        let mut args = Self { runtime: Choice::Tokio, chosen: Vec::new(), list: false };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
