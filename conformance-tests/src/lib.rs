@@ -17,6 +17,7 @@ mod hooked;
 mod hushed;
 mod probe;
 mod queued;
+mod reported;
 mod runner;
 mod shielded;
 pub mod storm;
