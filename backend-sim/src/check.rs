@@ -167,14 +167,15 @@ impl Check {
     pub fn try_run<F: Future<Output = ()>>(
         &self,
         scenario: impl Fn(Sim) -> F,
-    ) -> Result<(), CheckFailure> {
+    ) -> Result<(), Box<CheckFailure>> {
         let horizon = self.horizon(&scenario);
         let seeds = self.only.map_or(0..self.seeds, |seed| seed..seed.saturating_add(1));
         for (before, seed) in seeds.enumerate() {
             let options = self.options(seed, horizon);
             if let Outcome { message: Some(message), trace } = one_run(options, &scenario) {
                 let tried = before as u64 + 1;
-                return Err(self.explain(seed, tried, horizon, (message, trace), &scenario));
+                let failure = self.explain(seed, tried, horizon, (message, trace), &scenario);
+                return Err(Box::new(failure));
             }
         }
         Ok(())

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::report;
-use crate::scheduler::{Next, Shared};
+use crate::scheduler::Shared;
+use crate::state::Next;
 
 /// Who has taken a step.
 #[derive(PartialEq, Eq)]

@@ -60,6 +60,7 @@ mod scheduler;
 mod shrink;
 mod simulation;
 mod spawner;
+mod state;
 mod thread;
 mod timer;
 mod trace;

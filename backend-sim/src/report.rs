@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyscope_core::{CauseKind, GroupId, LiveGroup, LiveTask, TaskId, TaskInfo, WakerId};
 
-use crate::scheduler::{NEVER, Shared, State, Work};
+use crate::scheduler::Shared;
+use crate::state::{NEVER, State, Work};
 use crate::thread::with_watch;
 use crate::trace::{UnitId, UnitKind};
 

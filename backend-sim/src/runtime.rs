@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyscope_core::Job;
 
 use crate::blocking::Threads;
-use crate::scheduler::{Shared, Work};
+use crate::scheduler::Shared;
+use crate::state::Work;
 use crate::thread::{Seat, with_watch};
 use crate::trace::UnitKind;
 

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use anyscope_core::{NativeHandle, RemoteHandle, Root, Spawner, remote};
 
 use crate::Sim;
-use crate::scheduler::{Shared, Work};
+use crate::scheduler::Shared;
+use crate::state::Work;
 use crate::thread::with_watch;
 use crate::trace::{UnitId, UnitKind};
 

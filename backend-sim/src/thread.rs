@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use anyscope_core::LiveWatch;
 
-use crate::scheduler::{Shared, Work};
+use crate::scheduler::Shared;
+use crate::state::Work;
 use crate::trace::{UnitId, UnitKind};
 use crate::{drive, quiet};
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 use anyscope_core::{Sleep, Timer};
 
 use crate::Sim;
-use crate::scheduler::{Shared, TimerKey};
+use crate::scheduler::Shared;
+use crate::state::TimerKey;
 
 impl Timer for Sim {
     type Sleep = SimSleep;

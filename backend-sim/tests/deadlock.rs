@@ -61,7 +61,7 @@ fn each_kind_of_wait_is_named() {
             g.spawn_blocking(|| block_until(|| false));
             let inner = g.spawn_group(async |g| {
                 g.task(async move { Ok(sleeper.await?) }).name("waiter").spawn();
-                Ok(pending::<()>().await)
+                pending::<Result<(), BoxError>>().await
             });
             inner.await?;
             Ok(())

@@ -294,6 +294,24 @@ fn r1_what_is_left_is_dropped_at_the_end() {
 }
 
 #[test]
+fn r1_shutting_down_drops_all_that_is_left() {
+    let simulation = Simulation::new(Options::seed(3));
+    let rt = simulation.runtime();
+    let kept = Arc::new(());
+    for _ in 0..3 {
+        let (in_task, in_job) = (kept.clone(), kept.clone());
+        drop(rt.spawn_detached(async move {
+            let _held = in_task;
+            pending::<()>().await
+        }));
+        drop(rt.spawn_blocking(move || drop(in_job)));
+    }
+    assert_eq!(Arc::strong_count(&kept), 7);
+    simulation.shut_down();
+    assert_eq!(Arc::strong_count(&kept), 1);
+}
+
+#[test]
 fn r1_shutting_down_leaves_no_waiter_behind() {
     for seed in 0..100 {
         let simulation = Simulation::new(Options::seed(seed));

@@ -11,7 +11,7 @@ use anyscope_core::{AnyRuntime, Runtime, panic_message};
 
 use crate::cases::{self, Case};
 use crate::env::Env;
-use crate::hushed;
+use crate::{hushed, reported};
 
 /// A native runtime that was started for one case.
 pub trait Harness: 'static {
@@ -136,6 +136,7 @@ impl Flavour {
 /// Names the seed in the failure of a case.
 fn under_seed(seed: u64, run: &impl Fn(u64)) {
     let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
+    reported::forget();
     if let Err(payload) = outcome {
         let text = panic_message(&*payload);
         panic!("under seed {seed}: {}", hushed::last().as_deref().unwrap_or(text));

@@ -19,6 +19,7 @@ mod hushed;
 pub mod model;
 mod probe;
 mod queued;
+mod reported;
 mod runner;
 mod shielded;
 pub mod storm;

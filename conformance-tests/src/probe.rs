@@ -1,20 +1,19 @@
 //! What cases are made of instead of sleeps: gates, counters, probes that tell when they are
 //! dropped, bounded waits.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupError, GroupHandle, Payload, Runtime, TaskInfo};
+use anyscope_core::{BoxError, GroupError, GroupHandle, Payload, Runtime};
 use futures_util::future::{Either, select};
 
-use crate::{hushed, thread};
+pub(crate) use crate::reported::{HARMS_THE_HOOK, lost, unique};
+use crate::thread;
 
 /// The result of a case's groups.
 pub(crate) type Outcome<T> = Result<T, GroupError<BoxError>>;
@@ -239,55 +238,6 @@ pub(crate) async fn counted<F: Future>(polls: Count, future: F) -> F::Output {
     })
     .await
 }
-
-/// A text that no other case uses, nor this one on another flavour: the hook for lost failures is one
-/// for the whole process.
-pub(crate) fn unique(text: &str) -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    format!("{text}-{}-", NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// A failure that could be returned to nobody, as the hook saw it.
-#[derive(Clone, Debug)]
-pub(crate) struct Lost {
-    pub(crate) kind: UnhandledKind,
-    /// The task's name.
-    pub(crate) name: Option<String>,
-    /// The whole line.
-    pub(crate) text: String,
-}
-
-/// All that the hook has seen with this text in it. The first call in the process sets the hook: it
-/// must come before what is to be seen.
-pub(crate) fn lost(text: &str) -> Vec<Lost> {
-    static HOOK: OnceLock<Mutex<VecDeque<Lost>>> = OnceLock::new();
-    let seen = HOOK.get_or_init(|| {
-        anyscope_core::set_unhandled_hook(|lost| {
-            let name = lost.task().and_then(TaskInfo::name).map(str::to_owned);
-            let (kind, text) = (lost.kind(), lost.to_string());
-            let harmful = text.contains(HARMS_THE_HOOK);
-            if let Some(seen) = HOOK.get() {
-                let mut seen = seen.lock().unwrap();
-                if hushed::is_hushed() && seen.len() >= ENOUGH {
-                    seen.pop_front();
-                }
-                seen.push_back(Lost { kind, name, text });
-            }
-            assert!(!harmful, "the hook panics");
-        });
-        Mutex::default()
-    });
-    let seen = seen.lock().unwrap();
-    let found = seen.iter().filter(|lost| lost.text.contains(text));
-    found.cloned().collect()
-}
-
-/// So many are kept where cases run under many seeds, one after the other: more than those that run now
-/// have seen.
-const ENOUGH: usize = 2000;
-
-/// A failure with this in its text makes the hook panic.
-pub(crate) const HARMS_THE_HOOK: &str = "harms the hook";
 
 /// A value whose destructor panics.
 pub(crate) fn bomb(text: &str) -> OnDrop<impl FnMut() + Send + Sync + use<>> {
