@@ -60,12 +60,12 @@ fn report(results: &Results) -> bool {
 }
 
 fn measure(options: &Options) -> anyhow::Result<Results> {
-    let mut rows = Vec::new();
+    let (machine, mut rows) = (Machine::here(ALLOCATOR), Vec::new());
     for scenario in &options.scenarios {
         rows.extend(measure_one(scenario, options));
     }
     rows.extend(count_heap(options)?);
-    Ok(Results { machine: Machine::here(ALLOCATOR), quick: options.quick, rows })
+    Ok(Results { machine, quick: options.quick, rows })
 }
 
 fn measure_one(scenario: &Scenario, options: &Options) -> Vec<Row> {
