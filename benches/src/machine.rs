@@ -15,6 +15,9 @@ pub struct Machine {
     pub system: String,
     /// The compiler.
     pub rustc: String,
+    /// What else it was doing.
+    #[serde(default)]
+    pub load: String,
     /// Whose allocator.
     pub allocator: String,
     /// Peers and runtimes, with their versions.
@@ -31,6 +34,7 @@ impl Machine {
             hardware: format!("{cores} cores, {model}{kind}"),
             system: says("uname", &["-sr"]),
             rustc: says("rustc", &["--version"]),
+            load: load(),
             allocator: allocator.into(),
             versions: versions(include_str!("../../Cargo.lock")),
         }
@@ -44,6 +48,13 @@ fn processor() -> (bool, String) {
     let model = field("model name").unwrap_or("an unknown processor");
     let is_virtual = field("flags").is_some_and(|flags| flags.contains("hypervisor"));
     (is_virtual, model.split(" with ").next().unwrap_or(model).trim().into())
+}
+
+/// How many threads wanted to run in the last minutes.
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<_> = text.split(' ').take(3).collect();
+    format!("load average {} before the start", averages.join(" "))
 }
 
 /// What a program prints, or that it is not there.

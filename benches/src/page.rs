@@ -31,12 +31,12 @@ pub fn write_page(all: &[Results], plots: &Path) -> anyhow::Result<()> {
 }
 
 fn machine(results: &Results) -> String {
-    let Machine { hardware, system, rustc, allocator, versions } = &results.machine;
+    let Machine { hardware, system, rustc, load, allocator, versions } = &results.machine;
     let run = if results.quick { "a quick run" } else { "a full run" };
     let versions: Vec<_> =
         versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     format!(
-        "- {run}: {hardware}; {system}; {rustc}; {allocator} allocator; {}\n",
+        "- {run}: {hardware}, {load}; {system}; {rustc}; {allocator} allocator; {}\n",
         versions.join(", ")
     )
 }

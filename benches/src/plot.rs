@@ -48,7 +48,7 @@ fn draw(panels: &[Block<'_>], path: &Path) -> Drawn {
 fn draw_panel(area: &Area<'_>, block: Block<'_>) -> Drawn {
     let first = &block[0];
     let title = format!("{}, {}, {}, {}", first.scenario, first.setting, first.size, first.unit);
-    let bold = ("sans-serif", 13, FontStyle::Bold).into_font().color(&BLACK);
+    let bold = ("sans-serif", 15, FontStyle::Bold).into_font().color(&BLACK);
     area.draw(&Text::new(title, (8, 8), bold))?;
     let longest = block.iter().map(Row::median).fold(0.0, f64::max);
     // What is far beyond the first would make the others too short to compare.
@@ -67,7 +67,7 @@ fn draw_bar(area: &Area<'_>, top: i32, row: &Row, first: &Row, scale: f64) -> Dr
         (_, true) => FIRST,
         _ => PEER,
     };
-    let font = ("sans-serif", 11).into_font().color(&BLACK);
+    let font = ("sans-serif", 13).into_font().color(&BLACK);
     let name = font.pos(Pos::new(HPos::Right, VPos::Top));
     area.draw(&Text::new(row.contender.clone(), (left - 6, top + 1), name))?;
     area.draw(&Rectangle::new([(left, top), (right, top + LINE - 5)], colour.filled()))?;
@@ -76,7 +76,7 @@ fn draw_bar(area: &Area<'_>, top: i32, row: &Row, first: &Row, scale: f64) -> Dr
     area.draw(&Text::new(
         label,
         (right + 5, top + 1),
-        ("sans-serif", 11).into_font().color(&BLACK),
+        ("sans-serif", 13).into_font().color(&BLACK),
     ))?;
     Ok(())
 }
