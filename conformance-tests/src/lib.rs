@@ -5,6 +5,10 @@
 //! the rule of `docs/contract.md` that it checks, runs on a runtime of its own, and has a time limit,
 //! so that a hang is a named failure. Each is run twice: on the backend's own type and through
 //! `AnyRuntime`.
+//!
+//! Beside the cases there are two searches for what nobody has thought of: `storm` plays large random
+//! trees and asks whether anything is left, and `model` plays small ones and knows all outcomes that
+//! are allowed.
 
 #![forbid(unsafe_code)]
 

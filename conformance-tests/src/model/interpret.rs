@@ -16,11 +16,12 @@ use crate::model::state::{
     At, End, Fault, Frame, Group, Joined, Kind, OUTERMOST, Rest, Role, State, Task, Unit,
 };
 
-/// All outcomes that the contract allows; `None` if there are more states than `bound`.
+/// All outcomes that the contract allows; `None` if there are more states than `bound`, or if somebody
+/// may stay for ever.
 ///
 /// # Panics
 ///
-/// If some order of moves leads nowhere: the model, or the contract, would let a group hang.
+/// If others wait for ever too: the model, or the contract, would let a group hang.
 #[must_use]
 pub fn allowed(program: &Program, bound: usize) -> Option<BTreeSet<Outcome>> {
     let (mut left, mut known) = (vec![State::of(program)], HashSet::new());
@@ -31,7 +32,11 @@ pub fn allowed(program: &Program, bound: usize) -> Option<BTreeSet<Outcome>> {
             continue;
         }
         let moves = state.moves();
-        assert!(!moves.is_empty(), "hangs:\n{program}\n{state:#?}");
+        if moves.is_empty() {
+            let stays = state.tasks.values().any(|task| task.at == At::Forever);
+            assert!(stays, "hangs:\n{program}\n{state:#?}");
+            return None;
+        }
         left.extend(moves.into_iter().filter(|state| known.insert(state.clone())));
         if known.len() > bound {
             return None;
@@ -79,7 +84,7 @@ impl<'p> State<'p> {
                 }
                 _ => {}
             },
-            At::Cleanups(end) => moves.push(self.after(|to| to.settle(id, end.clone()))),
+            At::Ending(end) => moves.push(self.after(|to| to.settle(id, end.clone()))),
             _ => {}
         }
     }
@@ -121,6 +126,7 @@ impl<'p> State<'p> {
             match &step.action {
                 Action::Mark => {}
                 Action::Sleep => return task.at = At::Sleep,
+                Action::Stay => return task.at = At::Forever,
                 Action::Defer => task.unit().deferred.push(step.id),
                 Action::Shield(steps) => enter(Kind::Shield, steps),
                 Action::Timeout(steps) => enter(Kind::Timeout, steps),
@@ -217,7 +223,7 @@ impl<'p> State<'p> {
             let cause = self.abandon(unit.group, around);
             around = unit.group;
             let end = match &was_at {
-                At::Cleanups(end) if count == last => end.clone(),
+                At::Ending(end) if count == last => end.clone(),
                 _ => End::Cancelled(cause),
             };
             self.settle_unit(unit, end);
@@ -236,28 +242,30 @@ impl<'p> State<'p> {
         group.cause.expect("it was just cancelled")
     }
 
-    /// What a group gives to the one who awaits it.
+    /// What a group gives to the one who awaits it. What follows from an error is a move of its own:
+    /// a sibling may fail in between.
     fn take_result(&mut self, id: Id, group: Id, returned: Returned) {
         self.groups.remove(&group);
-        match returned {
-            Returned::Value => self.go_on(id),
-            Returned::Panic(step) => self.end(id, End::Panicked(step)),
+        let end = match returned {
+            Returned::Value => return self.go_on(id),
+            Returned::Panic(step) => End::Panicked(step),
             Returned::Error(Failed { cause, failures }) if failures.is_empty() => {
-                self.end(id, End::Failed(Fault::Echo(cause)));
+                End::Failed(Fault::Echo(cause))
             }
-            Returned::Error(failed) => {
-                self.end(id, End::Failed(Fault::New(Failures::Group(failed))));
-            }
-        }
+            Returned::Error(failed) => End::Failed(Fault::New(Failures::Group(failed))),
+        };
+        let task = self.task(id);
+        task.frames.truncate(task.innermost() + 1);
+        task.at = At::Ending(end);
     }
 
     /// The innermost unit ends. Its clean-ups come before all that follows from it (C5).
     fn end(&mut self, id: Id, end: End) {
         let task = self.task(id);
         task.frames.truncate(task.innermost() + 1);
-        task.at = At::Cleanups(end.clone());
-        if task.unit().deferred.is_empty() {
-            self.settle(id, end);
+        match task.unit().deferred.is_empty() {
+            true => self.settle(id, end),
+            false => task.at = At::Ending(end),
         }
     }
 

@@ -126,6 +126,7 @@ impl<R: Runtime> Player<R> {
                     runtime.sleep(moment).await;
                 }
             }
+            Action::Stay => std::future::pending().await,
             Action::Fail => return Err(StepFailed(id).into()),
             Action::Panic => panic!("{PANIC}{id}"),
             Action::Cancel(Whom::Own) => self.group.cancel(),

@@ -35,6 +35,8 @@ pub enum Action {
     Mark,
     /// Suspends for some time.
     Sleep,
+    /// Suspends for ever: only a cancellation or a timeout ends it.
+    Stay,
     /// Returns an error.
     Fail,
     /// Panics.
@@ -160,6 +162,7 @@ fn leaf() -> impl Strategy<Value = Step> {
     let action = prop_oneof![
         1 => Just(Action::Mark),
         4 => Just(Action::Sleep),
+        1 => Just(Action::Stay),
         2 => Just(Action::Fail),
         1 => Just(Action::Panic),
         1 => Just(Action::Cancel(Whom::Own)),
@@ -171,14 +174,14 @@ fn leaf() -> impl Strategy<Value = Step> {
 }
 
 fn inner(step: BoxedStrategy<Step>) -> impl Strategy<Value = Step> {
-    let steps = || vec(step.clone(), 0..4);
+    let (steps, some) = (|| vec(step.clone(), 0..4), || vec(step.clone(), 1..4));
     let action = prop_oneof![
         6 => steps().prop_map(Action::Spawn),
         2 => steps().prop_map(Action::Join),
         4 => (options(), steps()).prop_map(|(options, steps)| Action::Group(options, steps)),
-        2 => steps().prop_map(Action::Shield),
-        1 => steps().prop_map(Action::Timeout),
-        1 => steps().prop_map(Action::Select),
+        3 => some().prop_map(Action::Shield),
+        2 => some().prop_map(Action::Timeout),
+        1 => some().prop_map(Action::Select),
     ];
     action.prop_map(Step::from)
 }

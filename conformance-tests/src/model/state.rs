@@ -54,12 +54,13 @@ pub(super) enum At {
     Running,
     /// Suspended, as in all below.
     Sleep,
+    Forever,
     /// Until this group has closed.
     Group(Id),
     /// Until this task has ended.
     Task(Id),
-    /// Until the clean-ups of the innermost unit have run, which ended like this.
-    Cleanups(End),
+    /// In the clean-ups of the innermost unit, or just before its group hears of its end.
+    Ending(End),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -183,7 +184,11 @@ impl<'p> State<'p> {
     pub(super) fn may_expire(&self, id: Id) -> bool {
         let group = &self.groups[&id];
         let has_body = |task: &&Task<'_>| task.at == At::Group(id) || task.has_body_of(id);
-        let is_suspended = self.tasks.values().find(has_body).is_some_and(|t| t.at != At::Running);
+        let is_suspended = self
+            .tasks
+            .values()
+            .find(has_body)
+            .is_some_and(|task| task.at != At::Running && !task.is_ending_at_once());
         group.options.deadline && group.cause.is_none() && is_suspended && !self.is_closed(id)
     }
 }
@@ -245,15 +250,21 @@ impl<'p> Task<'p> {
     /// Whether a shield inside this frame is active (C4). Clean-ups are shielded (C5), and whose they
     /// are has ended.
     pub(super) fn is_shielded(&self, at: usize) -> bool {
-        matches!(self.at, At::Cleanups(_))
+        matches!(self.at, At::Ending(_))
             || self.frames[at + 1..].iter().any(|frame| frame.kind == Kind::Shield)
+    }
+
+    /// Whether a unit ends in this poll, which nobody interrupts.
+    fn is_ending_at_once(&self) -> bool {
+        let innermost = self.frames.iter().filter_map(Frame::unit).next_back();
+        matches!(self.at, At::Ending(_)) && innermost.is_some_and(|unit| unit.deferred.is_empty())
     }
 
     /// Whether this frame is of one who may lose patience: of ours not with a shield (D1, C4).
     pub(super) fn may_be_dropped(&self, at: usize) -> bool {
         match self.frames[at].kind {
             Kind::Timeout => !self.is_shielded(at),
-            Kind::Select => true,
+            Kind::Select => !self.is_ending_at_once(),
             _ => false,
         }
     }
