@@ -258,7 +258,11 @@ fn c5_destructor_defers_where_somebody_would_run_it<R: Runtime>(env: &Env<R>) {
     let destructor = || {
         let (ran, given_back) = (ran.clone(), given_back.clone());
         on_drop(move || {
-            if try_defer(async move |_| ran.add()).is_err() {
+            let ran = ran.clone();
+            let cleanup = async move |_| {
+                ran.add();
+            };
+            if try_defer(cleanup).is_err() {
                 given_back.add();
             }
         })
@@ -272,7 +276,7 @@ fn c5_destructor_defers_where_somebody_would_run_it<R: Runtime>(env: &Env<R>) {
                 g.spawn(async move {
                     let _in_task = in_task;
                     started.open();
-                    never().await
+                    never::<()>().await
                 });
                 begun.wait().await;
                 g.spawn_blocking(move || drop(in_job)).await?;
