@@ -259,7 +259,10 @@ fn c5_destructor_defers_where_somebody_would_run_it<R: Runtime>(env: &Env<R>) {
         let (ran, given_back) = (ran.clone(), given_back.clone());
         on_drop(move || {
             let ran = ran.clone();
-            if try_defer(async move |_| ran.note()).is_err() {
+            let cleanup = async move |_| {
+                ran.add();
+            };
+            if try_defer(cleanup).is_err() {
                 given_back.add();
             }
         })
