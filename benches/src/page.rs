@@ -164,10 +164,11 @@ that measures, from `benches/results.json`.
 Contenders do the same work in one process and take turns, A B C A B C, the first one changing with each
 round, after a run each that does not count. Shown is the median, and in brackets the median of the ratios
 to the first line in the same round: a machine that slows down for a while slows both, so ratios can be
-relied on where times cannot. On two threads they still move by up to 0.2 from run to run. The driver is a
-task of the runtime. What each contender's work comes to is checked, so none is fast by doing less. Heap
-figures come from a second program whose allocator counts, because counting takes time. smol's global executor has one thread, tokio's
-multi-thread runtime two workers, async-std a thread for each core, and all else runs on one thread.
+relied on where times cannot. On two threads they still move by up to 0.2 from run to run, and by more where
+the load average below is not near zero. The driver is a task of the runtime. What each contender's work comes
+to is checked, so none is fast by doing less. Heap figures come from a second program whose allocator counts,
+because counting takes time. smol's global executor has one thread, tokio's multi-thread runtime two workers,
+async-std a thread for each core, and all else runs on one thread.
 
 | Command | What it does |
 |---|---|
