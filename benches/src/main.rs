@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, ensure};
 use anyscope_benches::options::Options;
 use anyscope_benches::results::{Results, Row};
-use anyscope_benches::scenarios::{is_child, run_child};
+use anyscope_benches::scenarios::{init_workers, is_child, run_child};
 use anyscope_benches::{Machine, Measure, Scenario, goals, table, write_page, write_plots};
 
 #[cfg(feature = "mimalloc")]
@@ -18,6 +18,7 @@ static MIMALLOC: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const ALLOCATOR: &str = if cfg!(feature = "mimalloc") { "mimalloc" } else { "the system's" };
 
 fn main() -> anyhow::Result<ExitCode> {
+    init_workers();
     if is_child() {
         run_child();
         return Ok(ExitCode::SUCCESS);

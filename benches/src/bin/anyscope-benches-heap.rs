@@ -7,6 +7,7 @@ use std::io::stdout;
 
 use anyscope_benches::heap::{Counter, Counts, install};
 use anyscope_benches::options::Options;
+use anyscope_benches::scenarios::init_workers;
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -14,6 +15,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 static PEAK: PeakMemAlloc<&StatsAlloc<System>> = PeakMemAlloc::new(&INSTRUMENTED_SYSTEM);
 
 fn main() -> anyhow::Result<()> {
+    init_workers();
     install(Counter {
         counts,
         reset_peak: || PEAK.reset_peak_memory(),

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{GroupHandle, Runtime, TaskError, TaskHandle};
+use anyscope_process::{Job, ProcessError, ProcessPool};
+use futures_executor::block_on;
 use futures_util::FutureExt;
 
 use crate::{Backend, Build, Contender, Plan, Sample, Scenario, Setting, Skipped};
@@ -160,7 +162,33 @@ fn cpu_contenders(setting: Setting, how: How) -> Vec<Contender> {
 
 /// Workers in processes of their own.
 fn processes(how: How) -> Vec<Contender> {
-    vec![Contender::new("Python ProcessPoolExecutor", move |n| python(n, how))]
+    vec![
+        Contender::new("process pool", move |n| process_pool(n, how)),
+        Contender::new("Python ProcessPoolExecutor", move |n| python(n, how)),
+    ]
+}
+
+/// What `main` has to call first: here a program becomes a worker.
+pub fn init_workers() {
+    anyscope_process::init(&[&NOTHING, &MILLISECOND]);
+}
+
+const NOTHING: Job<u64, u64> = Job::new("nothing", 1, |i| How::OneByOne.job(i)());
+const MILLISECOND: Job<u64, u64> = Job::new("millisecond", 1, |i| How::Millisecond.job(i)());
+
+/// Measured like the one in Python: without the start of its workers.
+fn process_pool(n: usize, how: How) -> Result<Sample, Skipped> {
+    let job = if let How::Millisecond = how { &MILLISECOND } else { &NOTHING };
+    let pool = ProcessPool::builder().workers(anyscope_cpu_pool::threads()).build();
+    let pool = pool.map_err(|error| Skipped(format!("no worker processes: {error}")))?;
+    let value =
+        |ended: Result<u64, ProcessError>| ended.map_err(|error| Skipped(error.to_string()));
+    let run = |n| how.run(n, |i| pool.run(job, i).map(|ended| value(ended).unwrap_or(0)));
+    block_on(pool.run(job, 0)).map_err(|error| Skipped(error.to_string()))?;
+    block_on(run(10));
+    let begin = Instant::now();
+    let sum = block_on(run(n));
+    Ok(Sample { value: begin.elapsed().as_nanos() as f64, sum })
 }
 
 /// On one of the group's pools.

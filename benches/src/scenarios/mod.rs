@@ -23,6 +23,7 @@ mod work;
 use crate::Scenario;
 
 pub use instructions::{is_child, run_child};
+pub use jobs::init_workers;
 
 /// All scenarios, in the order of the page.
 pub const ALL: &[Scenario] = &[
