@@ -20,6 +20,7 @@ pub(crate) use unsupported::{
 
 /// What an idle worker's conductor was woken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "there is nothing to wait for"))]
 pub(crate) enum Event {
     /// Its bell.
     Rung,
