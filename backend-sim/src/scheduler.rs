@@ -77,7 +77,8 @@ impl Shared {
     fn enter(&self, what: &str) -> MutexGuard<'_, State> {
         let this = THIS_THREAD.try_with(|id| *id).ok();
         let mut state = self.lock();
-        let inside = this == Some(self.driver) || this == state.playing;
+        let is_own = |this| this == self.driver || Some(this) == state.playing;
+        let inside = this.is_some_and(is_own);
         if !inside && !state.is_over {
             let text = || format!("{what} from the thread {}, {WHY_NOT}", thread_name());
             state.foreign.get_or_insert_with(text);
@@ -107,11 +108,12 @@ impl Shared {
         }
     }
 
-    /// A task has been polled and goes on later.
+    /// A task has been polled and goes on later; not if the runtime was shut down meanwhile.
     pub(crate) fn put_back(&self, id: UnitId, future: BoxFuture) -> Option<BoxFuture> {
         let mut state = self.lock();
+        let is_shut_down = state.is_shut_down;
         match state.units.get_mut(&id).map(|unit| &mut unit.work) {
-            Some(Work::Task(slot)) => {
+            Some(Work::Task(slot)) if !is_shut_down => {
                 *slot = Some(future);
                 None
             }

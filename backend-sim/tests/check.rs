@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyscope_core::{BoxError, CauseKind, Group, GroupError, Timer};
-use anyscope_sim::{Check, Faults, Options, Schedule, Sim, Simulation, TraceStep, block_for};
+use anyscope_sim::{
+    Check, Faults, Options, Schedule, Sim, Simulation, TraceStep, block_for, give_way, spawn_thread,
+};
 
 type Outcome<T> = Result<T, GroupError<BoxError>>;
 
@@ -277,6 +279,26 @@ fn panicking_jobs_are_values_at_their_handles() {
         let [first, second] = jobs;
         assert!(first.await.is_ok() && second.await.unwrap_err().is_panic());
     });
+}
+
+#[test]
+fn r1_a_task_that_blocks_while_the_runtime_is_shut_down_is_dropped_as_well() {
+    for step in 0..6 {
+        let dropped = Arc::new(());
+        let simulation =
+            Simulation::new(Options::seed(1).faults(Faults::none().shut_down_at(step)));
+        let held = dropped.clone();
+        simulation.block_on(async {
+            let rt = simulation.runtime();
+            let task = rt.spawn_detached(async move {
+                let _held = held;
+                spawn_thread(give_way).join().unwrap();
+                pending::<()>().await
+            });
+            assert!(task.await.unwrap_err().is_cancelled());
+        });
+        assert_eq!(Arc::strong_count(&dropped), 1, "step {step}");
+    }
 }
 
 #[test]

@@ -56,6 +56,38 @@ fn same_seed_is_the_same_run_and_another_is_another() {
 }
 
 #[test]
+fn jobs_that_are_revoked_are_dropped_in_the_same_order_each_time() {
+    let dropped = || {
+        let log: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let noted = log.clone();
+        run(1, async move |rt| {
+            let outcome: Outcome<()> = rt
+                .group(async |g| {
+                    for number in 0..20 {
+                        let noted = NotedNumber(noted.clone(), number);
+                        drop(g.spawn_blocking(move || drop(noted)));
+                    }
+                    g.cancel();
+                    Ok(())
+                })
+                .await;
+            outcome.unwrap();
+        });
+        let log = log.lock().unwrap();
+        log.clone()
+    };
+    assert_eq!(dropped(), dropped());
+}
+
+struct NotedNumber(Arc<Mutex<Vec<usize>>>, usize);
+
+impl Drop for NotedNumber {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push(self.1);
+    }
+}
+
+#[test]
 fn trace_of_a_seed_is_the_same_on_every_machine() {
     let pct = Options::seed(7).schedule(Schedule::Pct { changes: 3, steps: 40 });
     let traces = format!("{}---\n{}", trace_of(Options::seed(7)), trace_of(pct));

@@ -39,8 +39,8 @@ pub(crate) struct Table {
     units: Slab<Unit>,
     /// Inner groups that are still open.
     scopes: Slab<Inner>,
-    /// Jobs that have not been started: only these can be revoked.
-    jobs: HashMap<UnitKey, Weak<dyn RunJob>>,
+    /// Jobs that have not been started: only these can be revoked, in an order that is always the same.
+    jobs: BTreeMap<UnitKey, Weak<dyn RunJob>>,
     /// Rare things of a unit, so that the common unit stays small.
     extras: HashMap<UnitKey, Extra>,
     /// Those who wait for the cancellation of a group, or for a root to be idle.
@@ -450,7 +450,7 @@ impl Table {
         for (_, unit) in &mut self.units {
             wakers.push(unit.slot.take_waker());
         }
-        let jobs = self.jobs.drain().map(|(_, job)| job).collect();
+        let jobs = std::mem::take(&mut self.jobs).into_values().collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
         let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
         let scopes = scopes.map(|(_, scope)| scope.node.clone()).collect();
