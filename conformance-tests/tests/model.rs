@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::str::FromStr;
-use std::sync::{Once, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -115,26 +115,28 @@ fn outcomes(program: &Program) -> Vec<String> {
 fn tokio_multi_thread_keeps_to_the_model() {
     let host = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let runtime = Tokio::from_handle(host.handle().clone());
-    keeps_to_the_model(|program, seed| host.block_on(played(&runtime, program, seed)));
+    keeps_to_the_model(move |program, seed| host.block_on(played(&runtime, program, seed)));
 }
 
 #[test]
 fn tokio_current_thread_keeps_to_the_model() {
     let host = Builder::new_current_thread().enable_all().build().unwrap();
     let runtime = Tokio::from_handle(host.handle().clone());
-    keeps_to_the_model(|program, seed| host.block_on(played(&runtime, program, seed)));
+    keeps_to_the_model(move |program, seed| host.block_on(played(&runtime, program, seed)));
 }
 
 #[test]
 fn smol_keeps_to_the_model() {
     let runtime = Smol::global();
-    keeps_to_the_model(|program, seed| smol::block_on(played(&runtime, program, seed)));
+    keeps_to_the_model(move |program, seed| smol::block_on(played(&runtime, program, seed)));
 }
 
 #[test]
 fn async_std_keeps_to_the_model() {
     let runtime = AsyncStd::global();
-    keeps_to_the_model(|program, seed| async_std::task::block_on(played(&runtime, program, seed)));
+    keeps_to_the_model(move |program, seed| {
+        async_std::task::block_on(played(&runtime, program, seed))
+    });
 }
 
 /// As a program's `main` would run it.
@@ -152,7 +154,7 @@ fn played<R: Runtime>(
 /// because most of a play is sleep.
 fn keeps_to_the_model<P>(play: P)
 where
-    P: Fn(&Program, u64) -> Result<Outcome, String> + Sync,
+    P: Fn(&Program, u64) -> Result<Outcome, String> + Send + Sync + 'static,
 {
     keep_expected_panics_quiet();
     let first = from_env("MODEL_SEED", 1);
@@ -161,6 +163,7 @@ where
         plays: from_env("MODEL_PLAYS", 4),
         seed,
     });
+    let play = Arc::new(play);
     let play = &|program: &Program, seed| within_bound(&play, program, seed);
     thread::scope(|scope| {
         let searches = searches.map(|search| scope.spawn(move || search.run(play)));
@@ -179,21 +182,17 @@ fn from_env<T: FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// One that hangs fails its test, and with the test the process ends.
-fn within_bound<P>(play: &P, program: &Program, seed: u64) -> Result<Outcome, String>
+/// One that hangs leaves its thread behind.
+fn within_bound<P>(play: &Arc<P>, program: &Program, seed: u64) -> Result<Outcome, String>
 where
-    P: Fn(&Program, u64) -> Result<Outcome, String> + Sync,
+    P: Fn(&Program, u64) -> Result<Outcome, String> + Send + Sync + 'static,
 {
     let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        scope.spawn(move || sender.send(play(program, seed)));
-        receiver.recv_timeout(BOUND).unwrap_or_else(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => {
-                eprintln!("has not returned after {BOUND:?}; seed {seed}:\n{program}");
-                std::process::abort();
-            }
-            mpsc::RecvTimeoutError::Disconnected => Err("has panicked".to_owned()),
-        })
+    let (play, program) = (play.clone(), program.clone());
+    thread::spawn(move || sender.send(play(&program, seed)));
+    receiver.recv_timeout(BOUND).unwrap_or_else(|error| match error {
+        mpsc::RecvTimeoutError::Timeout => Err(format!("has not returned after {BOUND:?}")),
+        mpsc::RecvTimeoutError::Disconnected => Err("has panicked".to_owned()),
     })
 }
 

@@ -50,6 +50,7 @@ impl Search {
         let config = Config {
             cases: self.programs,
             max_global_rejects: u32::MAX,
+            max_shrink_time: SHRINKING,
             failure_persistence: None,
             ..Config::default()
         };
@@ -104,3 +105,6 @@ impl Found {
 
 /// Enough for all but a few of the programs that are made, and explored in a moment.
 const STATES: usize = 20_000;
+
+/// For how long a failing program is made smaller, in milliseconds: one that hangs takes long.
+const SHRINKING: u32 = 60_000;
