@@ -283,7 +283,7 @@ fn panicking_jobs_are_values_at_their_handles() {
 
 #[test]
 fn r1_a_task_that_blocks_while_the_runtime_is_shut_down_is_dropped_as_well() {
-    for step in 0..6 {
+    for step in 0..5 {
         let dropped = Arc::new(());
         let simulation =
             Simulation::new(Options::seed(1).faults(Faults::none().shut_down_at(step)));
