@@ -16,8 +16,7 @@ const IN_FLIGHT: usize = 100;
 
 pub(super) const MAP: Scenario = Scenario {
     name: "map",
-    about: "an async function over many items, 100 in flight; ConcurrentStream is quadratic in \
-            what is in flight, so it has a row without a limit too",
+    about: "an async function over many items, 100 of them in flight",
     settings: &[Setting::Plain],
     full: Plan { sizes: &[1_000, 10_000, 100_000], rounds: 15 },
     quick: Plan { sizes: &[1_000, 10_000], rounds: 3 },

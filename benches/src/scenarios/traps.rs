@@ -1,6 +1,7 @@
 //! What not to do with very many handles of tokio, and that our own combinators may.
 
 use anyscope_core::{Runtime, TaskError, as_completed, gather};
+use futures_concurrency::prelude::{ConcurrentStream, IntoConcurrentStream};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -33,6 +34,11 @@ impl Build for Traps {
             Contender::task("futures join_all", b, |b, n| async move {
                 join_all(joins(&b, n)).await.into_iter().sum()
             }),
+            Contender::task("ConcurrentStream", b, |b, n| async move {
+                let values = joins(&b, n).into_co_stream().map(|join| join);
+                values.collect::<Vec<_>>().await.into_iter().sum()
+            })
+            .up_to(20_000),
             Contender::task("futures FuturesUnordered", b, |b, n| async move {
                 let all: FuturesUnordered<_> = joins(&b, n).into_iter().collect();
                 all.fold(0, async |sum, value| sum + value).await
