@@ -14,7 +14,7 @@ use anyscope_sim::{Options, Schedule, Simulation};
 #[test]
 fn random_schedules_keep_to_the_model_and_reach_most_outcomes() {
     let found = search(1, Options::seed);
-    assert!(found.seen * 10 > found.allowed * 6, "{found:?}");
+    assert!(found.seen * 2 > found.allowed, "{found:?}");
 }
 
 #[test]

@@ -198,7 +198,7 @@ const LEFT_OUT: &str = "
   up to 100,000, in the caller's task.
 - JoinSet and TaskTracker need tokio. The hand-written fail-fast (a child token and `select!` for each task)
   needs only tokio's types, and runs everywhere.
-- Process workers of ours are not measured; Python's ProcessPoolExecutor has its lines among the CPU jobs, where
+- Worker processes, ours and those of Python's ProcessPoolExecutor, have their lines among the CPU jobs: these where
   there is a `python3`. Instructions are counted where there is a valgrind.
 - More than two cores, other operating systems, other processors.
 ";

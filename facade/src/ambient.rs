@@ -242,8 +242,8 @@ where
 /// # Examples
 ///
 /// ```
-/// use anyscope::Semaphore;
 /// use anyscope::prelude::*;
+/// use anyscope::{Semaphore, job};
 ///
 /// /// Whoever reads takes part in one bound.
 /// async fn read(disk: &Semaphore, path: &'static str) -> Result<Vec<u8>, BoxError> {
