@@ -44,7 +44,7 @@ impl LiveWatch {
     /// Begins to note what is opened on this thread.
     pub fn start() -> Self {
         let opened = Arc::<Opened>::default();
-        let outer = WATCH.with_borrow_mut(|watch| watch.replace(opened.clone()));
+        let outer = WATCH.with(|watch| watch.borrow_mut().replace(opened.clone()));
         Self { opened, outer }
     }
 

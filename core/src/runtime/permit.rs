@@ -84,16 +84,17 @@ impl Wake for InLine {
     /// One after the other: a pool that is shut down drops a job at once, whose permit then goes to
     /// the next, and so on without end.
     fn wake(self: Arc<Self>) {
-        let is_first = TURNS.with_borrow_mut(|turns| {
-            turns.push_back(self);
-            turns.len() == 1
+        let is_first = TURNS.with(|turns| {
+            turns.borrow_mut().push_back(self);
+            turns.borrow().len() == 1
         });
         if !is_first {
             return;
         }
-        while let Some(line) = TURNS.with_borrow(|turns| turns.front().cloned()) {
+        while let Some(line) = TURNS.with(|turns| turns.borrow().front().cloned()) {
             contain(UnhandledKind::Waker, || line.advance());
-            TURNS.with_borrow_mut(VecDeque::pop_front);
+            let done = TURNS.with(|turns| turns.borrow_mut().pop_front());
+            drop(done);
         }
     }
 }

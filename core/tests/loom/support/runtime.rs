@@ -47,6 +47,11 @@ impl Blocking for Threads {
     fn run_blocking(&self, job: Job) {
         thread::spawn(move || job.run());
     }
+
+    /// There is no bound: each job has a thread.
+    fn with_blocking_threads(&self, _: usize) -> Self {
+        self.clone()
+    }
 }
 
 impl CpuPool for Threads {
