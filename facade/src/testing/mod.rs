@@ -1,8 +1,14 @@
 //! Tests that run on each enabled runtime and on the simulated one: what [`test`](macro@crate::test)
 //! makes of a function calls into here.
 
+// Only what runs on a real runtime is reported.
+#[cfg_attr(
+    not(any(feature = "tokio", feature = "smol", feature = "async-std")),
+    expect(dead_code, reason = "without a backend there is only the simulated runtime")
+)]
 mod bounded;
 mod macros;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
 mod runtimes;
 mod simulated;
 
