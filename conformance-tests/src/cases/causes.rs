@@ -12,7 +12,8 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, block_on_here, boom, eventually, holding, never, on_drop,
+    Count, Gate, Outcome, block_on_here, boom, eventually, holding, never, on_drop, parked,
+    poll_once,
 };
 use crate::thread;
 
@@ -26,6 +27,9 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c2_dropped_future_is_a_cause::<R>),
         case(c2_shutdown_is_a_cause::<R>).needs_shutdown(),
         case(c2_first_cause_stays::<R>),
+        case(c2_first_cause_of_a_task_cancelled_alone_stays::<R>),
+        case(c2_deadline_is_its_owners_at_every_depth::<R>),
+        case(c2_group_opened_in_a_cancelled_one_has_its_cause_at_once::<R>),
         case(c2_own_cause_of_an_inner_group_stays::<R>),
         case(c2_asking_outside_of_a_cancellation_finds_none::<R>),
     ]
@@ -288,4 +292,65 @@ fn c2_asking_outside_of_a_cancellation_finds_none<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
+}
+
+fn c2_first_cause_of_a_task_cancelled_alone_stays<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, gone) = (Gate::new(), Count::new());
+                let task = g.spawn(parked(&begun, &gone));
+                begun.wait().await;
+                // On the simulated runtime it cannot end between the two.
+                task.cancel_because("first");
+                task.cancel_because("second");
+                let error = task.await.unwrap_err();
+                assert_eq!(error.cause().unwrap().to_string(), "requested: first");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
+fn c2_deadline_is_its_owners_at_every_depth<R: Runtime>(env: &Env<R>) {
+    let innermost = Mutex::new(None);
+    env.block_on(async |rt| {
+        let outer = rt.group::<BoxError, (), _, _>(async |outer| {
+            rt.group::<BoxError, (), _, _>(async |_| {
+                let inner = rt.group::<BoxError, (), _, _>(async |inner| {
+                    *innermost.lock().unwrap() = Some((outer.id(), inner));
+                    never().await
+                });
+                inner.await.map_err(BoxError::from)
+            })
+            .await
+            .map_err(BoxError::from)
+        });
+        outer.deadline(Duration::from_millis(1)).await.unwrap_err();
+    });
+    let (owner, inner) = innermost.into_inner().unwrap().expect("it was opened");
+    let cause = inner.cause().expect("it was cancelled");
+    assert!(matches!(cause.kind(), CauseKind::Parent(..)), "{cause:?}, owner {owner}");
+    assert_eq!(cause.root().kind(), &CauseKind::Deadline(owner));
+}
+
+/// Before its body begins (G11).
+fn c2_group_opened_in_a_cancelled_one_has_its_cause_at_once<R: Runtime>(env: &Env<R>) {
+    let begun = Count::new();
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.cancel();
+                let inner = rt.group::<BoxError, _, _, _>(async |_| {
+                    begun.note();
+                    Ok(())
+                });
+                let _ = poll_once(pin!(inner));
+                never().await
+            })
+            .await;
+        assert!(outcome.is_err());
+    });
+    assert_eq!(begun.get(), 0);
 }
