@@ -69,6 +69,13 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     }
 }
 
+/// Parks the thread until the condition holds. Whoever makes it hold unparks the thread afterwards.
+pub(super) fn park_until(condition: &mut dyn FnMut() -> bool) {
+    while !condition() {
+        thread::park();
+    }
+}
+
 struct Signal {
     thread: Thread,
     /// Set before the thread is unparked, and reset by it before it polls: a token that somebody else

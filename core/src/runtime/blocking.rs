@@ -1,6 +1,7 @@
 //! `Blocking`: running closures that block, off the async threads.
 
 use crate::runtime::Job;
+use crate::runtime::block_on::park_until;
 
 /// Runs jobs that block: file access, DNS, locks, synchronous libraries.
 ///
@@ -50,8 +51,6 @@ pub trait Blocking {
     /// The default parks the thread. A runtime that decides itself when threads run, as a simulated one,
     /// lets others run meanwhile; `condition` may be asked at any time and has no effects.
     fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
-        while !condition() {
-            std::thread::park();
-        }
+        park_until(condition);
     }
 }

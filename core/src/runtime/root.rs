@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use crate::group::{AnyCore, Node, Pool, WatchKey};
+use crate::runtime::block_on::park_until;
 use crate::runtime::{AnyRuntime, Job};
 
 /// Counts what was left to the underlying runtime: groups that were opened where no other encloses
@@ -167,9 +168,7 @@ impl AnyCore for RootCore {
 
     /// A job is given to the root only when its thread no longer asks for its group.
     fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
-        while !condition() {
-            std::thread::park();
-        }
+        park_until(condition);
     }
 
     /// A root has no limit, so that no job waits in it.

@@ -71,7 +71,7 @@ pub(super) fn describe(groups: &[LiveGroup]) -> String {
             let _ = write!(text, ", cancelled: {cause}");
         }
         for task in group.tasks() {
-            let kind = if task.is_body() { "body" } else { "" };
+            let kind = if task.is_body() { "body, " } else { "" };
             let _ = write!(text, "\n    {kind}{}", task.info());
         }
     }
