@@ -1,11 +1,14 @@
 //! The queue of a pool, and who is called to look into it.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyscope_core::Job;
 
+use crate::linger::{self, Bell};
 use crate::worker::Worker;
 
 /// Asks for a thread that runs the worker.
@@ -18,7 +21,9 @@ pub(crate) struct Shared {
     /// No job runs, is dropped, and no thread is started under it.
     state: Mutex<State>,
     /// For those who are idle.
-    pub(crate) work: Condvar,
+    work: Condvar,
+    /// For the one who lingers.
+    bell: Bell,
 }
 
 #[derive(Default)]
@@ -28,8 +33,9 @@ pub(crate) struct State {
     pub(crate) workers: usize,
     /// How many of them wait for a job.
     pub(crate) idle: usize,
-    /// One of them has been called and has not come yet. It will look into the queue, and call the
-    /// next one if there is still more to do; so nobody else has to be called until then.
+    /// One of them has been called and has not come yet, or lingers: the *lookout*. It will look into
+    /// the queue, and call the next one if there is still more to do; so nobody else has to be called
+    /// until then.
     pub(crate) called: bool,
 }
 
@@ -48,6 +54,7 @@ impl Shared {
             start,
             state: Mutex::default(),
             work: Condvar::new(),
+            bell: Bell::default(),
         })
     }
 
@@ -59,12 +66,78 @@ impl Shared {
         let call = {
             let mut state = self.lock();
             state.jobs.push_back(job);
+            self.bell.ring();
             state.call(self.threads)
         };
         self.carry_out(call);
     }
 
-    pub(crate) fn carry_out(self: &Arc<Self>, call: Call) {
+    /// The next job, for a worker who has come if it was `called`. `None` if there is none for as long
+    /// as it may wait; then the worker's place has been given back.
+    pub(crate) fn next(
+        self: &Arc<Self>,
+        called: &mut bool,
+        keep_alive: Option<Duration>,
+    ) -> Option<Job> {
+        let mut state = self.lock();
+        state.answer(called);
+        if state.jobs.is_empty() {
+            state = self.look_out(state, called);
+        }
+        let mut patience = keep_alive;
+        while state.jobs.is_empty() {
+            let Some(limit) = patience else {
+                state.workers -= 1;
+                return None;
+            };
+            let is_over;
+            (state, is_over) = self.park(state, limit);
+            // Whoever of the idle comes first answers the call, whether it was the one who was woken
+            // or one whose time was up.
+            state.called = false;
+            patience = patience.filter(|_| !is_over);
+        }
+        let job = state.jobs.pop_front();
+        let call = state.call(self.threads);
+        drop(state);
+        self.carry_out(call);
+        job
+    }
+
+    /// Keeps this thread awake until there is a job, for a moment at most and if nobody else does. It
+    /// counts as called meanwhile: whoever submits a job need not wake anybody.
+    fn look_out<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        called: &mut bool,
+    ) -> MutexGuard<'a, State> {
+        if state.called || !linger::helps() {
+            return state;
+        }
+        state.called = true;
+        *called = true;
+        self.bell.mute();
+        drop(state);
+        self.bell.linger();
+        state = self.lock();
+        state.answer(called);
+        state
+    }
+
+    /// Waits to be woken, or until the time is up. Whether it is.
+    fn park<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        limit: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        state.idle += 1;
+        let woken = self.work.wait_timeout(state, limit);
+        let (mut state, outcome) = woken.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        (state, outcome.timed_out())
+    }
+
+    fn carry_out(self: &Arc<Self>, call: Call) {
         match call {
             Call::Nobody => {}
             Call::Idle => self.work.notify_one(),
@@ -80,8 +153,15 @@ impl Shared {
 }
 
 impl State {
+    /// The one who was called has come.
+    fn answer(&mut self, called: &mut bool) {
+        if mem::take(called) {
+            self.called = false;
+        }
+    }
+
     /// Decides who is called, if anybody must be.
-    pub(crate) fn call(&mut self, bound: usize) -> Call {
+    fn call(&mut self, bound: usize) -> Call {
         if self.called || self.jobs.is_empty() {
             return Call::Nobody;
         }

@@ -52,34 +52,11 @@ impl Worker {
 
     /// The next job. `None` if there is none, and then its place has been given back.
     fn next(&mut self, keep_alive: Option<Duration>) -> Option<Job> {
-        let shared = self.shared.clone()?;
-        let mut state = shared.lock();
-        let mut patience = keep_alive;
-        loop {
-            if mem::take(&mut self.called) {
-                state.called = false;
-            }
-            if let Some(job) = state.jobs.pop_front() {
-                let call = state.call(shared.threads);
-                drop(state);
-                shared.carry_out(call);
-                return Some(job);
-            }
-            let Some(limit) = patience else {
-                state.workers -= 1;
-                self.shared = None;
-                return None;
-            };
-            state.idle += 1;
-            let woken = shared.work.wait_timeout(state, limit);
-            let (guard, outcome) = woken.unwrap_or_else(|poisoned| poisoned.into_inner());
-            state = guard;
-            state.idle -= 1;
-            // Whoever of the idle comes first answers the call, whether it was the one who was woken
-            // or one whose time was up.
-            self.called = true;
-            patience = patience.filter(|_| !outcome.timed_out());
+        let job = self.shared.as_ref()?.next(&mut self.called, keep_alive);
+        if job.is_none() {
+            self.shared = None;
         }
+        job
     }
 
     /// There was no thread for it. The others go on; without any, nobody would ever run the jobs.
