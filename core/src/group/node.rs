@@ -237,10 +237,6 @@ impl Node {
         lock(&self.table).add_job(key, job);
     }
 
-    pub(crate) fn job_started(&self, key: UnitKey) {
-        lock(&self.table).job_started(key);
-    }
-
     /// Why the unit is cancelled: its own cause, else the group's.
     pub(crate) fn cause_for(&self, key: UnitKey) -> Option<CancelCause> {
         self.own_cause(key).or_else(|| self.cause().cloned())

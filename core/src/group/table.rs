@@ -39,7 +39,7 @@ pub(crate) struct Table {
     units: Slab<Unit>,
     /// Inner groups that are still open.
     scopes: Slab<Inner>,
-    /// Jobs that have not been started: only these can be revoked, in an order that is always the same.
+    /// Jobs, to be revoked if they have not been started, in an order that is always the same.
     jobs: BTreeMap<UnitKey, Weak<dyn RunJob>>,
     /// Rare things of a unit, so that the common unit stays small.
     extras: HashMap<UnitKey, Extra>,
@@ -385,11 +385,6 @@ impl Table {
         if self.units.contains(key.0 as usize) {
             self.jobs.insert(key, job);
         }
-    }
-
-    /// A started job can no longer be revoked.
-    pub(crate) fn job_started(&mut self, key: UnitKey) {
-        self.jobs.remove(&key);
     }
 
     pub(crate) fn add_scope(

@@ -75,17 +75,30 @@ pub(crate) trait RunJob: Send + Sync {
     fn hold(&self, held: Held);
 }
 
-/// One job: the closure until it starts, the value once it has ended.
+/// One job: the closure until it starts, the value once it has ended. The only allocation of a job: its
+/// pool and its handle have it in common.
 pub(crate) struct JobCell<R, E, C, T> {
-    /// Whoever takes it, a pool's thread or a cancellation, decides whether the job runs.
-    closure: Mutex<Option<C>>,
-    /// Taken by whoever ends the job; exchanged when the job is given up.
-    unit: Mutex<Option<Unit>>,
-    /// Given back by whoever has taken the unit. Whoever puts something in looks at the unit after
-    /// that, so that one of the two sees the other.
-    held: Mutex<Option<Held>>,
+    /// Locked for a look or an exchange; what is taken out is called and dropped after that.
+    state: Mutex<State<C>>,
     slot: Slot<Output<T>>,
     core: PhantomData<fn() -> (R, E)>,
+}
+
+struct State<C> {
+    /// Whoever takes it, a pool's thread or a cancellation, decides whether the job runs.
+    closure: Option<C>,
+    /// Taken by whoever ends the job; exchanged when the job is given up.
+    unit: Option<Unit>,
+    /// Goes with the unit to whoever ends the job.
+    held: Option<Held>,
+}
+
+/// What a pool's thread has of a job that it begins.
+struct Begun<C> {
+    closure: C,
+    unit: Option<Unit>,
+    /// It was cancelled, and the one who does that has not come to revoke it yet.
+    cause: Option<CancelCause>,
 }
 
 impl<R, E, C, T> JobCell<R, E, C, T>
@@ -97,13 +110,9 @@ where
 {
     pub(crate) fn new(closure: C, unit: Unit) -> Arc<Self> {
         let (node, key) = (unit.node().clone(), unit.key());
-        let cell = Arc::new(Self {
-            closure: Mutex::new(Some(closure)),
-            unit: Mutex::new(Some(unit)),
-            held: Mutex::new(None),
-            slot: Slot::new(),
-            core: PhantomData,
-        });
+        let state = State { closure: Some(closure), unit: Some(unit), held: None };
+        let cell =
+            Arc::new(Self { state: Mutex::new(state), slot: Slot::new(), core: PhantomData });
         let job: Arc<dyn RunJob> = cell.clone();
         node.add_job(key, Arc::downgrade(&job));
         // A cancellation that came before the job was in the table could not find it there.
@@ -115,10 +124,9 @@ where
 
     /// Settles, stores the output for the handle, and only then counts the job as ended.
     fn finish(&self, end: End<Result<T, Fault<E>>>) {
-        let Some(unit) = lock(&self.unit).take() else {
+        let Some(unit) = self.take_unit() else {
             return;
         };
-        self.let_go();
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
                 let ending =
@@ -135,38 +143,62 @@ where
         unit.end();
     }
 
-    /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
-    fn drop_in_context(&self, closure: C) {
-        let Some(unit) = lock(&self.unit).as_ref().map(Unit::share) else {
-            return contain(UnhandledKind::Destructor, || drop(closure));
+    /// Takes the right to end the job. What it held is given back first.
+    fn take_unit(&self) -> Option<Unit> {
+        let (unit, held) = {
+            let mut state = lock(&self.state);
+            (state.unit.take()?, state.held.take())
         };
-        let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
-        node.core().within(&mut || {
-            let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
-            contained(UnhandledKind::Destructor, dropped);
-        });
-    }
-
-    fn let_go(&self) {
-        let held = lock(&self.held).take();
         held.into_iter().for_each(Held::give_back);
+        Some(unit)
     }
 
-    /// Takes the closure, to call it, and says that it cannot be revoked any more. All under the lock of
-    /// the unit: once the job has been given up, the unit's place in the table may be another job's.
-    fn begin(&self) -> Option<C> {
-        let unit = lock(&self.unit);
-        let closure = self.take_closure()?;
-        if let Some(unit) = &*unit {
-            unit.node().job_started(unit.key());
+    /// Ends it without a call of its closure, which is dropped as the job that it would have been, not
+    /// as whoever cancels it (X2, X3).
+    fn cancel(&self, closure: C, unit: Option<Unit>, cause: CancelCause) {
+        match unit {
+            None => contain(UnhandledKind::Destructor, || drop(closure)),
+            Some(unit) => drop_in_context(closure, unit),
         }
-        Some(closure)
+        self.finish(End::Cancelled(cause));
     }
 
-    /// Takes the closure. A statement of its own, so that the lock is gone when it returns.
-    fn take_closure(&self) -> Option<C> {
-        lock(&self.closure).take()
+    /// Takes the closure, to call it. The cause is looked at under the same lock: once the job has been
+    /// given up, the unit's place in the table may be another's.
+    fn begin(&self) -> Option<Begun<C>> {
+        let mut state = lock(&self.state);
+        let closure = state.closure.take()?;
+        let unit = state.unit.as_ref().map(Unit::share);
+        let cause = unit.as_ref().and_then(Unit::cause);
+        Some(Begun { closure, unit, cause })
     }
+
+    /// Takes the closure of a job that is not to run.
+    fn take_closure(&self) -> Option<(C, Option<Unit>)> {
+        let mut state = lock(&self.state);
+        let closure = state.closure.take()?;
+        Some((closure, state.unit.as_ref().map(Unit::share)))
+    }
+
+    /// Exchanges the unit of a running job; gives back the one that is to be ended now.
+    fn replace_unit(&self, heir: Unit) -> Unit {
+        let mut state = lock(&self.state);
+        match state.unit.take() {
+            Some(old) => {
+                state.unit = Some(heir);
+                old
+            }
+            None => heir,
+        }
+    }
+}
+
+fn drop_in_context<C>(closure: C, unit: Unit) {
+    let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
+    node.core().within(&mut || {
+        let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
+        contained(UnhandledKind::Destructor, dropped);
+    });
 }
 
 /// A job that was given up belongs to the runtime's root, which has no caller to fail (C9).
@@ -196,14 +228,12 @@ where
     T: Send + 'static,
 {
     fn run(&self, first: &dyn Fn()) {
-        let mut current = lock(&self.unit).as_ref().map(Unit::share);
-        // Cancelled, and the one who does that has not come to revoke it yet.
-        if let Some(cause) = current.as_ref().and_then(Unit::cause) {
-            return RunJob::revoke(self, cause);
-        }
-        let Some(closure) = self.begin() else {
+        let Some(Begun { closure, unit: mut current, cause }) = self.begin() else {
             return;
         };
+        if let Some(cause) = cause {
+            return self.cancel(closure, current, cause);
+        }
         let job = || {
             first();
             closure()
@@ -217,17 +247,21 @@ where
     }
 
     fn revoke(&self, cause: CancelCause) {
-        if let Some(closure) = self.take_closure() {
-            self.drop_in_context(closure);
-            self.finish(End::Cancelled(cause));
+        if let Some((closure, unit)) = self.take_closure() {
+            self.cancel(closure, unit, cause);
         }
     }
 
     fn hold(&self, held: Held) {
-        *lock(&self.held) = Some(held);
-        if lock(&self.unit).is_none() {
-            self.let_go();
-        }
+        let left = {
+            let mut state = lock(&self.state);
+            match state.unit {
+                Some(_) => state.held.replace(held),
+                None => Some(held),
+            }
+        };
+        // A place in line that has been left already, or what came after the end.
+        left.into_iter().for_each(Held::give_back);
     }
 }
 
@@ -252,21 +286,12 @@ where
 
     fn give_up(&self, root: &Root) {
         RunJob::revoke(self, CauseKind::Dropped.into());
-        let Some(info) = lock(&self.unit).as_ref().map(Unit::info) else {
+        let Some(info) = lock(&self.state).unit.as_ref().map(Unit::info) else {
             return;
         };
         let Ok(heir) = root.node().enter(info, Admission::Ordinary) else {
             return;
         };
-        let replaced = {
-            let mut unit = lock(&self.unit);
-            match unit.take() {
-                Some(old) => unit.replace(heir).or(Some(old)),
-                None => Some(heir),
-            }
-        };
-        if let Some(unit) = replaced {
-            unit.end();
-        }
+        self.replace_unit(heir).end();
     }
 }
