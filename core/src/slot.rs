@@ -63,20 +63,36 @@ impl<T> Slot<T> {
 
     /// Takes the value; `None` if there will be none.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // No clone of a user's waker is made or dropped under the lock, and none if the value is there.
+        if let Some(settled) = self.take_settled() {
+            return Poll::Ready(settled);
+        }
         let fresh = cx.waker().clone();
-        let old = {
+        let (old, waits) = {
             let mut state = lock(&self.0);
-            match mem::replace(&mut *state, State::Closed) {
-                State::Empty(old) => {
-                    *state = State::Empty(Some(fresh));
-                    old
-                }
-                State::Full(value) => return Poll::Ready(Some(value)),
-                State::Closed => return Poll::Ready(None),
+            match &mut *state {
+                State::Empty(waker) => (waker.replace(fresh), true),
+                _ => (Some(fresh), false),
             }
         };
         drop_waker(old);
-        Poll::Pending
+        match waits {
+            true => Poll::Pending,
+            false => self.take_settled().map_or(Poll::Pending, Poll::Ready),
+        }
+    }
+
+    /// Takes the value, or says that there will be none, if that is decided.
+    fn take_settled(&self) -> Option<Option<T>> {
+        let mut state = lock(&self.0);
+        match mem::replace(&mut *state, State::Closed) {
+            State::Full(value) => Some(Some(value)),
+            State::Closed => Some(None),
+            empty => {
+                *state = empty;
+                None
+            }
+        }
     }
 }
 

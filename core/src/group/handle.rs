@@ -12,7 +12,7 @@ use crate::error::{AsDynError, BoxError};
 use crate::group::body::{MapFault, NestFault};
 use crate::group::core::Core;
 use crate::group::future::GroupFuture;
-use crate::group::job::JobBuilder;
+use crate::group::job::{JobBuilder, JobInfo, Pool, spawn_plain, spawn_trying};
 use crate::group::node::{Admission, GroupId, Node};
 use crate::group::spawn::{Refused, TaskBuilder, spawn_task};
 use crate::group::start::{StartTask, Started, start_task};
@@ -195,7 +195,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         C: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.job(job).spawn_blocking()
+        spawn_plain(self, Pool::Blocking, JobInfo::default(), job)
     }
 
     /// Like [`spawn_blocking`](Self::spawn_blocking); an `Err` is a failure of the group (U3).
@@ -206,7 +206,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
         X: Into<E> + 'static,
     {
-        self.job(job).try_spawn_blocking()
+        spawn_trying(self, Pool::Blocking, JobInfo::default(), job)
     }
 
     /// Runs a computation on the CPU pool (U1); otherwise as
@@ -231,7 +231,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         C: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.job(job).spawn_cpu()
+        spawn_plain(self, Pool::Cpu, JobInfo::default(), job)
     }
 
     /// Like [`spawn_cpu`](Self::spawn_cpu); an `Err` is a failure of the group (U3).
@@ -242,7 +242,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         T: Send + 'static,
         X: Into<E> + 'static,
     {
-        self.job(job).try_spawn_cpu()
+        spawn_trying(self, Pool::Cpu, JobInfo::default(), job)
     }
 
     /// A job with a name, or one that needs a permit: call one of the builder's `spawn` methods.

@@ -3,20 +3,20 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::error::AsDynError;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
-use crate::group::node::{Admission, Node};
+use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::table::UnitKey;
 use crate::group::unit::Unit;
 use crate::panics::contain;
-use crate::runtime::{Job, JobCell, Runtime};
+use crate::runtime::{Job, JobCell, RunJob, Runtime};
 use crate::semaphore::Semaphore;
 use crate::stack::{enclosing, shielded_by};
-use crate::task::{TaskError, TaskHandle, TaskId, TaskInfo, next_id};
+use crate::task::{JoinJob, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// A job that is about to be spawned: [`GroupHandle::job`](crate::GroupHandle::job), or
@@ -96,8 +96,7 @@ where
 
     #[track_caller]
     fn spawn(self, pool: Pool) -> TaskHandle<T, R> {
-        let Self { spawner, job, info } = self;
-        spawn_job::<R, E, _, _>(spawner.node(), pool, info, move || Ok(job()))
+        spawn_plain(&self.spawner, pool, self.info, self.job)
     }
 }
 
@@ -123,9 +122,7 @@ where
 
     #[track_caller]
     fn try_spawn(self, pool: Pool) -> TaskHandle<T, R> {
-        let Self { spawner, job, info } = self;
-        let job = move || job().map_err(|error| Fault::Error(error.into()));
-        spawn_job::<R, E, _, _>(spawner.node(), pool, info, job)
+        spawn_trying(&self.spawner, pool, self.info, self.job)
     }
 }
 
@@ -170,6 +167,42 @@ impl Pool {
     }
 }
 
+/// Spawns a job whose value is plain (U3).
+#[track_caller]
+pub(super) fn spawn_plain<E, R, C, T>(
+    group: &GroupHandle<E, R>,
+    pool: Pool,
+    info: JobInfo,
+    job: C,
+) -> TaskHandle<T, R>
+where
+    E: AsDynError,
+    R: Runtime,
+    C: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    spawn_job::<R, E, _, _>(group.node(), pool, info, move || Ok(job()))
+}
+
+/// Spawns a job whose `Err` is a failure of the group (U3).
+#[track_caller]
+pub(super) fn spawn_trying<E, R, C, T, X>(
+    group: &GroupHandle<E, R>,
+    pool: Pool,
+    info: JobInfo,
+    job: C,
+) -> TaskHandle<T, R>
+where
+    E: AsDynError,
+    R: Runtime,
+    C: FnOnce() -> Result<T, X> + Send + 'static,
+    T: Send + 'static,
+    X: Into<E> + 'static,
+{
+    let job = move || job().map_err(|error| Fault::Error(error.into()));
+    spawn_job::<R, E, _, _>(group.node(), pool, info, job)
+}
+
 /// Enters a job into the group and queues it, or refuses it.
 #[track_caller]
 fn spawn_job<R, E, C, T>(node: &Arc<Node>, pool: Pool, info: JobInfo, job: C) -> TaskHandle<T, R>
@@ -182,32 +215,37 @@ where
     let JobInfo { name, semaphore } = info;
     let id = TaskId(next_id());
     let info = TaskInfo { id, name, location: Location::caller() };
-    let unit = match node.enter(info, Admission::Ordinary) {
-        Ok(unit) => unit,
+    let cell = JobCell::<R, E, C, T>::new(job);
+    match node.enter_job(info, weak(&cell)) {
+        Ok(unit) => launch_job(unit, id, pool, semaphore, cell),
         Err(why) => {
-            contain(UnhandledKind::Destructor, || drop(job));
+            contain(UnhandledKind::Destructor, || drop(cell));
             let error = TaskError::refused(id, why.into_cause());
-            return TaskHandle::refused(node.clone(), id, error);
+            TaskHandle::refused(node.clone(), id, error)
         }
-    };
-    launch_job::<R, E, C, T>(unit, id, pool, semaphore, job)
+    }
 }
 
-fn launch_job<R, E, C, T>(
+/// As a cancellation finds it.
+fn weak<J: RunJob + 'static>(cell: &Arc<J>) -> Weak<dyn RunJob> {
+    let weak: Weak<J> = Arc::downgrade(cell);
+    weak
+}
+
+fn launch_job<R, J, T>(
     unit: Unit,
     id: TaskId,
     pool: Pool,
     semaphore: Option<Semaphore>,
-    job: C,
+    cell: Arc<J>,
 ) -> TaskHandle<T, R>
 where
     R: Runtime,
-    E: AsDynError,
-    C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
+    J: RunJob + JoinJob<T> + 'static,
     T: Send + 'static,
 {
     let (node, key) = (unit.node().clone(), unit.key());
-    let cell = JobCell::<R, E, C, T>::new(job, unit);
+    cell.enter(unit);
     node.launch(key, id, pool, Job::new(cell.clone(), semaphore));
     TaskHandle::job(node, key, id, cell)
 }
@@ -229,5 +267,7 @@ where
         Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, shielded_by()),
         None => node.leave_to(runtime.root().node()),
     }
-    launch_job::<R, Infallible, _, T>(unit, id, pool, semaphore, move || Ok(job()))
+    let cell = JobCell::<R, Infallible, _, T>::new(move || Ok(job()));
+    node.add_job(unit.key(), weak(&cell));
+    launch_job(unit, id, pool, semaphore, cell)
 }

@@ -183,6 +183,24 @@ impl Node {
         info: TaskInfo,
         admission: Admission,
     ) -> Result<Unit, Refusal> {
+        self.enter_as(info, admission, |_, _| {})
+    }
+
+    /// Lets a job in, under the one lock of both; a cancellation may look for it at once.
+    pub(crate) fn enter_job(
+        self: &Arc<Self>,
+        info: TaskInfo,
+        job: Weak<dyn RunJob>,
+    ) -> Result<Unit, Refusal> {
+        self.enter_as(info, Admission::Ordinary, |table, key| table.add_job(key, job))
+    }
+
+    fn enter_as(
+        self: &Arc<Self>,
+        info: TaskInfo,
+        admission: Admission,
+        also: impl FnOnce(&mut Table, UnitKey),
+    ) -> Result<Unit, Refusal> {
         if let Some(cause) = self.cause() {
             return Err(Refusal::Closed(Some(cause.clone())));
         }
@@ -191,7 +209,11 @@ impl Node {
             return Err(Refusal::Closed(self.cause().cloned()));
         }
         let id = info.id;
-        let entered = lock(&self.table).enter(info, &admission);
+        let entered = {
+            let mut table = lock(&self.table);
+            let entered = table.enter(info, &admission);
+            entered.inspect(|(key, _)| also(&mut table, *key))
+        };
         let Some((key, queued)) = entered else {
             self.release();
             return Err(Refusal::Full);

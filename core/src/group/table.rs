@@ -39,8 +39,8 @@ pub(crate) struct Table {
     units: Slab<Unit>,
     /// Inner groups that are still open.
     scopes: Slab<Inner>,
-    /// Jobs, to be revoked if they have not been started, in an order that is always the same.
-    jobs: BTreeMap<UnitKey, Weak<dyn RunJob>>,
+    /// Jobs, to be revoked if they have not been started, each where its unit stands in `units`.
+    jobs: Vec<Option<Weak<dyn RunJob>>>,
     /// Rare things of a unit, so that the common unit stays small.
     extras: HashMap<UnitKey, Extra>,
     /// Those who wait for the cancellation of a group, or for a root to be idle.
@@ -298,7 +298,7 @@ impl Table {
 
     pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
         let unit = self.units.try_remove(key.0 as usize)?;
-        self.jobs.remove(&key);
+        self.take_job(key);
         let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
         let abandoned =
             opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
@@ -382,8 +382,16 @@ impl Table {
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
-        if self.units.contains(key.0 as usize) {
-            self.jobs.insert(key, job);
+        let at = key.0 as usize;
+        if self.jobs.len() <= at {
+            self.jobs.resize(at + 1, None);
+        }
+        self.jobs[at] = Some(job);
+    }
+
+    fn take_job(&mut self, key: UnitKey) {
+        if let Some(job) = self.jobs.get_mut(key.0 as usize) {
+            *job = None;
         }
     }
 
@@ -445,7 +453,7 @@ impl Table {
         for (_, unit) in &mut self.units {
             wakers.push(unit.slot.take_waker());
         }
-        let jobs = std::mem::take(&mut self.jobs).into_values().collect();
+        let jobs = std::mem::take(&mut self.jobs).into_iter().flatten().collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
         let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
         let scopes = scopes.map(|(_, scope)| scope.node.clone()).collect();

@@ -28,7 +28,7 @@ enum Progress {
 
 impl Unit {
     /// Whoever makes it has counted it.
-    pub(super) fn new(node: Arc<Node>, key: UnitKey) -> Self {
+    pub(crate) fn new(node: Arc<Node>, key: UnitKey) -> Self {
         Self { node, key, progress: Progress::Fresh }
     }
 

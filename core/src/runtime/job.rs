@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -22,29 +23,33 @@ use crate::unhandled::{self, UnhandledKind};
 /// waits for it.
 #[must_use = "dropping a job cancels it"]
 pub struct Job {
-    cell: Arc<dyn RunJob>,
+    /// `None` once it has run.
+    cell: Option<Arc<dyn RunJob>>,
     /// Whose permit it needs before it goes to its pool.
     semaphore: Option<Semaphore>,
 }
 
 impl Job {
     pub(crate) fn new(cell: Arc<dyn RunJob>, semaphore: Option<Semaphore>) -> Self {
-        Self { cell, semaphore }
+        Self { cell: Some(cell), semaphore }
     }
 
     /// Runs it, unless it was cancelled before. Never panics.
     pub fn run(self) {
-        self.cell.run(&|| {});
+        self.run_after(|| {});
     }
 
     /// Runs it with `first` before its closure, as if that began with it: for pools that try out
     /// what a panic in a job does. The panic of `first` is the job's own (P4).
-    pub fn run_after(self, first: impl Fn()) {
-        self.cell.run(&first);
+    pub fn run_after(mut self, first: impl Fn()) {
+        if let Some(cell) = self.cell.take() {
+            cell.run(&first);
+        }
     }
 
-    pub(super) fn cell(&self) -> &Arc<dyn RunJob> {
-        &self.cell
+    /// What keeps its place in a semaphore's line; none once it has run.
+    pub(super) fn cell(&self) -> Option<Arc<dyn RunJob>> {
+        self.cell.clone()
     }
 
     /// Whose permit it still needs.
@@ -54,9 +59,10 @@ impl Job {
 }
 
 impl Drop for Job {
-    /// After it has run there is nothing left to revoke.
     fn drop(&mut self) {
-        self.cell.revoke(CauseKind::Shutdown.into());
+        if let Some(cell) = &self.cell {
+            cell.revoke(CauseKind::Shutdown.into());
+        }
     }
 }
 
@@ -68,6 +74,8 @@ impl fmt::Debug for Job {
 
 /// A job as the pool and a cancellation see it.
 pub(crate) trait RunJob: Send + Sync {
+    /// It has been let into its group. A cancellation that came before has found nothing to revoke.
+    fn enter(&self, unit: Unit);
     fn run(&self, first: &dyn Fn());
     /// Ends the job if it has not been started (B3).
     fn revoke(&self, cause: CancelCause);
@@ -78,27 +86,91 @@ pub(crate) trait RunJob: Send + Sync {
 /// One job: the closure until it starts, the value once it has ended. The only allocation of a job: its
 /// pool and its handle have it in common.
 pub(crate) struct JobCell<R, E, C, T> {
-    /// Locked for a look or an exchange; what is taken out is called and dropped after that.
+    /// Locked for a look or an exchange; what is taken out is called, dropped and ended after that.
     state: Mutex<State<C>>,
     slot: Slot<Output<T>>,
     core: PhantomData<fn() -> (R, E)>,
 }
 
 struct State<C> {
-    /// Whoever takes it, a pool's thread or a cancellation, decides whether the job runs.
-    closure: Option<C>,
-    /// Taken by whoever ends the job; exchanged when the job is given up.
-    unit: Option<Unit>,
-    /// Goes with the unit to whoever ends the job.
+    stage: Stage<C>,
+    /// Goes to whoever ends the job.
     held: Option<Held>,
 }
 
-/// What a pool's thread has of a job that it begins.
-struct Begun<C> {
+enum Stage<C> {
+    /// It is not in its group yet; nothing can be done about it.
+    Fresh(C),
+    /// Whoever takes both, a pool's thread or a cancellation, decides whether it runs, and has to end it.
+    Queued(C, Unit),
+    /// Somebody has the unit. With the one to be ended in place of it, if the job was given up.
+    Begun(Option<Unit>),
+    Ended,
+}
+
+/// What a pool's thread, or a cancellation, has of a job.
+struct Taken<C> {
     closure: C,
-    unit: Option<Unit>,
-    /// It was cancelled, and the one who does that has not come to revoke it yet.
+    unit: Unit,
+    /// Why it is not to run.
     cause: Option<CancelCause>,
+}
+
+impl<C> State<C> {
+    /// Takes the closure, if nobody has yet. The cause is looked at under the same lock: once the job has
+    /// been given up, the unit's place in the table may be another's.
+    fn begin(&mut self) -> Option<Taken<C>> {
+        match mem::replace(&mut self.stage, Stage::Begun(None)) {
+            Stage::Queued(closure, unit) => {
+                let cause = unit.cause();
+                Some(Taken { closure, unit, cause })
+            }
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// The job gets its unit. The cause is looked at after that: a cancellation that came before it has
+    /// found nothing to revoke.
+    fn enter(&mut self, unit: Unit) -> Option<CancelCause> {
+        let cause = unit.cause();
+        if let Stage::Fresh(closure) = mem::replace(&mut self.stage, Stage::Ended) {
+            self.stage = Stage::Queued(closure, unit);
+        }
+        cause
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Begun(None))
+    }
+
+    /// The unit to be ended is another from now on. It comes back if it is too late for that.
+    fn inherit(&mut self, heir: Unit) -> Result<(), Unit> {
+        if !self.is_running() {
+            return Err(heir);
+        }
+        self.stage = Stage::Begun(Some(heir));
+        Ok(())
+    }
+
+    /// The job is about to end: whose unit that is, if not the one it began with.
+    fn end(&mut self) -> (Option<Unit>, Option<Held>) {
+        let heir = match mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Begun(heir) => heir,
+            _ => None,
+        };
+        (heir, self.held.take())
+    }
+
+    /// What comes back is to be given back.
+    fn hold(&mut self, held: Held) -> Option<Held> {
+        match self.stage {
+            Stage::Ended => Some(held),
+            _ => self.held.replace(held),
+        }
+    }
 }
 
 impl<R, E, C, T> JobCell<R, E, C, T>
@@ -108,23 +180,32 @@ where
     C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(closure: C, unit: Unit) -> Arc<Self> {
-        let (node, key) = (unit.node().clone(), unit.key());
-        let state = State { closure: Some(closure), unit: Some(unit), held: None };
-        let cell =
-            Arc::new(Self { state: Mutex::new(state), slot: Slot::new(), core: PhantomData });
-        let job: Arc<dyn RunJob> = cell.clone();
-        node.add_job(key, Arc::downgrade(&job));
-        // A cancellation that came before the job was in the table could not find it there.
-        if let Some(cause) = node.cause_for(key) {
-            RunJob::revoke(&*cell, cause);
-        }
-        cell
+    /// A job that is to be let into its group before it is queued.
+    pub(crate) fn new(closure: C) -> Arc<Self> {
+        let state = State { stage: Stage::Fresh(closure), held: None };
+        Arc::new(Self { state: Mutex::new(state), slot: Slot::new(), core: PhantomData })
+    }
+
+    /// Takes it for whoever runs or revokes it.
+    fn begin(&self) -> Option<Taken<C>> {
+        lock(&self.state).begin()
+    }
+
+    /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
+    fn cancel(&self, closure: C, unit: Unit, cause: CancelCause) {
+        let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
+        node.core().within(&mut || {
+            let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
+            contained(UnhandledKind::Destructor, dropped);
+        });
+        self.finish(current, End::Cancelled(cause));
     }
 
     /// Settles, stores the output for the handle, and only then counts the job as ended.
-    fn finish(&self, end: End<Result<T, Fault<E>>>) {
-        let Some(unit) = self.take_unit() else {
+    fn finish(&self, unit: Option<Unit>, end: End<Result<T, Fault<E>>>) {
+        let (heir, held) = lock(&self.state).end();
+        held.into_iter().for_each(Held::give_back);
+        let Some(unit) = heir.or(unit) else {
             return;
         };
         let outcome = match Core::<R, E>::get(unit.node()) {
@@ -142,63 +223,6 @@ where
         drop(self.slot.fill(Output::new(outcome)));
         unit.end();
     }
-
-    /// Takes the right to end the job. What it held is given back first.
-    fn take_unit(&self) -> Option<Unit> {
-        let (unit, held) = {
-            let mut state = lock(&self.state);
-            (state.unit.take()?, state.held.take())
-        };
-        held.into_iter().for_each(Held::give_back);
-        Some(unit)
-    }
-
-    /// Ends it without a call of its closure, which is dropped as the job that it would have been, not
-    /// as whoever cancels it (X2, X3).
-    fn cancel(&self, closure: C, unit: Option<Unit>, cause: CancelCause) {
-        match unit {
-            None => contain(UnhandledKind::Destructor, || drop(closure)),
-            Some(unit) => drop_in_context(closure, unit),
-        }
-        self.finish(End::Cancelled(cause));
-    }
-
-    /// Takes the closure, to call it. The cause is looked at under the same lock: once the job has been
-    /// given up, the unit's place in the table may be another's.
-    fn begin(&self) -> Option<Begun<C>> {
-        let mut state = lock(&self.state);
-        let closure = state.closure.take()?;
-        let unit = state.unit.as_ref().map(Unit::share);
-        let cause = unit.as_ref().and_then(Unit::cause);
-        Some(Begun { closure, unit, cause })
-    }
-
-    /// Takes the closure of a job that is not to run.
-    fn take_closure(&self) -> Option<(C, Option<Unit>)> {
-        let mut state = lock(&self.state);
-        let closure = state.closure.take()?;
-        Some((closure, state.unit.as_ref().map(Unit::share)))
-    }
-
-    /// Exchanges the unit of a running job; gives back the one that is to be ended now.
-    fn replace_unit(&self, heir: Unit) -> Unit {
-        let mut state = lock(&self.state);
-        match state.unit.take() {
-            Some(old) => {
-                state.unit = Some(heir);
-                old
-            }
-            None => heir,
-        }
-    }
-}
-
-fn drop_in_context<C>(closure: C, unit: Unit) {
-    let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
-    node.core().within(&mut || {
-        let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
-        contained(UnhandledKind::Destructor, dropped);
-    });
 }
 
 /// A job that was given up belongs to the runtime's root, which has no caller to fail (C9).
@@ -227,40 +251,41 @@ where
     C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
     T: Send + 'static,
 {
+    fn enter(&self, unit: Unit) {
+        let cause = lock(&self.state).enter(unit);
+        if let Some(cause) = cause {
+            RunJob::revoke(self, cause);
+        }
+    }
+
     fn run(&self, first: &dyn Fn()) {
-        let Some(Begun { closure, unit: mut current, cause }) = self.begin() else {
+        let Some(Taken { closure, unit, cause }) = self.begin() else {
             return;
         };
+        // Whoever cancels has not come to revoke it yet.
         if let Some(cause) = cause {
-            return self.cancel(closure, current, cause);
+            return self.cancel(closure, unit, cause);
         }
         let job = || {
             first();
             closure()
         };
+        let mut current = Some(unit);
         let end = match run_as(&mut current, Doing::Job, job) {
             Ok(value) => End::Value(value),
             Err(payload) => End::Panicked(payload),
         };
-        drop(current);
-        self.finish(end);
+        self.finish(current, end);
     }
 
     fn revoke(&self, cause: CancelCause) {
-        if let Some((closure, unit)) = self.take_closure() {
+        if let Some(Taken { closure, unit, .. }) = self.begin() {
             self.cancel(closure, unit, cause);
         }
     }
 
     fn hold(&self, held: Held) {
-        let left = {
-            let mut state = lock(&self.state);
-            match state.unit {
-                Some(_) => state.held.replace(held),
-                None => Some(held),
-            }
-        };
-        // A place in line that has been left already, or what came after the end.
+        let left = lock(&self.state).hold(held);
         left.into_iter().for_each(Held::give_back);
     }
 }
@@ -284,14 +309,20 @@ where
         RunJob::revoke(self, cause);
     }
 
-    fn give_up(&self, root: &Root) {
+    fn give_up(&self, own: Unit, root: &Root) {
         RunJob::revoke(self, CauseKind::Dropped.into());
-        let Some(info) = lock(&self.state).unit.as_ref().map(Unit::info) else {
+        // Under the lock, because its place in the table is its own until it ends.
+        let info = {
+            let state = lock(&self.state);
+            state.is_running().then(|| own.info())
+        };
+        let Some(info) = info else {
             return;
         };
         let Ok(heir) = root.node().enter(info, Admission::Ordinary) else {
             return;
         };
-        self.replace_unit(heir).end();
+        let inherited = lock(&self.state).inherit(heir);
+        inherited.map_or_else(Unit::end, |()| own.end());
     }
 }

@@ -34,11 +34,13 @@ pub(crate) fn when_permitted(
     job: Job,
     go: impl FnOnce(Job) + Send + 'static,
 ) {
-    let cell = job.cell().clone();
+    let cell = job.cell();
     let permit = Box::pin(async move { semaphore.acquire().await });
     let waiting = Waiting { permit, job, go: Box::new(go) };
     let line = Arc::new(InLine { waiting: Mutex::new(Some(waiting)) });
-    cell.hold(Held::Line(line.clone()));
+    if let Some(cell) = cell {
+        cell.hold(Held::Line(line.clone()));
+    }
     line.wake();
 }
 
@@ -65,7 +67,9 @@ impl InLine {
         let Some((permit, Waiting { job, go, .. })) = self.ask() else {
             return;
         };
-        job.cell().clone().hold(Held::Permit(permit));
+        if let Some(cell) = job.cell() {
+            cell.hold(Held::Permit(permit));
+        }
         go(job);
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::combine::Branch;
-use crate::group::{Node, UnitKey};
+use crate::group::{Node, Unit, UnitKey};
 use crate::panics::contain;
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::{is_about_to_be_dropped, is_native};
@@ -57,7 +57,8 @@ pub(crate) trait JoinJob<T>: Send + Sync {
     /// The handle is gone: what comes is dropped before the job counts as ended.
     fn close(&self);
     fn revoke(&self, cause: CancelCause);
-    fn give_up(&self, root: &Root);
+    /// `own` is its unit, as long as it runs.
+    fn give_up(&self, own: Unit, root: &Root);
 }
 
 impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
@@ -146,7 +147,10 @@ impl<T: Send + 'static, R: crate::runtime::Runtime> TaskHandle<T, R> {
     /// cancelled instead, which needs no giving up.
     pub fn give_up(self, runtime: &R) {
         match &self.join {
-            Join::Job(job) => job.give_up(runtime.root()),
+            Join::Job(job) => {
+                let own = Unit::new(self.node.clone(), self.key);
+                job.give_up(own, runtime.root());
+            }
             _ => self.cancel(),
         }
     }
