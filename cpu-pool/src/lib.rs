@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 /// Runs `job` on the pool. Data-parallel work that it starts with rayon stays on the pool and does
 /// not deadlock (U2). The pool is made at the first call, with a thread for each core.
