@@ -51,3 +51,24 @@ const MOMENT: Duration = Duration::from_micros(50);
 
 /// How often it listens before it lets others have the core.
 const SPINS: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_lingers_goes_on_when_nobody_rings() {
+        let (bell, begun) = (Bell::default(), Instant::now());
+        bell.linger();
+        assert!(begun.elapsed() >= MOMENT);
+    }
+
+    #[test]
+    fn bell_that_has_been_rung_is_heard_at_once() {
+        let bell = Bell::default();
+        bell.ring();
+        assert!(bell.rings_soon());
+        bell.mute();
+        assert!(!bell.rings_soon());
+    }
+}
