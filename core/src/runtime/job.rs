@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -93,19 +92,15 @@ pub(crate) struct JobCell<R, E, C, T> {
 }
 
 struct State<C> {
-    stage: Stage<C>,
+    /// Whoever takes it together with the unit, a pool's thread or a cancellation, decides whether the
+    /// job runs, and has to end it.
+    closure: Option<C>,
+    /// From when the job is in its group; before that nothing can be done about it. Once the closure is
+    /// gone, what is to be ended in place of the unit that went with it: the job was given up.
+    unit: Option<Unit>,
     /// Goes to whoever ends the job.
     held: Option<Held>,
-}
-
-enum Stage<C> {
-    /// It is not in its group yet; nothing can be done about it.
-    Fresh(C),
-    /// Whoever takes both, a pool's thread or a cancellation, decides whether it runs, and has to end it.
-    Queued(C, Unit),
-    /// Somebody has the unit. With the one to be ended in place of it, if the job was given up.
-    Begun(Option<Unit>),
-    Ended,
+    has_ended: bool,
 }
 
 /// What a pool's thread, or a cancellation, has of a job.
@@ -117,33 +112,23 @@ struct Taken<C> {
 }
 
 impl<C> State<C> {
+    /// The job gets its unit. A cancellation that came before, and found nothing to revoke, has its cause
+    /// seen here, because it has had the lock.
+    fn enter(&mut self, unit: Unit) -> Option<CancelCause> {
+        self.unit.insert(unit).cause()
+    }
+
     /// Takes the closure, if nobody has yet. The cause is looked at under the same lock: once the job has
     /// been given up, the unit's place in the table may be another's.
     fn begin(&mut self) -> Option<Taken<C>> {
-        match mem::replace(&mut self.stage, Stage::Begun(None)) {
-            Stage::Queued(closure, unit) => {
-                let cause = unit.cause();
-                Some(Taken { closure, unit, cause })
-            }
-            other => {
-                self.stage = other;
-                None
-            }
-        }
-    }
-
-    /// The job gets its unit. The cause is looked at after that: a cancellation that came before it has
-    /// found nothing to revoke.
-    fn enter(&mut self, unit: Unit) -> Option<CancelCause> {
+        let unit = self.unit.take_if(|_| self.closure.is_some())?;
+        let closure = self.closure.take()?;
         let cause = unit.cause();
-        if let Stage::Fresh(closure) = mem::replace(&mut self.stage, Stage::Ended) {
-            self.stage = Stage::Queued(closure, unit);
-        }
-        cause
+        Some(Taken { closure, unit, cause })
     }
 
     fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Begun(None))
+        self.closure.is_none() && self.unit.is_none() && !self.has_ended
     }
 
     /// The unit to be ended is another from now on. It comes back if it is too late for that.
@@ -151,24 +136,21 @@ impl<C> State<C> {
         if !self.is_running() {
             return Err(heir);
         }
-        self.stage = Stage::Begun(Some(heir));
+        self.unit = Some(heir);
         Ok(())
     }
 
     /// The job is about to end: whose unit that is, if not the one it began with.
     fn end(&mut self) -> (Option<Unit>, Option<Held>) {
-        let heir = match mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Begun(heir) => heir,
-            _ => None,
-        };
-        (heir, self.held.take())
+        self.has_ended = true;
+        (self.unit.take(), self.held.take())
     }
 
     /// What comes back is to be given back.
     fn hold(&mut self, held: Held) -> Option<Held> {
-        match self.stage {
-            Stage::Ended => Some(held),
-            _ => self.held.replace(held),
+        match self.has_ended {
+            true => Some(held),
+            false => self.held.replace(held),
         }
     }
 }
@@ -182,7 +164,7 @@ where
 {
     /// A job that is to be let into its group before it is queued.
     pub(crate) fn new(closure: C) -> Arc<Self> {
-        let state = State { stage: Stage::Fresh(closure), held: None };
+        let state = State { closure: Some(closure), unit: None, held: None, has_ended: false };
         Arc::new(Self { state: Mutex::new(state), slot: Slot::new(), core: PhantomData })
     }
 

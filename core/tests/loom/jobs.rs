@@ -45,8 +45,24 @@ fn b3_the_root_waits_for_a_job_that_was_given_up() {
     });
 }
 
-/// Fails if a job says that it has started after it may have been given up, when its place in the table
-/// may be another's.
+/// Fails if a job that enters looks for a cause before a cancellation can revoke it.
+#[test]
+fn b3_a_job_that_enters_while_its_group_is_cancelled_is_revoked() {
+    check(2, |runtime| {
+        let ended = Marks::default();
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let (mark, canceller) = (ended.on_drop(), g.clone());
+            thread::spawn(move || canceller.cancel());
+            Ok(g.spawn_cpu(move || drop(mark)))
+        });
+        let in_no_queue = block_on(group).expect("the body has returned");
+        assert_eq!(ended.count(), 1);
+        assert!(block_on(in_no_queue).is_err());
+    });
+}
+
+/// Fails if a job that has been given up takes anything from its group's table, where its place may be
+/// another's.
 #[test]
 fn b3_a_job_that_was_given_up_does_not_hide_the_next_one() {
     check(3, |runtime| {
