@@ -3,7 +3,7 @@
 use std::hint::spin_loop;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{available_parallelism, yield_now};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Tells the one who lingers that there is a job.
@@ -23,12 +23,11 @@ impl Bell {
         self.rung.store(false, Ordering::Relaxed);
     }
 
-    /// Waits until it rings, for a moment at most.
+    /// Waits until it rings, for a moment at most. It keeps its core meanwhile: on a loaded machine whoever
+    /// offers that to others comes back late, and the job that nobody else was called for waits.
     pub(crate) fn linger(&self) {
         let begun = Instant::now();
-        while !self.rings_soon() && begun.elapsed() < MOMENT {
-            yield_now();
-        }
+        while !self.rings_soon() && begun.elapsed() < MOMENT {}
     }
 
     fn rings_soon(&self) -> bool {
@@ -49,7 +48,7 @@ pub(crate) fn helps() -> bool {
 /// beside what it costs to wake a thread.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// How often it listens before it lets others have the core.
+/// How often it listens before it looks at the clock.
 const SPINS: u32 = 32;
 
 #[cfg(test)]
