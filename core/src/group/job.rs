@@ -6,9 +6,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::error::AsDynError;
+use crate::group::entry::Admission;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
-use crate::group::node::{Admission, Node};
+use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::table::UnitKey;
 use crate::group::unit::Unit;
