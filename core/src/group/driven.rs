@@ -86,6 +86,7 @@ where
 
     /// The future is dropped in the frame of its last poll. Its value is kept elsewhere before, so that
     /// it is there if the destructor panics.
+    #[inline]
     fn poll_running(
         mut self: Pin<&mut Self>,
         unit: Unit,
@@ -140,15 +141,27 @@ where
         self.clean_up(unit, end, cx)
     }
 
+    #[inline]
     fn clean_up(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         unit: Unit,
         end: End<F::Output>,
         cx: &mut Context<'_>,
     ) -> Poll<Ended<F::Output>> {
-        let Some(run) = cleanups(&unit, &end) else {
-            return Poll::Ready(Ended { unit, end });
-        };
+        match cleanups(&unit, &end) {
+            None => Poll::Ready(Ended { unit, end }),
+            Some(run) => self.begin_cleaning(unit, end, run, cx),
+        }
+    }
+
+    #[cold]
+    fn begin_cleaning(
+        mut self: Pin<&mut Self>,
+        unit: Unit,
+        end: End<F::Output>,
+        run: CleanupRun,
+        cx: &mut Context<'_>,
+    ) -> Poll<Ended<F::Output>> {
         let cleaning = Some(Box::new(Cleaning { unit: Some(unit), end, run }));
         self.set(Self::Cleaning { cleaning });
         self.poll_cleanups(cx)
@@ -211,6 +224,7 @@ where
 }
 
 /// What is to be cleaned up after a future that is gone.
+#[inline]
 fn cleanups<T, X>(unit: &Unit, end: &End<Result<T, X>>) -> Option<CleanupRun> {
     let cover = unit.cleanups()?;
     Some(CleanupRun::new(end.exit_kind(), Some(unit.info()), cover))

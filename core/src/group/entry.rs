@@ -72,7 +72,9 @@ impl Node {
         let entry = lock(&self.table).enter(info, &admission, self);
         match entry {
             Entry::Entered { key, queued, retired } => {
-                wake_all(retired);
+                if !retired.is_empty() {
+                    wake_all(retired);
+                }
                 Ok(Unit::entered(self.clone(), key, queued))
             }
             Entry::Closed => Err(Refusal::Closed(self.cause().cloned())),

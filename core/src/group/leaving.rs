@@ -16,24 +16,13 @@ use crate::sync::{drop_waker, lock, wake, wake_all};
 use crate::unhandled::UnhandledKind;
 
 /// What follows from a count that was given back, to be done outside the lock.
-#[must_use]
-pub(super) struct After {
+enum After {
+    /// Others are left.
+    Nothing,
+    /// Only background tasks are left, or the one count that a root has for itself.
+    Few(Vec<Waker>),
     /// Nobody is left.
-    closes: bool,
-    /// Only one is left, which a root has for itself.
-    is_one_left: bool,
-    /// The background tasks, if only they are left.
-    retired: Vec<Waker>,
-}
-
-/// How a unit was taken out of the table.
-enum Left {
-    /// With its waker. Its count was given back.
-    Plain(Waker, After),
-    /// Its count is to be given back when all else is done.
-    Special(Removed),
-    /// It was not, because nobody will take its output.
-    Unseen,
+    Closing,
 }
 
 /// What is left of a unit, to be dealt with outside the lock.
@@ -59,31 +48,31 @@ impl Node {
 
     /// A unit has ended: takes it out of the table and gives its count back.
     pub(crate) fn leave(&self, key: UnitKey) {
-        let left = lock(&self.table).leave(key, self);
-        self.finish_leaving(left);
+        self.leave_where(key, |_| true);
     }
 
     /// The same, unless its handle is gone and its output must be dropped first. Whether it has left.
     pub(crate) fn leave_if_seen(&self, key: UnitKey) -> bool {
-        let left = {
-            let mut table = lock(&self.table);
-            if table.is_unseen(key) { Left::Unseen } else { table.leave(key, self) }
-        };
-        self.finish_leaving(left)
+        self.leave_where(key, |table| !table.is_unseen(key))
     }
 
-    fn finish_leaving(&self, left: Left) -> bool {
-        match left {
-            Left::Plain(waker, after) => {
-                drop_waker(Some(waker));
+    fn leave_where(&self, key: UnitKey, may_leave: impl FnOnce(&Table) -> bool) -> bool {
+        let mut table = lock(&self.table);
+        if !may_leave(&table) {
+            return false;
+        }
+        if let Some((waker, after)) = table.leave_plainly(key, self) {
+            drop(table);
+            drop_waker(Some(waker));
+            if !matches!(after, After::Nothing) {
                 release_links(self.follow(after));
             }
-            Left::Special(removed) => {
-                self.clear(removed);
-                self.release();
-            }
-            Left::Unseen => return false,
+            return true;
         }
+        let removed = table.remove(key, self);
+        drop(table);
+        removed.into_iter().for_each(|removed| self.clear(removed));
+        self.release();
         true
     }
 
@@ -137,13 +126,24 @@ impl Node {
     }
 
     /// The link to the enclosing group, if this one has closed.
+    #[inline]
     fn follow(&self, after: After) -> Option<Link> {
-        wake_all(after.retired);
-        if after.is_one_left && self.core.is_root() {
+        match after {
+            After::Nothing => None,
+            After::Few(retired) => {
+                wake_all(retired);
+                self.wake_watchers_of_root();
+                None
+            }
+            After::Closing => self.close(),
+        }
+    }
+
+    fn wake_watchers_of_root(&self) {
+        if self.core.is_root() {
             let watchers = lock(&self.table).take_watchers();
             wake_all(watchers);
         }
-        if after.closes { self.close() } else { None }
     }
 
     fn close(&self) -> Option<Link> {
@@ -179,24 +179,24 @@ impl Table {
         self.units.get(key.0 as usize).is_some_and(|unit| unit.id.is_marked())
     }
 
-    /// In the common case nothing but the count depends on the unit.
-    fn leave(&mut self, key: UnitKey, node: &Node) -> Left {
-        let unit = self.units.get_mut(key.0 as usize).expect("a unit leaves once");
-        let is_single = matches!(unit.slot, Slot::Cancelled(_));
-        if is_single || self.is_special(key) {
-            return Left::Special(self.remove(key, node).expect("it was there a line ago"));
+    /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
+    fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Waker, After)> {
+        if self.is_special(key) {
+            return None;
         }
-        let unit = self.units.remove(key.0 as usize);
+        let unit = self.units.try_remove(key.0 as usize)?;
         if !self.extras.is_empty() {
             self.extras.remove(&key);
         }
         self.jobs.remove(&key);
-        Left::Plain(unit.slot.into_waker(), self.give_back(node))
+        Some((unit.slot.into_waker(), self.give_back(node)))
     }
 
     /// Whether more than a name and a job is known of it.
     fn is_special(&self, key: UnitKey) -> bool {
-        self.limiter.is_some()
+        let unit = self.units.get(key.0 as usize);
+        unit.is_some_and(|unit| matches!(unit.slot, Slot::Cancelled(_)))
+            || self.limiter.is_some()
             || self.background.contains_key(&key)
             || self.extras.get(&key).is_some_and(Extra::is_special)
     }
@@ -245,11 +245,15 @@ impl Table {
     /// One is not counted any more.
     fn give_back(&mut self, node: &Node) -> After {
         self.count -= 1;
-        if self.count == 0 {
-            node.closed.store(true, Ordering::Release);
+        match self.count {
+            0 => {
+                node.closed.store(true, Ordering::Release);
+                After::Closing
+            }
+            1 => After::Few(self.retire_if_alone(node)),
+            count if count <= self.in_background => After::Few(self.retire_if_alone(node)),
+            _ => After::Nothing,
         }
-        let retired = self.retire_if_alone(node);
-        After { closes: self.count == 0, is_one_left: self.count == 1, retired }
     }
 
     /// Marks the background tasks as cancelled if nobody else is alive (G19), with the wakers of those

@@ -232,10 +232,11 @@ impl Node {
 
     /// What protects the unit, if anything does.
     pub(crate) fn cover_of(&self, key: UnitKey) -> Option<Arc<Cover>> {
-        match self.covered.load(Ordering::Relaxed) {
-            0 => None,
-            _ => lock(&self.table).cover(key),
-        }
+        if self.has_covers() { lock(&self.table).cover(key) } else { None }
+    }
+
+    pub(crate) fn has_covers(&self) -> bool {
+        self.covered.load(Ordering::Relaxed) > 0
     }
 
     /// What protects the unit, made on first use.

@@ -119,7 +119,11 @@ impl Unit {
     }
 
     /// What is to be cleaned up after it, if anything is.
+    #[inline]
     pub(crate) fn cleanups(&self) -> Option<Arc<Cover>> {
+        if !self.node.has_covers() {
+            return None;
+        }
         self.node.cover_of(self.key).filter(|cover| cover.has_cleanups())
     }
 

@@ -134,6 +134,12 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         })
     }
 
+    fn drop_outcome(&mut self) {
+        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
+            contain(UnhandledKind::Destructor, || error.report_unseen());
+        }
+    }
+
     fn dropped_by_runtime(&self) -> TaskError {
         let cause = self.node.cause().cloned();
         TaskError::cancelled(self.id, cause.unwrap_or_else(|| CauseKind::Shutdown.into()))
@@ -162,10 +168,8 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
             }
             Join::Native(_) => {}
             Join::Job(job) => job.close(),
-            Join::Ready(_) | Join::Taken => {}
-        }
-        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
-            contain(UnhandledKind::Destructor, || error.report_unseen());
+            Join::Ready(_) => self.drop_outcome(),
+            Join::Taken => {}
         }
     }
 }
