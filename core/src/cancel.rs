@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::group::GroupId;
 use crate::task::{TaskId, TaskInfo};
@@ -93,6 +94,31 @@ impl fmt::Display for CancelCause {
     }
 }
 
+/// Counts one cancellation of a group or unit as long as it is kept with that.
+pub(crate) struct InEffect(());
+
+/// How many groups and single units of the process are cancelled and not gone. Raised before a cause
+/// can be seen; whoever was told of a cancellation was told after that. Relaxed.
+static IN_EFFECT: AtomicUsize = AtomicUsize::new(0);
+
+impl InEffect {
+    pub(crate) fn begin() -> Self {
+        IN_EFFECT.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for InEffect {
+    fn drop(&mut self) {
+        IN_EFFECT.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether anything at all is cancelled: what inner loops can afford to ask.
+pub(crate) fn is_any_in_effect() -> bool {
+    IN_EFFECT.load(Ordering::Relaxed) > 0
+}
+
 /// The error that says "cancelled", and nothing else. Every error of this crate that stands for a
 /// mere cancellation has it in its `source()` chain, and a group recognises it there by its type:
 /// what comes back through `?` with it is not a failure (G4).
@@ -100,7 +126,7 @@ impl fmt::Display for CancelCause {
 pub struct Cancelled {
     cause: CancelCause,
     /// Who had not stopped when the grace period of the group was over (C3).
-    overdue: Arc<[TaskInfo]>,
+    overdue: Option<Arc<[TaskInfo]>>,
 }
 
 impl Cancelled {
@@ -110,17 +136,17 @@ impl Cancelled {
     }
 
     pub(crate) fn with_overdue(self, overdue: Vec<TaskInfo>) -> Self {
-        Self { overdue: overdue.into(), ..self }
+        Self { overdue: (!overdue.is_empty()).then(|| overdue.into()), ..self }
     }
 
     pub(crate) fn overdue(&self) -> &[TaskInfo] {
-        &self.overdue
+        self.overdue.as_deref().unwrap_or_default()
     }
 }
 
 impl From<CancelCause> for Cancelled {
     fn from(cause: CancelCause) -> Self {
-        Self { cause, overdue: Arc::default() }
+        Self { cause, overdue: None }
     }
 }
 

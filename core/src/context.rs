@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::cancel::{CancelCause, Cancelled};
+use crate::cancel::{CancelCause, Cancelled, is_any_in_effect};
 use crate::error::AsDynError;
 use crate::group::{GroupHandle, GroupId, Node, UnitKey, WatchKey};
 use crate::runtime::{AnyRuntime, Runtime, Timer};
@@ -89,7 +89,8 @@ impl TaskContext {
     ///
     /// [`Cancelled`], with the cause, also inside a [shield](crate::shield()).
     pub fn check_cancelled(&self) -> Result<(), Cancelled> {
-        let cause = if self.node.knows_a_cause() { self.cause() } else { None };
+        let may_be = is_any_in_effect() && self.node.knows_a_cause();
+        let cause = if may_be { self.cause() } else { None };
         cause.map_or(Ok(()), |cause| Err(cause.into()))
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cancel::CancelCause;
+use crate::cancel::{CancelCause, is_any_in_effect};
 use crate::group::{Node, Unit, UnitKey};
 use crate::panics::{Payload, catch};
 use crate::protect::{Cleanup, Cover, Guarded};
@@ -62,11 +62,22 @@ pub(crate) fn run_as<T>(
     let Some(own) = unit.take() else {
         return catch(f);
     };
-    let (outcome, frame) = run_in(Frame::Unit { unit: own, doing }, f);
-    if let Frame::Unit { unit: own, .. } = frame {
-        *unit = Some(own);
-    }
-    outcome
+    let put_back = |frame| match frame {
+        Frame::Unit { unit: own, .. } => *unit = Some(own),
+        _ => unreachable!("{FRAMES}"),
+    };
+    run_in(Frame::Unit { unit: own, doing }, f, put_back)
+}
+
+/// From now on the innermost unit, which calls this as it is polled, drops its future.
+pub(crate) fn begin_end() {
+    look(|frames| match frames.last_mut()? {
+        Frame::Unit { doing, .. } => {
+            *doing = Doing::End;
+            Some(())
+        }
+        _ => unreachable!("{FRAMES}"),
+    });
 }
 
 /// Runs `f` below something that may drop it, and catches its panic. `cover` is made by whoever
@@ -76,27 +87,44 @@ pub(crate) fn run_below<T>(
     is_child: bool,
     f: impl FnOnce() -> T,
 ) -> Result<T, Payload> {
-    let (outcome, frame) = run_in(Frame::Cutter { cover: cover.take(), is_child }, f);
-    if let Frame::Cutter { cover: made, .. } = frame {
-        *cover = made;
-    }
-    outcome
+    let frame = Frame::Cutter { cover: cover.take(), is_child };
+    let put_back = |frame| match frame {
+        Frame::Cutter { cover: made, .. } => *cover = made,
+        _ => unreachable!("{FRAMES}"),
+    };
+    run_in(frame, f, put_back)
 }
 
 /// Runs `f` inside a shield, and catches its panic.
 pub(crate) fn run_shielded<T>(guarded: &Arc<Guarded>, f: impl FnOnce() -> T) -> Result<T, Payload> {
-    run_in(Frame::Shield(guarded.clone()), f).0
+    run_in(Frame::Shield(guarded.clone()), f, drop)
 }
 
-/// A thread that is being torn down has no stack any more.
-fn run_in<T>(frame: Frame, f: impl FnOnce() -> T) -> (Result<T, Payload>, Frame) {
-    let mut frame = Some(frame);
-    let pushed = STACK.try_with(|stack| stack.borrow_mut().extend(frame.take())).is_ok();
-    let outcome = catch(f);
-    if pushed {
-        frame = STACK.try_with(|stack| stack.borrow_mut().pop()).ok().flatten();
+const FRAMES: &str = "each frame is popped by the call that pushed it";
+
+/// One look at the thread-local for both ends of a frame. A thread that is being torn down has no
+/// stack any more.
+fn run_in<T>(
+    frame: Frame,
+    f: impl FnOnce() -> T,
+    put_back: impl FnOnce(Frame),
+) -> Result<T, Payload> {
+    let mut call = Some((frame, f, put_back));
+    let run = |stack: &RefCell<Vec<Frame>>| {
+        let (frame, f, put_back) = call.take()?;
+        stack.borrow_mut().push(frame);
+        let outcome = catch(f);
+        let frame = stack.borrow_mut().pop();
+        put_back(frame.expect(FRAMES));
+        Some(outcome)
+    };
+    if let Ok(Some(outcome)) = STACK.try_with(run) {
+        return outcome;
     }
-    (outcome, frame.expect("each frame is popped by the call that pushed it"))
+    let (frame, f, put_back) = call.take().expect("it has not run");
+    let outcome = catch(f);
+    put_back(frame);
+    outcome
 }
 
 fn look<T>(f: impl FnOnce(&mut [Frame]) -> Option<T>) -> Option<T> {
@@ -173,7 +201,10 @@ pub(crate) fn current_job() -> Option<Unit> {
 
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
 pub(crate) fn current_cause() -> Option<CancelCause> {
-    // Asked in inner loops: as long as nobody was cancelled it takes no reference and no lock.
+    // Asked in inner loops: as long as nobody is cancelled it is one look at one number.
+    if !is_any_in_effect() {
+        return None;
+    }
     let unit = look(|frames| {
         let (unit, ..) = innermost(frames)?;
         unit.node().knows_a_cause().then(|| unit.share())

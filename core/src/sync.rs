@@ -31,9 +31,17 @@ pub(crate) fn wake(waker: Waker) {
     contain(UnhandledKind::Waker, || waker.wake());
 }
 
+/// Wakes all in their order, also if one of them panics.
+pub(crate) fn wake_all(wakers: Vec<Waker>) {
+    let mut wakers = wakers.into_iter();
+    while wakers.len() > 0 {
+        contain(UnhandledKind::Waker, || wakers.by_ref().for_each(Waker::wake));
+    }
+}
+
 /// Drops a waker that may be a user's.
 pub(crate) fn drop_waker(waker: Option<Waker>) {
-    if waker.is_some() {
+    if waker.as_ref().is_some_and(|waker| !waker.will_wake(Waker::noop())) {
         contain(UnhandledKind::Waker, || drop(waker));
     }
 }

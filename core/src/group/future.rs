@@ -14,13 +14,13 @@ use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::Body;
 use crate::group::core::Core;
-use crate::group::driven::Driven;
+use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
-use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
+use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
 use crate::group::node::{Node, NodeOptions};
-use crate::group::policy::{FailFast, Policy};
+use crate::group::policy::Policy;
 use crate::group::time::{Alarm, report_overdue};
 use crate::panics::{PanicPolicy, catch, contain, drop_payload};
 use crate::protect::CleanupRun;
@@ -86,7 +86,8 @@ struct Setup<R, E, B> {
     /// Or how to find the runtime at the first poll.
     runtime: Result<R, fn() -> R>,
     body: B,
-    policy: Box<dyn Policy<E>>,
+    /// `None` is the default one.
+    policy: Option<Box<dyn Policy<E>>>,
     panics: PanicPolicy,
     deadline: Option<Deadline>,
     options: NodeOptions,
@@ -115,7 +116,7 @@ where
         let setup = Setup {
             runtime,
             body,
-            policy: Box::new(FailFast),
+            policy: None,
             panics: PanicPolicy::default(),
             deadline: None,
             options: NodeOptions::default(),
@@ -142,7 +143,7 @@ where
     /// What the end of one task means for the others (G16). The default is
     /// [`FailFast`](crate::FailFast).
     pub fn policy(self, policy: impl Policy<E>) -> Self {
-        self.with(|setup| setup.policy = Box::new(policy))
+        self.with(|setup| setup.policy = Some(Box::new(policy)))
     }
 
     /// What a panic of the body or of a task means (P1, P2).
@@ -253,8 +254,9 @@ where
             Deadline::After(duration) => runtime.after(duration),
             Deadline::At(at) => at,
         });
+        let options = NodeOptions { asks_policy: setup.policy.is_some(), ..setup.options };
         let ledger = Ledger::new(setup.policy, setup.panics);
-        let node = Node::with(Box::new(Core { runtime, ledger }), setup.options);
+        let node = Node::with(Box::new(Core { runtime, ledger }), options);
         if deadline.is_some() {
             node.set_deadline(deadline);
         }
@@ -282,8 +284,8 @@ where
             };
             let runtime = &Core::<R, E>::of(node).runtime;
             match runtime.within(|| body.as_mut().poll(cx)) {
-                Poll::Ready(end) => {
-                    *this.value = end_body::<R, E, B, F, T>(node, body, end, None);
+                Poll::Ready(ended) => {
+                    *this.value = end_body::<R, E, T>(ended, None);
                     slot.set(None);
                     return Poll::Ready(());
                 }
@@ -342,16 +344,30 @@ where
         if let Some(setup) = self.as_mut().project().setup.take() {
             self.as_mut().open(setup);
         }
+        // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
+        if is_native(cx.waker()) {
+            return self.poll_opened(cx);
+        }
+        let waker = GuardedWaker::around(cx.waker(), self.as_mut().project().guard);
+        self.poll_opened(&mut Context::from_waker(&waker))
+    }
+}
+
+impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    fn poll_opened(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, GroupError<E>>> {
         let node = self.node.clone().expect("a group is not polled after it has returned");
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
         }
-        // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
-        let waker = match is_native(cx.waker()) {
-            true => cx.waker().clone(),
-            false => GuardedWaker::around(cx.waker(), self.as_mut().project().guard),
-        };
-        let cx = &mut Context::from_waker(&waker);
         ready!(self.as_mut().poll_body(&node, cx));
         // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
         while node.poll_closed(cx).is_pending() {
@@ -370,38 +386,34 @@ where
         {
             return Poll::Pending;
         }
+        Poll::Ready(self.close(&node))
+    }
 
+    /// The result, now that all have ended.
+    fn close(self: Pin<&mut Self>, node: &Node) -> Result<T, GroupError<E>> {
         let this = self.project();
         *this.node = None;
-        let ledger = &Core::<R, E>::of(&node).ledger;
+        let ledger = &Core::<R, E>::of(node).ledger;
         let late = node.take_overdue();
         if !late.is_empty() && ledger.will_raise() {
             report_overdue(&late);
         }
-        Poll::Ready(match ledger.close(this.value.take(), node.cause().cloned()) {
+        match ledger.close(this.value.take(), node.cause().cloned()) {
             Ok(value) => {
                 report_overdue(&late);
                 Ok(value)
             }
             Err(error) => Err(error.with_overdue(late)),
-        })
+        }
     }
 }
 
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.
-fn end_body<R, E, B, F, T>(
-    node: &Arc<Node>,
-    body: Pin<&mut GroupBody<R, E, B, F, T>>,
-    end: End<Result<T, Fault<E>>>,
+fn end_body<R: Runtime, E: AsDynError, T>(
+    Ended { unit, end }: Ended<Result<T, Fault<E>>>,
     cleanups: Option<CleanupRun>,
-) -> Option<T>
-where
-    R: Runtime,
-    E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
-{
-    let unit = body.take_unit()?;
+) -> Option<T> {
+    let node = unit.node();
     let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
     let core = Core::<R, E>::of(node);
     let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
@@ -410,7 +422,10 @@ where
     }
     match cleanups {
         None => unit.end_body(),
-        Some(run) => leave_cleanups(&core.runtime, unit, run),
+        Some(run) => {
+            let runtime = core.runtime.clone();
+            leave_cleanups(&runtime, unit, run);
+        }
     }
     outcome.ok()
 }
@@ -429,12 +444,11 @@ where
     B: FnOnce(GroupHandle<E, R>) -> F,
     F: Future<Output = Result<T, E>>,
 {
-    let Some(mut body) = body.as_pin_mut() else {
-        return;
-    };
     let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
-    let (end, cleanups) = body.as_mut().cut(cause);
-    end_body::<R, E, B, F, T>(node, body, end, cleanups);
+    let cut = body.as_pin_mut().and_then(|body| body.cut(cause));
+    if let Some((ended, cleanups)) = cut {
+        end_body::<R, E, T>(ended, cleanups);
+    }
 }
 
 impl<R, E, B, F, T> fmt::Debug for GroupFuture<R, E, B, F, T>

@@ -112,7 +112,8 @@ pub(crate) struct Settled<T> {
 }
 
 pub(crate) struct Ledger<E> {
-    policy: Box<dyn Policy<E>>,
+    /// `None` is fail-fast, which has nothing to be asked.
+    policy: Option<Box<dyn Policy<E>>>,
     panics: PanicPolicy,
     /// Panics of tasks are values at their handles: there is no group that anyone awaits.
     panics_at_handle: bool,
@@ -130,7 +131,7 @@ struct Book<E> {
 }
 
 impl<E: AsDynError> Ledger<E> {
-    pub(crate) fn new(policy: Box<dyn Policy<E>>, panics: PanicPolicy) -> Self {
+    pub(crate) fn new(policy: Option<Box<dyn Policy<E>>>, panics: PanicPolicy) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
         Self { policy, panics, panics_at_handle: false, began: Instant::now(), book }
     }
@@ -160,7 +161,8 @@ impl<E: AsDynError> Ledger<E> {
     fn succeeded<T>(&self, ending: &Ending<'_>, value: T) -> Settled<T> {
         let verdict = match ending.role {
             Role::Body => Verdict::Continue,
-            _ => self.ask(|policy| policy.on_success(&EndedTask::new(ending.info))),
+            _ => self
+                .ask(Verdict::Continue, |policy| policy.on_success(&EndedTask::new(ending.info))),
         };
         let cancel =
             (verdict == Verdict::Cancel).then(|| CauseKind::FirstSuccess(ending.id()).into());
@@ -218,9 +220,8 @@ impl<E: AsDynError> Ledger<E> {
         let cuts = match ending.role {
             Role::Body => true,
             _ => {
-                expired
-                    && self.ask(|policy| policy.on_expired(&EndedTask::new(ending.info)))
-                        == Verdict::Cancel
+                let ask = |policy: &dyn Policy<E>| policy.on_expired(&EndedTask::new(ending.info));
+                expired && self.ask(Verdict::Cancel, ask) == Verdict::Cancel
             }
         };
         let outcome = Err(TaskError::cancelled(ending.id(), cause.clone()));
@@ -249,7 +250,7 @@ impl<E: AsDynError> Ledger<E> {
     /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
     fn record(&self, failure: Failure<E>) -> Option<CancelCause> {
         let failure = failure.at(Some(self.began.elapsed()));
-        let verdict = self.ask(|policy| policy.on_failure(&failure));
+        let verdict = self.ask(Verdict::Cancel, |policy| policy.on_failure(&failure));
         let first = {
             let mut book = lock(&self.book);
             book.failures.push(failure);
@@ -272,8 +273,16 @@ impl<E: AsDynError> Ledger<E> {
         }
     }
 
-    fn ask(&self, question: impl FnOnce(&dyn Policy<E>) -> Verdict) -> Verdict {
-        catch(|| question(&*self.policy)).unwrap_or_else(|payload| {
+    /// Asks the policy; `by_default` is what fail-fast says.
+    fn ask(
+        &self,
+        by_default: Verdict,
+        question: impl FnOnce(&dyn Policy<E>) -> Verdict,
+    ) -> Verdict {
+        let Some(policy) = &self.policy else {
+            return by_default;
+        };
+        catch(|| question(&**policy)).unwrap_or_else(|payload| {
             unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
             drop_payload(payload);
             Verdict::Cancel
@@ -311,7 +320,10 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn forgives(&self) -> bool {
-        catch(|| self.policy.forgives()).unwrap_or_else(|payload| {
+        let Some(policy) = &self.policy else {
+            return false;
+        };
+        catch(|| policy.forgives()).unwrap_or_else(|payload| {
             unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
             drop_payload(payload);
             false

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::error::AsDynError;
+use crate::group::entry::Admission;
 use crate::group::ledger::Fault;
-use crate::group::node::{Admission, Node};
+use crate::group::node::Node;
 use crate::group::time::Alarm;
 use crate::group::unit::Unit;
 use crate::panics::contain;

@@ -1,16 +1,18 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
 //! `node` is the state that does not depend on any type, `tree` its place among other groups, `time`
-//! its deadline and grace period, `table` its live units (each a `unit`), `limit` who of them has a
-//! place. `ledger` decides what each end means, `driven` polls users' futures, `future` is the group
+//! its deadline and grace period, `table` its live units (each a `unit`), `entry` and `leaving` how
+//! they come and go, `limit` who of them has a place. `ledger` decides what each end means, `driven` polls users' futures, `future` is the group
 //! as its owner awaits it, and `handle` is what the body and the tasks spawn with.
 
 mod body;
 mod core;
 mod driven;
+mod entry;
 mod future;
 mod handle;
 mod job;
+mod leaving;
 mod ledger;
 mod leftover;
 mod limit;
@@ -27,7 +29,8 @@ mod waiting;
 
 pub(crate) use self::core::Core;
 pub(crate) use body::{Body, MapFault};
-pub(crate) use driven::Driven;
+pub(crate) use driven::{Driven, Ended};
+pub(crate) use entry::Admission;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
 pub use job::JobBuilder;
@@ -35,7 +38,7 @@ pub(crate) use job::Pool;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
 pub use live::{LiveGroup, LiveTask, LiveWatch};
 pub use node::GroupId;
-pub(crate) use node::{Admission, AnyCore, Node};
+pub(crate) use node::{AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
 pub use spawn::{Refused, TaskBuilder};
 pub use start::{StartError, StartTask, Started};

@@ -11,9 +11,10 @@ use crate::cancel::CancelCause;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::core::Core;
+use crate::group::entry::{Admission, Refusal};
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Ledger;
-use crate::group::node::{Admission, Node, Refusal};
+use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::Supervise;
 use crate::group::unit::Unit;
 use crate::panics::{PanicPolicy, contain};
@@ -235,8 +236,10 @@ where
 
 /// A group for one task or job, whose panic is a value at its handle.
 pub(super) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
-    let ledger = Ledger::<Infallible>::new(Box::new(Supervise), PanicPolicy::Resume).at_handle();
-    let node = Node::new(Box::new(Core { runtime: runtime.clone(), ledger }));
+    let policy = Some(Box::new(Supervise) as _);
+    let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume).at_handle();
+    let core = Box::new(Core { runtime: runtime.clone(), ledger });
+    let node = Node::with(core, NodeOptions { is_lone: true, ..NodeOptions::default() });
     node.give_up();
     node
 }

@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 
 use crate::error::{AsDynError, Echo};
 use crate::group::GroupId;
+use crate::group::entry::Admission;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
-use crate::group::node::Admission;
 use crate::group::spawn::spawn_task;
 use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::runtime::{Runtime, Spawner};

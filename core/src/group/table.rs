@@ -7,19 +7,19 @@ use std::task::Waker;
 
 use slab::Slab;
 
-use crate::cancel::CancelCause;
+use crate::cancel::{CancelCause, InEffect};
 use crate::group::job::Pool;
-use crate::group::limit::{Granted, Limiter};
+use crate::group::limit::Limiter;
 use crate::group::live::LiveTask;
-use crate::group::node::{Admission, Node};
-use crate::protect::{CleanupRun, Cover, ExitKind, Guarded};
+use crate::group::node::Node;
+use crate::protect::{Cover, Guarded};
 use crate::runtime::{Job, RunJob};
 use crate::sync::WakerId;
 use crate::task::{TaskId, TaskInfo};
 
 /// Where a unit (the body, a task, a job) stands in its group's table. Reused after its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct UnitKey(u32);
+pub(crate) struct UnitKey(pub(super) u32);
 
 impl UnitKey {
     /// Stands for the opener of a group that was opened outside any unit.
@@ -30,37 +30,42 @@ impl UnitKey {
 
 /// Where an inner group stands in the table of the one that encloses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ScopeKey(u32);
+pub(crate) struct ScopeKey(pub(super) u32);
 
 /// Everything that a cancellation must reach. Guarded by one lock of the group, under which only
 /// the lines of this file run.
 #[derive(Default)]
 pub(crate) struct Table {
-    units: Slab<Unit>,
+    /// Live units and open inner groups, except a body that is not waited for any more. A root has one
+    /// for itself. Once it is zero nobody is let in any more (G10).
+    pub(super) count: usize,
+    /// How many of them are background tasks and inner groups of such (G19).
+    pub(super) in_background: usize,
+    pub(super) units: Slab<Unit>,
     /// Inner groups that are still open.
-    scopes: Slab<Inner>,
+    pub(super) scopes: Slab<Inner>,
     /// Jobs, to be revoked if they have not been started, each where its unit stands in `units`.
     jobs: Vec<Option<Weak<dyn RunJob>>>,
     /// Rare things of a unit, so that the common unit stays small.
-    extras: HashMap<UnitKey, Extra>,
+    pub(super) extras: HashMap<UnitKey, Extra>,
     /// Those who wait for the cancellation of a group, or for a root to be idle.
     watchers: BTreeMap<WatchKey, Waker>,
     /// Never reused: a watcher that was woken may come back with its old key.
     next_watch: WatchKey,
     /// Who is cancelled when the others have ended (G19).
-    background: BTreeMap<UnitKey, TaskId>,
+    pub(super) background: BTreeMap<UnitKey, TaskId>,
     /// Of a group with a limit (G18).
     pub(crate) limiter: Option<Box<Limiter>>,
 }
 
 /// An inner group as the enclosing one knows it.
 pub(crate) struct Inner {
-    node: Weak<Node>,
-    opener: UnitKey,
+    pub(super) node: Weak<Node>,
+    pub(super) opener: UnitKey,
     /// The shield that it was opened in.
-    guarded: Option<Arc<Guarded>>,
+    pub(super) guarded: Option<Arc<Guarded>>,
     /// Opened by a background task (G19).
-    in_background: bool,
+    pub(super) in_background: bool,
 }
 
 /// Names one watcher.
@@ -68,15 +73,29 @@ pub(crate) struct Inner {
 pub(crate) struct WatchKey(u64);
 
 /// What each live unit costs: 32 bytes.
-struct Unit {
-    slot: Slot,
+pub(super) struct Unit {
+    pub(super) slot: Slot,
     /// The id, and whether the handle is gone.
-    id: MarkedId,
+    pub(super) id: MarkedId,
     location: &'static Location<'static>,
 }
 
+impl Unit {
+    /// Once, with its waker.
+    pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Waker> {
+        let Slot::Wakes(waker) = &mut self.slot else {
+            return None;
+        };
+        let noop = Waker::noop().clone();
+        let waker = std::mem::replace(waker, noop.clone());
+        let single = Single { cause, waker: noop, _in_effect: InEffect::begin() };
+        self.slot = Slot::Cancelled(Box::new(single));
+        Some(waker)
+    }
+}
+
 /// An id and a flag in its highest bit, which no id reaches.
-struct MarkedId(u64);
+pub(super) struct MarkedId(u64);
 
 impl MarkedId {
     const MARK: u64 = 1 << 63;
@@ -85,7 +104,7 @@ impl MarkedId {
         Self(id.0)
     }
 
-    fn get(&self) -> TaskId {
+    pub(super) fn get(&self) -> TaskId {
         TaskId(self.0 & !Self::MARK)
     }
 
@@ -93,18 +112,26 @@ impl MarkedId {
         self.0 |= Self::MARK;
     }
 
-    fn is_marked(&self) -> bool {
+    pub(super) fn is_marked(&self) -> bool {
         self.0 & Self::MARK != 0
     }
 }
 
 /// How a unit is reached.
-enum Slot {
+pub(super) enum Slot {
     /// The waker to call; one that does nothing if the unit has not been suspended yet, or was woken
     /// by a cancellation. Not a variant of its own, which would cost eight bytes.
     Wakes(Waker),
     /// Cancelled by itself, its siblings not (T6); with the waker of one that is shielded.
-    Cancelled(Box<(CancelCause, Waker)>),
+    Cancelled(Box<Single>),
+}
+
+/// A unit that was cancelled by itself.
+pub(super) struct Single {
+    cause: CancelCause,
+    pub(super) waker: Waker,
+    /// Counts as long as it is there.
+    _in_effect: InEffect,
 }
 
 impl Slot {
@@ -115,14 +142,14 @@ impl Slot {
     fn waker(&self) -> &Waker {
         match self {
             Self::Wakes(waker) => waker,
-            Self::Cancelled(cancelled) => &cancelled.1,
+            Self::Cancelled(cancelled) => &cancelled.waker,
         }
     }
 
     fn replace_waker(&mut self, fresh: Waker) -> Waker {
         let waker = match self {
             Self::Wakes(waker) => waker,
-            Self::Cancelled(cancelled) => &mut cancelled.1,
+            Self::Cancelled(cancelled) => &mut cancelled.waker,
         };
         std::mem::replace(waker, fresh)
     }
@@ -130,41 +157,32 @@ impl Slot {
     fn take_waker(&mut self) -> Waker {
         self.replace_waker(Waker::noop().clone())
     }
-}
 
-#[derive(Default)]
-struct Extra {
-    name: Option<Arc<str>>,
-    /// The inner groups that this unit opened and that are still open.
-    opened: BTreeSet<ScopeKey>,
-    cover: Option<Arc<Cover>>,
-}
-
-impl Extra {
-    fn is_empty(&self) -> bool {
-        self.name.is_none() && self.opened.is_empty() && self.cover.is_none()
+    pub(super) fn into_waker(self) -> Waker {
+        match self {
+            Self::Wakes(waker) => waker,
+            Self::Cancelled(single) => single.waker,
+        }
     }
 }
 
-/// What `park` found.
-pub(crate) enum Park {
-    /// The waker is there, or the unit is gone.
-    Parked,
-    /// The slot needs a clone of the waker, to be made outside the lock.
-    NeedsWaker,
+#[derive(Default)]
+pub(super) struct Extra {
+    name: Option<Arc<str>>,
+    /// The inner groups that this unit opened and that are still open.
+    pub(super) opened: BTreeSet<ScopeKey>,
+    pub(super) cover: Option<Arc<Cover>>,
 }
 
-/// What is left of a unit, to be dealt with outside the lock.
-pub(crate) struct Removed {
-    pub(crate) waker: Waker,
-    pub(crate) was_cancelled: bool,
-    /// Nobody will take the output: it must be dropped before the unit counts as ended.
-    pub(crate) handle_gone: bool,
-    pub(crate) was_background: bool,
-    pub(crate) cover: Option<Arc<Cover>>,
-    pub(crate) abandoned: Vec<Weak<Node>>,
-    /// Who has its place now.
-    pub(crate) granted: Granted,
+impl Extra {
+    /// Whether there is more than a name.
+    pub(super) fn is_special(&self) -> bool {
+        self.cover.is_some() || !self.opened.is_empty()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.opened.is_empty() && self.cover.is_none()
+    }
 }
 
 /// All that a cancellation has to wake, revoke and pass on.
@@ -175,31 +193,10 @@ pub(crate) struct Signals {
 }
 
 impl Table {
+    /// With one count that is somebody's already.
     pub(crate) fn with_limit(limit: Option<usize>) -> Self {
-        Self { limiter: limit.map(|limit| Box::new(Limiter::new(limit))), ..Self::default() }
-    }
-
-    /// Enters a unit and says whether it must wait for a place; `None` if it would have to, and
-    /// does not want to.
-    pub(crate) fn enter(
-        &mut self,
-        info: TaskInfo,
-        admission: &Admission,
-    ) -> Option<(UnitKey, bool)> {
-        let full = self.limiter.as_ref().is_some_and(|limiter| limiter.is_full());
-        if full && matches!(admission, Admission::IfFree) {
-            return None;
-        }
-        let key = self.insert(info);
-        let queued = match (&mut self.limiter, admission) {
-            (Some(limiter), Admission::Ordinary | Admission::IfFree) => !limiter.admit(key),
-            (Some(limiter), Admission::Reserved(ticket)) => {
-                limiter.redeem(*ticket, key);
-                false
-            }
-            _ => false,
-        };
-        Some((key, queued))
+        let limiter = limit.map(|limit| Box::new(Limiter::new(limit)));
+        Self { count: 1, limiter, ..Self::default() }
     }
 
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
@@ -259,16 +256,15 @@ impl Table {
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
         match &self.units.get(key.0 as usize)?.slot {
-            Slot::Cancelled(cancelled) => Some(cancelled.0.clone()),
+            Slot::Cancelled(cancelled) => Some(cancelled.cause.clone()),
             Slot::Wakes(_) => None,
         }
     }
 
-    pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> Park {
-        match self.units.get(key.0 as usize).map(|unit| unit.slot.waker()) {
-            Some(old) if !old.will_wake(waker) => Park::NeedsWaker,
-            _ => Park::Parked,
-        }
+    /// Whether the unit needs no other waker than it has; none if it is gone.
+    pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> bool {
+        let unit = self.units.get(key.0 as usize);
+        unit.is_none_or(|unit| unit.slot.waker().will_wake(waker))
     }
 
     /// Parks the unit and gives back the waker that is no longer needed.
@@ -286,35 +282,7 @@ impl Table {
         id: TaskId,
         cause: CancelCause,
     ) -> Option<Waker> {
-        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?;
-        let Slot::Wakes(waker) = &mut unit.slot else {
-            return None;
-        };
-        let noop = Waker::noop().clone();
-        let waker = std::mem::replace(waker, noop.clone());
-        unit.slot = Slot::Cancelled(Box::new((cause, noop)));
-        Some(waker)
-    }
-
-    pub(crate) fn remove(&mut self, key: UnitKey) -> Option<Removed> {
-        let unit = self.units.try_remove(key.0 as usize)?;
-        self.take_job(key);
-        let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
-        let abandoned =
-            opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
-        let (waker, was_cancelled) = match unit.slot {
-            Slot::Wakes(waker) => (waker, false),
-            Slot::Cancelled(cancelled) => (cancelled.1, true),
-        };
-        Some(Removed {
-            waker,
-            was_cancelled,
-            handle_gone: unit.id.is_marked(),
-            was_background: self.background.remove(&key).is_some(),
-            cover,
-            abandoned,
-            granted: self.leave_limit(key),
-        })
+        self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?.cancel(cause)
     }
 
     /// Keeps a job until it has a place; gives it back if it has, or has ended already.
@@ -327,20 +295,9 @@ impl Table {
         }
     }
 
-    fn leave_limit(&mut self, key: UnitKey) -> Granted {
-        self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default()
-    }
-
     /// What protects the unit, if anything does.
     pub(crate) fn cover(&self, key: UnitKey) -> Option<Arc<Cover>> {
         self.extras.get(&key)?.cover.clone()
-    }
-
-    /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
-    /// reports that.
-    pub(crate) fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {
-        let cover = self.cover(key).filter(|cover| cover.has_cleanups())?;
-        Some(CleanupRun::new(ExitKind::Value, self.info(key), cover))
     }
 
     /// What protects the unit; made if there is none yet. Whether it was made.
@@ -351,29 +308,6 @@ impl Table {
         let cover = &mut self.extras.entry(key).or_default().cover;
         let made = cover.is_none();
         (cover.get_or_insert_default().clone(), made)
-    }
-
-    pub(crate) fn set_background(&mut self, key: UnitKey, id: TaskId) {
-        self.background.insert(key, id);
-    }
-
-    /// Whether all that is in it is in the background.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.units.len() == self.background.len()
-            && self.scopes.iter().all(|(_, scope)| scope.in_background)
-    }
-
-    fn is_background(&self, key: UnitKey) -> bool {
-        self.background.contains_key(&key)
-    }
-
-    /// Marks all background tasks as cancelled; with the waker of each.
-    pub(crate) fn retire(&mut self, cause: &CancelCause) -> Vec<Waker> {
-        let background = self.background.clone();
-        background
-            .into_iter()
-            .filter_map(|(key, id)| self.cancel_unit(key, id, cause.clone()))
-            .collect()
     }
 
     /// Takes the waker of a unit.
@@ -389,37 +323,10 @@ impl Table {
         self.jobs[at] = Some(job);
     }
 
-    fn take_job(&mut self, key: UnitKey) {
+    pub(super) fn forget_job(&mut self, key: UnitKey) {
         if let Some(job) = self.jobs.get_mut(key.0 as usize) {
             *job = None;
         }
-    }
-
-    pub(crate) fn add_scope(
-        &mut self,
-        node: Weak<Node>,
-        opener: UnitKey,
-        guarded: Option<Arc<Guarded>>,
-    ) -> (ScopeKey, bool) {
-        let in_background = self.is_background(opener);
-        let scope = Inner { node, opener, guarded, in_background };
-        let key = ScopeKey(index(self.scopes.insert(scope)));
-        if self.units.contains(opener.0 as usize) {
-            self.extras.entry(opener).or_default().opened.insert(key);
-        }
-        (key, in_background)
-    }
-
-    /// Takes an inner group out, to be dropped outside the lock.
-    pub(crate) fn remove_scope(&mut self, key: ScopeKey) -> Option<Inner> {
-        let scope = self.scopes.try_remove(key.0 as usize)?;
-        if let Some(extra) = self.extras.get_mut(&scope.opener) {
-            extra.opened.remove(&key);
-            if extra.is_empty() {
-                self.extras.remove(&scope.opener);
-            }
-        }
-        Some(scope)
     }
 
     /// The inner groups whose shield has ended.
@@ -466,7 +373,7 @@ impl Table {
 }
 
 /// Keys are kept in 32 bits: a group of 2^32 live units would not fit into memory.
-fn index(key: usize) -> u32 {
+pub(super) fn index(key: usize) -> u32 {
     u32::try_from(key).expect("fewer than 2^32 live units in one group")
 }
 

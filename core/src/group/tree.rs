@@ -5,22 +5,21 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::group::node::{CLOSED, Cancellation, Node, Owner};
+use crate::group::leaving::release_links;
+use crate::group::node::{Cancellation, Node, Owner};
 use crate::group::table::{ScopeKey, Signals, UnitKey};
 use crate::protect::Guarded;
-use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{drop_waker, lock, wake};
-use crate::task::{TaskId, TaskInfo};
+use crate::sync::atomic::Ordering;
+use crate::sync::{drop_waker, lock, wake_all};
+use crate::task::TaskInfo;
 
 /// The enclosing group, which counts this one until it closes.
 pub(crate) struct Link {
     pub(super) parent: Arc<Node>,
-    key: ScopeKey,
+    pub(super) key: ScopeKey,
     opener: UnitKey,
     /// The shield that this group was opened in.
-    guarded: Option<Arc<Guarded>>,
-    /// Counted among the background tasks of the parent, as its opener is (G19).
-    in_background: bool,
+    pub(super) guarded: Option<Arc<Guarded>>,
 }
 
 impl Link {
@@ -34,6 +33,15 @@ impl Link {
         let hard = self.parent.cutting_cause(self.opener).is_some();
         Some(Order { cause: cause.inherited_from(self.parent.id), hard })
     }
+}
+
+/// Whether an enclosing group counts this one.
+enum Linked {
+    /// It has ended.
+    Refused,
+    Free,
+    /// It does, and is cancelled.
+    Cancelled(Order),
 }
 
 /// A cancellation on its way down: why, and whether those below are dropped or only told (C3).
@@ -52,35 +60,33 @@ impl Node {
         opener: UnitKey,
         guarded: Option<Arc<Guarded>>,
     ) {
-        if parent.count.fetch_add(1, Ordering::AcqRel) >= CLOSED {
-            self.cancel(CauseKind::Dropped.into());
-            return;
-        }
-        if let Some(order) = self.link_to(parent, opener, guarded) {
-            self.inherit(order);
+        match self.link_to(parent, opener, guarded) {
+            Linked::Refused => self.cancel(CauseKind::Dropped.into()),
+            Linked::Free => {}
+            Linked::Cancelled(order) => self.inherit(order),
         }
     }
 
-    /// The parent has counted it.
     fn link_to(
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,
         guarded: Option<Arc<Guarded>>,
-    ) -> Option<Order> {
+    ) -> Linked {
         if let Some(guarded) = &guarded {
             guarded.opened();
         }
-        let (key, in_background) =
-            lock(&parent.table).add_scope(Arc::downgrade(self), opener, guarded.clone());
-        if in_background {
-            parent.background.fetch_add(1, Ordering::AcqRel);
-            parent.retire_if_alone();
-        }
-        let link = Link { parent: parent.clone(), key, opener, guarded, in_background };
+        let inner = Arc::downgrade(self);
+        let entered = lock(&parent.table).enter_scope(inner, opener, guarded.clone(), parent);
+        let Some((key, retired)) = entered else {
+            guarded.iter().for_each(|guarded| guarded.closed());
+            return Linked::Refused;
+        };
+        wake_all(retired);
+        let link = Link { parent: parent.clone(), key, opener, guarded };
         let order = link.inherited();
         *lock(&self.parent) = Some(link);
-        order
+        order.map_or(Linked::Free, Linked::Cancelled)
     }
 
     /// Leaves a group that nothing encloses to the runtime's root, because its future is dropped
@@ -89,9 +95,8 @@ impl Node {
         if self.is_closed() || lock(&self.parent).is_some() {
             return;
         }
-        root.count.fetch_add(1, Ordering::AcqRel);
         self.link_to(root, UnitKey::NOBODY, None);
-        // Closing takes the link after it has set CLOSED; whoever takes it gives the count back.
+        // Closing takes the link after it has said so; whoever takes it gives the count back.
         if self.is_closed() {
             let link = lock(&self.parent).take();
             release_links(link);
@@ -116,38 +121,12 @@ impl Node {
         }
     }
 
-    /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
-    /// must wait for a body that nobody polls. Its table entry stays with the future.
-    pub(super) fn abandon(self: &Arc<Self>, cause: CancelCause) {
-        self.cancel(cause);
-        self.core.watch_grace(self);
-        // Whoever polls the future none the less is told: the group will not know any more how.
-        self.give_up().into_iter().for_each(wake);
-        self.release_body();
-    }
-
-    /// The cause for an inner group whose opener has ended.
-    pub(super) fn cause_below(&self) -> CancelCause {
-        let inherited = self.cause().map(|cause| cause.inherited_from(self.id));
-        inherited.unwrap_or_else(|| CauseKind::Dropped.into())
-    }
-
-    pub(super) fn release_body(&self) {
-        if self.claim_body() {
-            self.release();
-        }
-    }
-
-    /// Relaxed: only who comes first matters; `release` orders the rest.
-    pub(super) fn claim_body(&self) -> bool {
-        !self.body_released.swap(true, Ordering::Relaxed)
-    }
-
     /// From now on nobody takes the result. With the waker of whoever waited for it.
     pub(crate) fn give_up(&self) -> Option<Waker> {
         let old = std::mem::replace(&mut *lock(&self.owner), Owner::Gone);
-        // Closing looks at the owner after it has set CLOSED; this looks at CLOSED after it has set
-        // the owner: one of them reports, and taking the failures makes it exactly one.
+        self.gone.store(true, Ordering::Release);
+        // Closing looks at the owner after it has said that it closes; this looks for that after it has
+        // set the owner: one of them reports, and taking the failures makes it exactly one.
         if self.is_closed() {
             self.report_leftovers();
         }
@@ -158,7 +137,7 @@ impl Node {
     }
 
     pub(crate) fn is_given_up(&self) -> bool {
-        matches!(*lock(&self.owner), Owner::Gone)
+        self.gone.load(Ordering::Acquire)
     }
 
     /// Ready once the group has closed, or was given up, after which nobody is woken.
@@ -191,7 +170,7 @@ impl Node {
             }
         }
         for (signals, cause) in marked {
-            signals.wakers.into_iter().for_each(wake);
+            wake_all(signals.wakers);
             let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
             jobs.for_each(|job| job.revoke(cause.clone()));
         }
@@ -226,7 +205,7 @@ impl Node {
         marked: &mut Vec<(Signals, CancelCause)>,
     ) {
         let hard = hard && !self.time.has_grace();
-        let cancelled = Cancellation { cause: cause.clone(), hard: AtomicBool::new(hard) };
+        let cancelled = Cancellation::new(cause.clone(), hard);
         if self.cancelled.set(cancelled).is_err() {
             return;
         }
@@ -253,7 +232,7 @@ impl Node {
             scope.mark_hard(&mut queue, &mut wakers, &mut late);
         }
         self.add_overdue(late);
-        wakers.into_iter().for_each(wake);
+        wake_all(wakers);
     }
 
     fn mark_hard(
@@ -284,91 +263,5 @@ impl Node {
         opened_by
             .and_then(|(parent, opener)| Some(parent.cause_for(opener)?.inherited_from(parent.id)))
             .unwrap_or_else(|| CauseKind::Dropped.into())
-    }
-
-    /// Gives one count back; closes this group, and those above it, where it was the last.
-    pub(super) fn release(&self) {
-        release_links(self.release_here());
-    }
-
-    fn release_here(&self) -> Option<Link> {
-        match self.count.fetch_sub(1, Ordering::AcqRel) {
-            1 => self
-                .count
-                .compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Relaxed)
-                .ok()
-                .and_then(|_| self.close()),
-            // A root keeps one count for itself and is idle with it.
-            2 => {
-                self.wake_watchers_of_root();
-                self.retire_if_alone();
-                None
-            }
-            _ => {
-                self.retire_if_alone();
-                None
-            }
-        }
-    }
-
-    pub(super) fn enter_background(&self, key: UnitKey, id: TaskId) {
-        lock(&self.table).set_background(key, id);
-        self.background.fetch_add(1, Ordering::AcqRel);
-        self.retire_if_alone();
-    }
-
-    /// Cancels the background tasks if nobody else is alive (G19). Whoever enters the last of them
-    /// or ends the last of the others looks here after it has counted, so one of the two sees both:
-    /// adding nothing to `count` gives each a place among those who change it, and the later one sees
-    /// what the earlier had done before. Two loads could both show the past.
-    ///
-    /// The two counts are not of one moment: the table has the last word. Not in a cancelled group, whose
-    /// table may have a body that does not count any more (`abandon`).
-    fn retire_if_alone(&self) {
-        let background = self.background.load(Ordering::Acquire);
-        if background == 0 || self.count.fetch_add(0, Ordering::AcqRel) > background {
-            return;
-        }
-        let cause = CauseKind::Finished.into();
-        let wakers = {
-            let mut table = lock(&self.table);
-            if self.cause().is_none() && !table.is_alone() {
-                return;
-            }
-            let wakers = table.retire(&cause);
-            self.add_singled_out(wakers.len());
-            wakers
-        };
-        wakers.into_iter().for_each(wake);
-    }
-
-    fn close(&self) -> Option<Link> {
-        let (waker, gone) = match &mut *lock(&self.owner) {
-            Owner::Awaited(waker) => (waker.take(), false),
-            Owner::Gone => (None, true),
-        };
-        if gone {
-            self.report_leftovers();
-        }
-        let link = lock(&self.parent).take();
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-        link
-    }
-}
-
-/// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
-fn release_links(mut link: Option<Link>) {
-    while let Some(Link { parent, key, guarded, in_background, .. }) = link {
-        let scope = lock(&parent.table).remove_scope(key);
-        drop(scope);
-        if let Some(guarded) = guarded {
-            guarded.closed();
-        }
-        if in_background {
-            parent.background.fetch_sub(1, Ordering::AcqRel);
-        }
-        link = parent.release_here();
     }
 }

@@ -24,6 +24,8 @@ enum Progress {
     /// Not polled yet: a cancellation drops it, in a grace period too (G11).
     Fresh,
     Running,
+    /// Was suspended before: its waker is most likely in the table.
+    Parked,
 }
 
 impl Unit {
@@ -63,30 +65,42 @@ impl Unit {
     /// shield is active (C1, C3, C4).
     pub(crate) fn due(&self) -> Option<CancelCause> {
         let cause = match self.progress {
-            Progress::Running => self.node.cutting_cause(self.key),
+            Progress::Running | Progress::Parked => self.node.cutting_cause(self.key),
             Progress::Queued | Progress::Fresh => self.node.cause_for(self.key),
         }?;
         let cover = self.node.cover_of(self.key);
         (!cover.is_some_and(|cover| cover.is_active())).then_some(cause)
     }
 
+    /// Why its future is to be dropped instead of polled. One that waits for a place leaves its waker
+    /// first.
+    pub(crate) fn due_before(&mut self, waker: &Waker) -> Option<CancelCause> {
+        match self.progress {
+            Progress::Queued => self.park(waker),
+            _ => self.due(),
+        }
+    }
+
     /// Leaves the waker of the suspended unit. Gives the cause if it is to be dropped now.
-    pub(crate) fn park(&self, waker: &Waker) -> Option<CancelCause> {
-        self.node.park(self.key, waker);
+    pub(crate) fn park(&mut self, waker: &Waker) -> Option<CancelCause> {
+        match self.progress {
+            Progress::Parked => self.node.park_again(self.key, waker),
+            _ => self.node.park(self.key, waker),
+        }
+        if self.progress == Progress::Running {
+            self.progress = Progress::Parked;
+        }
         self.due()
     }
 
     /// Whether it may be polled: it may once it has a place (G18). Its waker must be parked.
     pub(crate) fn may_run(&mut self) -> bool {
-        if self.progress == Progress::Queued && self.node.is_queued(self.key) {
-            return false;
+        match self.progress {
+            Progress::Queued if self.node.is_queued(self.key) => return false,
+            Progress::Queued | Progress::Fresh => self.progress = Progress::Running,
+            Progress::Running | Progress::Parked => {}
         }
-        self.progress = Progress::Running;
         true
-    }
-
-    pub(crate) fn is_queued(&self) -> bool {
-        self.progress == Progress::Queued
     }
 
     /// Goes on as one that has been polled.
@@ -105,7 +119,11 @@ impl Unit {
     }
 
     /// What is to be cleaned up after it, if anything is.
+    #[inline]
     pub(crate) fn cleanups(&self) -> Option<Arc<Cover>> {
+        if !self.node.has_covers() {
+            return None;
+        }
         self.node.cover_of(self.key).filter(|cover| cover.has_cleanups())
     }
 
@@ -127,27 +145,29 @@ impl Unit {
     /// A task or job has ended: its future and callbacks are done with, and its output is stored
     /// elsewhere for its handle.
     pub(crate) fn end(self) {
-        self.node.remove(self.key);
-        self.node.release();
+        self.node.leave(self.key);
     }
 
     /// A task has ended, with its output still in hand: dropped here if its handle is gone, because
     /// the native runtime would drop it only after the group may have returned.
     pub(crate) fn end_with<T>(self, output: Output<T>) -> Output<T> {
-        let output = match self.node.remove(self.key) {
-            true => {
-                drop(output);
-                Output::nobodys()
-            }
-            false => output,
-        };
-        self.node.release();
-        output
+        if !self.node.minds_outputs::<T>() {
+            self.node.leave(self.key);
+            return output;
+        }
+        if self.node.leave_if_seen(self.key) {
+            return output;
+        }
+        drop(output);
+        self.node.leave(self.key);
+        Output::nothing()
     }
 
     /// The body has ended. Its count may have been given back already.
     pub(crate) fn end_body(self) {
-        self.node.remove(self.key);
-        self.node.release_body();
+        match self.node.claim_body() {
+            true => self.node.leave(self.key),
+            false => self.node.remove(self.key),
+        }
     }
 }

@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
+use crate::group::entry::Admission;
 use crate::group::handle::GroupHandle;
 use crate::group::limit::Ticket;
-use crate::group::node::{Admission, Node};
+use crate::group::node::Node;
 use crate::group::spawn::spawn_task;
 use crate::group::table::WatchKey;
 use crate::runtime::Runtime;

@@ -14,7 +14,7 @@ use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::child::{Child, ChildCell, Ends, LocalCallback, Shared, State};
 use crate::panics::contain;
-use crate::task::{Output, TaskError, TaskId, TaskInfo, next_id};
+use crate::task::{TaskError, TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// The handle of a local scope: spawn and cancel with it. Cheap to clone; stays on its thread.
@@ -262,7 +262,7 @@ impl<T> LocalHandle<T> {
                     self.join = Join::Child(cell);
                     return Poll::Pending;
                 }
-                Poll::Ready(output) => output.and_then(Output::take),
+                Poll::Ready(output) => output.and_then(|output| output.take(self.id)),
             },
             Join::Known(outcome) => Some(outcome),
             Join::Taken => None,

@@ -14,7 +14,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
-use crate::group::{Body, FailFast, Ledger, Policy, Role};
+use crate::group::{Body, Ledger, Policy, Role};
 use crate::local::child::{Child, ChildCell, Ends, LocalFuture, Shared, State};
 use crate::local::handle::Scope;
 use crate::panics::{PanicPolicy, contain};
@@ -92,7 +92,7 @@ where
     T: 'env,
 {
     let location = Location::caller();
-    let (policy, panics) = (Box::new(FailFast), PanicPolicy::default());
+    let (policy, panics) = (None, PanicPolicy::default());
     let setup = Some(Setup { body, policy, panics, name: None, location });
     ScopeFuture { setup, run: None, types: PhantomData }
 }
@@ -109,7 +109,8 @@ pub struct ScopeFuture<'env, E: AsDynError, T, B, F> {
 
 struct Setup<E, B> {
     body: B,
-    policy: Box<dyn Policy<E>>,
+    /// `None` is fail-fast.
+    policy: Option<Box<dyn Policy<E>>>,
     panics: PanicPolicy,
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
@@ -129,7 +130,7 @@ where
 
     /// What the end of one child means for the others (G16).
     pub fn policy(self, policy: impl Policy<E>) -> Self {
-        self.with(|setup| setup.policy = Box::new(policy))
+        self.with(|setup| setup.policy = Some(Box::new(policy)))
     }
 
     /// What a panic of the body or of a child means (P1, P2).
@@ -236,7 +237,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
 
     fn value(&self) -> Option<T> {
         match self.body.output.poll_take(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(output) => output.and_then(Output::take)?.ok(),
+            Poll::Ready(output) => output.and_then(Output::value),
             Poll::Pending => None,
         }
     }

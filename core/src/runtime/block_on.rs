@@ -53,7 +53,7 @@ use crate::stack::current_job;
 /// ```
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     let job = current_job().expect("`block_on` was called outside a job: await the future instead");
-    let job = job.running();
+    let mut job = job.running();
     let signal = Arc::new(Signal { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(signal.clone());
     let mut future = pin!(future);

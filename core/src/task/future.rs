@@ -2,22 +2,24 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::CauseKind;
+use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{Core, Driven, End, Ending, Fault, Role, Settled, Unit};
-use crate::panics::{catch, contain};
+use crate::group::{Core, Driven, End, Ended, Ending, Fault, Role, Settled, Unit};
+use crate::panics::{catch, contain, contained};
 use crate::runtime::Runtime;
-use crate::task::TaskError;
+use crate::stack::{Doing, run_as};
+use crate::task::{TaskError, TaskId};
 use crate::unhandled::{self, UnhandledKind};
 
 pin_project! {
-    /// What it adds to the user's future: the group's pointer and a key, 16 bytes, and what it takes
-    /// to say that the future is gone, at most 8.
+    /// What it adds to the user's future: the group's pointer and a key, 16 bytes, in which there is
+    /// room to say that the future is gone.
     pub(crate) struct TaskFuture<R, E, F, D>
     where
         R: Runtime,
@@ -46,10 +48,12 @@ pin_project! {
                 let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
                 let (mut driven, on_done) = (this.driven, this.on_done);
                 node.core().within(&mut || {
-                    let (end, cleanups) = driven.as_mut().cut(cause.clone());
+                    let Some((ended, cleanups)) = driven.as_mut().cut(cause.clone()) else {
+                        return;
+                    };
                     // Nobody is left to poll them: dropping them reports that (C5).
                     contain(UnhandledKind::Destructor, || drop(cleanups));
-                    drop(finish::<R, E, F, D>(driven.as_mut(), on_done, end));
+                    drop(finish::<R, E, F, D>(ended, on_done));
                 });
             }
         }
@@ -83,34 +87,44 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut driven = this.driven;
-        let end = ready!(driven.as_mut().poll(cx));
-        Poll::Ready(finish::<R, E, F, D>(driven, this.on_done, end))
+        let ended = ready!(this.driven.poll(cx));
+        Poll::Ready(finish::<R, E, F, D>(ended, this.on_done))
     }
 }
 
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    mut driven: Pin<&mut DrivenTask<F, E>>,
+    Ended { unit, end }: Ended<F::Output>,
     on_done: &mut D,
-    end: End<F::Output>,
 ) -> Output<F::Value> {
-    let unit = driven.unit().expect("a task ends once");
+    match end {
+        End::Value(Ok(value)) if !D::CALLS && !unit.node().asks_policy() => {
+            unit.end_with(Output::new(Ok(value)))
+        }
+        End::Cancelled(cause) if !D::CALLS => unit.end_with(Output::cancelled(cause)),
+        end => {
+            let outcome = settle::<R, E, _>(&unit, end);
+            let mut current = Some(unit);
+            let called = run_as(&mut current, Doing::End, || on_done.call(outcome.as_ref()));
+            contained(UnhandledKind::Callback, called);
+            let unit = current.expect("a callback gives the unit back");
+            unit.end_with(Output::new(outcome))
+        }
+    }
+}
+
+fn settle<R: Runtime, E: AsDynError, T>(
+    unit: &Unit,
+    end: End<Result<T, Fault<E>>>,
+) -> Result<T, TaskError> {
     let node = unit.node();
     let ending = Ending { group: node.id(), role: Role::Task, info: &|| unit.info() };
     let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
-    if D::CALLS {
-        driven.as_mut().run_in_context(|| on_done.call(outcome.as_ref()));
-    }
-    let output = Output::new(outcome);
-    match driven.take_unit() {
-        Some(unit) => unit.end_with(output),
-        None => output,
-    }
+    outcome
 }
 
 /// What is called with a task's outcome before the task counts as ended (T5).
@@ -152,26 +166,53 @@ impl<T> OnDone<T> for Callback<T> {
 /// A task's or job's outcome on its way to the handle. Dropped unseen, its destructor's panic is
 /// contained (P3), and what only the handle would have shown goes to the hook (C9).
 #[derive(Debug)]
-pub(crate) struct Output<T>(Option<Result<T, TaskError>>);
+pub(crate) struct Output<T>(Kept<T>);
+
+#[derive(Debug)]
+enum Kept<T> {
+    Outcome(Result<T, TaskError>),
+    /// As an error it would cost an allocation, for which most often nobody asks.
+    Cancelled(CancelCause),
+    /// The handle is gone, and the output was dropped already; or it was taken.
+    Nothing,
+}
 
 impl<T> Output<T> {
     pub(crate) fn new(outcome: Result<T, TaskError>) -> Self {
-        Self(Some(outcome))
+        Self(Kept::Outcome(outcome))
     }
 
-    /// The output of a task whose handle is gone: it was dropped already.
-    pub(crate) fn nobodys() -> Self {
-        Self(None)
+    pub(crate) fn cancelled(cause: CancelCause) -> Self {
+        Self(Kept::Cancelled(cause))
     }
 
-    pub(crate) fn take(mut self) -> Option<Result<T, TaskError>> {
-        self.0.take()
+    pub(crate) fn nothing() -> Self {
+        Self(Kept::Nothing)
+    }
+
+    /// The value, if it is one.
+    pub(crate) fn value(mut self) -> Option<T> {
+        match mem::replace(&mut self.0, Kept::Nothing) {
+            Kept::Outcome(outcome) => outcome.ok(),
+            _ => None,
+        }
+    }
+
+    /// That of the task or job with this id.
+    pub(crate) fn take(mut self, id: TaskId) -> Option<Result<T, TaskError>> {
+        match mem::replace(&mut self.0, Kept::Nothing) {
+            Kept::Outcome(outcome) => Some(outcome),
+            Kept::Cancelled(cause) => Some(Err(TaskError::cancelled(id, cause))),
+            Kept::Nothing => None,
+        }
     }
 }
 
 impl<T> Drop for Output<T> {
     fn drop(&mut self) {
-        let Some(outcome) = self.0.take() else { return };
+        let Kept::Outcome(outcome) = mem::replace(&mut self.0, Kept::Nothing) else {
+            return;
+        };
         let dropped = catch(|| match outcome {
             Ok(value) => drop(value),
             Err(error) => error.report_unseen(),

@@ -130,8 +130,15 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         };
         output.map(|output| {
             self.join = Join::Taken;
-            output.and_then(Output::take).unwrap_or_else(|| Err(self.dropped_by_runtime()))
+            let outcome = output.and_then(|output| output.take(self.id));
+            outcome.unwrap_or_else(|| Err(self.dropped_by_runtime()))
         })
+    }
+
+    fn drop_outcome(&mut self) {
+        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
+            contain(UnhandledKind::Destructor, || error.report_unseen());
+        }
     }
 
     fn dropped_by_runtime(&self) -> TaskError {
@@ -160,12 +167,13 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
     /// Nobody will take the output: it must be gone when the group returns (G1).
     fn drop(&mut self) {
         match &self.join {
-            Join::Native(_) => self.node.mark_handle_gone(self.key, self.id),
+            Join::Native(_) if self.node.minds_outputs::<T>() => {
+                self.node.mark_handle_gone(self.key, self.id);
+            }
+            Join::Native(_) => {}
             Join::Job(job) => job.close(),
-            Join::Ready(_) | Join::Taken => {}
-        }
-        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
-            contain(UnhandledKind::Destructor, || error.report_unseen());
+            Join::Ready(_) => self.drop_outcome(),
+            Join::Taken => {}
         }
     }
 }

@@ -1,0 +1,187 @@
+//! How units and inner groups enter a group, and how they are refused (G10).
+
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use crate::cancel::CancelCause;
+use crate::group::limit::Ticket;
+use crate::group::node::Node;
+use crate::group::table::{Inner, ScopeKey, Table, UnitKey, index};
+use crate::group::unit::Unit;
+use crate::protect::Guarded;
+use crate::runtime::RunJob;
+use crate::sync::{lock, wake_all};
+use crate::task::TaskInfo;
+
+/// How a unit enters a group.
+pub(crate) enum Admission {
+    Ordinary,
+    /// Not unless there is a place for it now.
+    IfFree,
+    /// With the place that was kept for it.
+    Reserved(Ticket),
+    /// In the background (G19).
+    Background,
+}
+
+/// Why a unit was not let in.
+pub(crate) enum Refusal {
+    /// The group was cancelled for this cause, or has ended.
+    Closed(Option<CancelCause>),
+    /// There is no place (G18).
+    Full,
+}
+
+impl Refusal {
+    pub(crate) fn into_cause(self) -> Option<CancelCause> {
+        match self {
+            Self::Closed(cause) => cause,
+            Self::Full => None,
+        }
+    }
+}
+
+/// Whether a unit was let in.
+pub(super) enum Entry {
+    Entered {
+        key: UnitKey,
+        /// It waits for a place (G18).
+        queued: bool,
+        /// The background tasks, where nobody else is alive.
+        retired: Vec<Waker>,
+    },
+    Closed,
+    Full,
+}
+
+impl Node {
+    /// Takes over the count that `new` made.
+    pub(crate) fn enter_first(self: &Arc<Self>, info: TaskInfo) -> Unit {
+        let key = lock(&self.table).insert(info);
+        Unit::new(self.clone(), key)
+    }
+
+    /// Lets a unit in, or refuses it (G10). In a group with a limit it may have to wait (G18).
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        info: TaskInfo,
+        admission: Admission,
+    ) -> Result<Unit, Refusal> {
+        self.enter_as(|table| table.enter(info, &admission, self))
+    }
+
+    /// Lets a job in, which a cancellation finds from then on.
+    pub(crate) fn enter_job(
+        self: &Arc<Self>,
+        info: TaskInfo,
+        job: Weak<dyn RunJob>,
+    ) -> Result<Unit, Refusal> {
+        self.enter_as(|table| table.enter_job(info, job, self))
+    }
+
+    fn enter_as(
+        self: &Arc<Self>,
+        enter: impl FnOnce(&mut Table) -> Entry,
+    ) -> Result<Unit, Refusal> {
+        if let Some(cause) = self.cause() {
+            return Err(Refusal::Closed(Some(cause.clone())));
+        }
+        let entry = enter(&mut lock(&self.table));
+        match entry {
+            Entry::Entered { key, queued, retired } => {
+                if !retired.is_empty() {
+                    wake_all(retired);
+                }
+                Ok(Unit::entered(self.clone(), key, queued))
+            }
+            Entry::Closed => Err(Refusal::Closed(self.cause().cloned())),
+            Entry::Full => Err(Refusal::Full),
+        }
+    }
+
+    /// Lets a background task in, also into a group that was cancelled; not into one that has ended.
+    pub(crate) fn enter_watch(self: &Arc<Self>, info: TaskInfo) -> Option<Unit> {
+        let entry = lock(&self.table).enter(info, &Admission::Background, self);
+        let Entry::Entered { key, retired, .. } = entry else {
+            return None;
+        };
+        wake_all(retired);
+        Some(Unit::new(self.clone(), key))
+    }
+}
+
+impl Table {
+    /// One decision under one lock: whoever has taken the count to zero was there before, and nobody is
+    /// let in, or comes after, and waits (G10).
+    fn enter(&mut self, info: TaskInfo, admission: &Admission, node: &Node) -> Entry {
+        if self.count == 0 {
+            return Entry::Closed;
+        }
+        let full = self.limiter.as_ref().is_some_and(|limiter| limiter.is_full());
+        if full && matches!(admission, Admission::IfFree) {
+            return Entry::Full;
+        }
+        let id = info.id;
+        let key = self.insert(info);
+        self.count += 1;
+        let queued = !self.admit(key, admission);
+        let retired = match admission {
+            Admission::Background => {
+                self.background.insert(key, id);
+                self.in_background += 1;
+                self.retire_if_alone(node)
+            }
+            _ => Vec::new(),
+        };
+        Entry::Entered { key, queued, retired }
+    }
+
+    fn enter_job(&mut self, info: TaskInfo, job: Weak<dyn RunJob>, node: &Node) -> Entry {
+        let entry = self.enter(info, &Admission::Ordinary, node);
+        if let Entry::Entered { key, .. } = entry {
+            self.add_job(key, job);
+        }
+        entry
+    }
+
+    /// Whether it has a place, or needs none.
+    fn admit(&mut self, key: UnitKey, admission: &Admission) -> bool {
+        match (&mut self.limiter, admission) {
+            (Some(limiter), Admission::Ordinary | Admission::IfFree) => limiter.admit(key),
+            (Some(limiter), Admission::Reserved(ticket)) => {
+                limiter.redeem(*ticket, key);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Counts an inner group; `None` if this one has ended. With the background tasks, where nobody
+    /// else is alive.
+    pub(super) fn enter_scope(
+        &mut self,
+        inner: Weak<Node>,
+        opener: UnitKey,
+        guarded: Option<Arc<Guarded>>,
+        node: &Node,
+    ) -> Option<(ScopeKey, Vec<Waker>)> {
+        if self.count == 0 {
+            return None;
+        }
+        self.count += 1;
+        let in_background = self.background.contains_key(&opener);
+        let scope = Inner { node: inner, opener, guarded, in_background };
+        let key = ScopeKey(index(self.scopes.insert(scope)));
+        if self.units.contains(opener.0 as usize) {
+            self.extras.entry(opener).or_default().opened.insert(key);
+        }
+        let retired = match in_background {
+            true => {
+                self.in_background += 1;
+                self.retire_if_alone(node)
+            }
+            false => Vec::new(),
+        };
+        Some((key, retired))
+    }
+}

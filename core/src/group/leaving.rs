@@ -1,0 +1,285 @@
+//! How units and inner groups leave a group, and what follows when one was the last.
+
+use std::mem::needs_drop;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use crate::cancel::{CancelCause, CauseKind};
+use crate::group::limit::Granted;
+use crate::group::node::{Node, Owner};
+use crate::group::table::{Extra, Inner, ScopeKey, Slot, Table, UnitKey};
+use crate::group::tree::Link;
+use crate::panics::contain;
+use crate::protect::{CleanupRun, Cover, ExitKind};
+use crate::sync::atomic::Ordering;
+use crate::sync::{drop_waker, lock, wake, wake_all};
+use crate::unhandled::UnhandledKind;
+
+/// What follows from a count that was given back, to be done outside the lock.
+enum After {
+    /// Others are left.
+    Nothing,
+    /// Only background tasks are left, or the one count that a root has for itself.
+    Few(Vec<Waker>),
+    /// Nobody is left.
+    Closing,
+}
+
+/// What is left of a unit, to be dealt with outside the lock.
+struct Removed {
+    waker: Waker,
+    cover: Option<Arc<Cover>>,
+    /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
+    /// reports that.
+    unrun: Option<CleanupRun>,
+    /// Inner groups that it opened and left open.
+    abandoned: Vec<Weak<Node>>,
+    /// Who has its place now.
+    granted: Granted,
+}
+
+impl Node {
+    /// Whether outputs of this type have to be gone before their task counts as ended, where nobody
+    /// takes them: a destructor could tell. In a group that hands failures out at its handles, those
+    /// are such outputs too.
+    pub(crate) fn minds_outputs<T>(&self) -> bool {
+        needs_drop::<T>() || self.is_lone
+    }
+
+    /// A unit has ended: takes it out of the table and gives its count back.
+    pub(crate) fn leave(&self, key: UnitKey) {
+        self.leave_where(key, |_| true);
+    }
+
+    /// The same, unless its handle is gone and its output must be dropped first. Whether it has left.
+    pub(crate) fn leave_if_seen(&self, key: UnitKey) -> bool {
+        self.leave_where(key, |table| !table.is_unseen(key))
+    }
+
+    fn leave_where(&self, key: UnitKey, may_leave: impl FnOnce(&Table) -> bool) -> bool {
+        let mut table = lock(&self.table);
+        if !may_leave(&table) {
+            return false;
+        }
+        if let Some((waker, after)) = table.leave_plainly(key, self) {
+            drop(table);
+            drop_waker(Some(waker));
+            if !matches!(after, After::Nothing) {
+                release_links(self.follow(after));
+            }
+            return true;
+        }
+        let removed = table.remove(key, self);
+        drop(table);
+        removed.into_iter().for_each(|removed| self.clear(removed));
+        self.release();
+        true
+    }
+
+    /// Takes a unit out of the table that is not counted any more.
+    pub(super) fn remove(&self, key: UnitKey) {
+        let removed = lock(&self.table).remove(key, self);
+        if let Some(removed) = removed {
+            self.clear(removed);
+        }
+    }
+
+    /// Inner groups that the unit left open are cancelled: nobody will poll them in time (G2).
+    fn clear(&self, removed: Removed) {
+        if removed.cover.is_some() {
+            self.covered.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop_waker(Some(removed.waker));
+        contain(UnhandledKind::Destructor, || drop(removed.unrun));
+        self.carry_out(removed.granted);
+        let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);
+        abandoned.for_each(|scope| scope.abandon(self.cause_below()));
+    }
+
+    /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
+    /// must wait for a body that nobody polls. Its table entry stays with the future.
+    fn abandon(self: &Arc<Self>, cause: CancelCause) {
+        self.cancel(cause);
+        self.core.watch_grace(self);
+        // Whoever polls the future none the less is told: the group will not know any more how.
+        self.give_up().into_iter().for_each(wake);
+        if self.claim_body() {
+            self.release();
+        }
+    }
+
+    /// The cause for an inner group whose opener has ended.
+    fn cause_below(&self) -> CancelCause {
+        let inherited = self.cause().map(|cause| cause.inherited_from(self.id));
+        inherited.unwrap_or_else(|| CauseKind::Dropped.into())
+    }
+
+    /// Relaxed: only who comes first matters; the table's lock orders the rest.
+    pub(super) fn claim_body(&self) -> bool {
+        !self.body_released.swap(true, Ordering::Relaxed)
+    }
+
+    /// Gives one count back; closes this group, and those above it, where it was the last.
+    fn release(&self) {
+        let after = lock(&self.table).give_back(self);
+        release_links(self.follow(after));
+    }
+
+    /// The link to the enclosing group, if this one has closed.
+    #[inline]
+    fn follow(&self, after: After) -> Option<Link> {
+        match after {
+            After::Nothing => None,
+            After::Few(retired) => {
+                wake_all(retired);
+                self.wake_watchers_of_root();
+                None
+            }
+            After::Closing => self.close(),
+        }
+    }
+
+    fn wake_watchers_of_root(&self) {
+        if self.core.is_root() {
+            let watchers = lock(&self.table).take_watchers();
+            wake_all(watchers);
+        }
+    }
+
+    fn close(&self) -> Option<Link> {
+        let (waker, gone) = match &mut *lock(&self.owner) {
+            Owner::Awaited(waker) => (waker.take(), false),
+            Owner::Gone => (None, true),
+        };
+        if gone {
+            self.report_leftovers();
+        }
+        let link = lock(&self.parent).take();
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+        link
+    }
+}
+
+/// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
+pub(super) fn release_links(mut link: Option<Link>) {
+    while let Some(Link { parent, key, guarded, .. }) = link {
+        let (scope, after) = lock(&parent.table).leave_scope(key, &parent);
+        drop(scope);
+        if let Some(guarded) = guarded {
+            guarded.closed();
+        }
+        link = parent.follow(after);
+    }
+}
+
+impl Table {
+    fn is_unseen(&self, key: UnitKey) -> bool {
+        self.units.get(key.0 as usize).is_some_and(|unit| unit.id.is_marked())
+    }
+
+    /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
+    fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Waker, After)> {
+        if self.is_special(key) {
+            return None;
+        }
+        let unit = self.units.try_remove(key.0 as usize)?;
+        if !self.extras.is_empty() {
+            self.extras.remove(&key);
+        }
+        self.forget_job(key);
+        Some((unit.slot.into_waker(), self.give_back(node)))
+    }
+
+    /// Whether more than a name and a job is known of it.
+    fn is_special(&self, key: UnitKey) -> bool {
+        let unit = self.units.get(key.0 as usize);
+        unit.is_some_and(|unit| matches!(unit.slot, Slot::Cancelled(_)))
+            || self.limiter.is_some()
+            || self.background.contains_key(&key)
+            || self.extras.get(&key).is_some_and(Extra::is_special)
+    }
+
+    fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Removed> {
+        let unrun = self.unrun(key);
+        let unit = self.units.try_remove(key.0 as usize)?;
+        self.forget_job(key);
+        let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
+        let abandoned =
+            opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
+        if matches!(unit.slot, Slot::Cancelled(_)) {
+            node.singled_out.fetch_sub(1, Ordering::Release);
+        }
+        if self.background.remove(&key).is_some() {
+            self.in_background -= 1;
+        }
+        let granted = self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default();
+        Some(Removed { waker: unit.slot.into_waker(), cover, unrun, abandoned, granted })
+    }
+
+    fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {
+        let cover = self.cover(key).filter(|cover| cover.has_cleanups())?;
+        Some(CleanupRun::new(ExitKind::Value, self.info(key), cover))
+    }
+
+    /// Takes an inner group out, to be dropped outside the lock, and gives its count back.
+    fn leave_scope(&mut self, key: ScopeKey, node: &Node) -> (Option<Inner>, After) {
+        let scope = self.scopes.try_remove(key.0 as usize);
+        if let Some(scope) = &scope {
+            self.forget_opened(scope.opener, key);
+            self.in_background -= usize::from(scope.in_background);
+        }
+        (scope, self.give_back(node))
+    }
+
+    fn forget_opened(&mut self, opener: UnitKey, key: ScopeKey) {
+        if let Some(extra) = self.extras.get_mut(&opener) {
+            extra.opened.remove(&key);
+            if extra.is_empty() {
+                self.extras.remove(&opener);
+            }
+        }
+    }
+
+    /// One is not counted any more.
+    fn give_back(&mut self, node: &Node) -> After {
+        self.count -= 1;
+        match self.count {
+            0 => {
+                node.closed.store(true, Ordering::Release);
+                After::Closing
+            }
+            1 => After::Few(self.retire_if_alone(node)),
+            count if count <= self.in_background => After::Few(self.retire_if_alone(node)),
+            _ => After::Nothing,
+        }
+    }
+
+    /// Marks the background tasks as cancelled if nobody else is alive (G19), with the wakers of those
+    /// that were not. In a cancelled group nobody is looked for, because its table may have a body that
+    /// does not count any more (`abandon`).
+    pub(super) fn retire_if_alone(&mut self, node: &Node) -> Vec<Waker> {
+        let may_be = self.in_background > 0 && self.count <= self.in_background;
+        if !may_be || (node.cause().is_none() && !self.is_alone()) {
+            return Vec::new();
+        }
+        let wakers = self.retire(&CauseKind::Finished.into());
+        node.singled_out.fetch_add(wakers.len(), Ordering::Release);
+        wakers
+    }
+
+    /// Whether all that is in it is in the background.
+    fn is_alone(&self) -> bool {
+        self.units.len() == self.background.len()
+            && self.scopes.iter().all(|(_, scope)| scope.in_background)
+    }
+
+    fn retire(&mut self, cause: &CancelCause) -> Vec<Waker> {
+        let Self { background, units, .. } = self;
+        let told = background.iter().filter_map(|(key, id)| {
+            units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == *id)?.cancel(cause.clone())
+        });
+        told.collect()
+    }
+}
