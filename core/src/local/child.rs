@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
-use crate::panics::contain;
+use crate::panics::{catch, contain};
 use crate::protect::{CleanupRun, Cover};
 use crate::slot::Slot;
 use crate::stack::{is_child_shielded, run_below};
@@ -222,7 +222,7 @@ where
         end: End<F::Output>,
     ) -> (End<F::Output>, Option<CleanupRun>) {
         let mut this = self.project();
-        let dropped = run_below(this.cover, true, || this.future.set(None));
+        let dropped = catch(|| run_below(this.cover, true, || this.future.set(None)));
         let end = match (dropped, this.end.as_ref()) {
             (Ok(()), _) => end,
             (Err(payload), Some(ends)) => {
@@ -255,7 +255,8 @@ where
         let Some(mut cleaning) = this.cleaning.take() else {
             return Poll::Ready(());
         };
-        if let Ok(Poll::Pending) = run_below(this.cover, true, || cleaning.1.poll(cx)) {
+        let polled = catch(|| run_below(this.cover, true, || cleaning.1.poll(cx)));
+        if let Ok(Poll::Pending) = polled {
             *this.cleaning = Some(cleaning);
             return Poll::Pending;
         }
@@ -319,7 +320,7 @@ where
         let this = self.as_mut().project();
         let mut future = this.future;
         let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let end = match run_below(this.cover, true, poll) {
+        let end = match catch(|| run_below(this.cover, true, poll)) {
             Ok(Some(Poll::Ready(value))) => End::Value(value),
             Ok(_) => match self.due() {
                 None => return Poll::Pending,

@@ -14,6 +14,7 @@ use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::child::{Child, ChildCell, Ends, LocalCallback, Shared, State};
 use crate::panics::contain;
+use crate::sync::wake;
 use crate::task::{Output, TaskError, TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
@@ -278,9 +279,14 @@ impl<T> Future for LocalHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let is_news = matches!(this.join, Join::Child(_));
         match ready!(this.poll_outcome(cx)) {
             Err(error) if this.shared.is_cutting() => {
                 this.join = Join::Known(Err(error));
+                if is_news {
+                    // It may be somebody's who polls it from inside, and is not dropped.
+                    wake(cx.waker().clone());
+                }
                 Poll::Pending
             }
             outcome => Poll::Ready(outcome),
@@ -289,8 +295,8 @@ impl<T> Future for LocalHandle<T> {
 }
 
 impl<T> Branch for LocalHandle<T> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = ready!(Pin::new(&mut *self).poll(cx));
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(self.as_mut().poll(cx));
         self.join = Join::Known(outcome);
         Poll::Ready(())
     }
@@ -302,7 +308,7 @@ impl<T> Branch for LocalHandle<T> {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(self: Pin<&mut Self>) {
         self.cancel();
     }
 }

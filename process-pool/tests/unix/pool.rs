@@ -173,7 +173,7 @@ fn cancelled_call(on: On) {
         new.cancel();
         assert!(new.await.unwrap_err().is_cancelled());
         let mut done = pool.run(&ECHO, "done".to_owned());
-        poll_fn(|cx| done.poll_ended(cx)).await;
+        poll_fn(|cx| Pin::new(&mut done).poll_ended(cx)).await;
         done.cancel();
         assert_eq!(done.await.unwrap(), "done");
     });
