@@ -73,7 +73,7 @@ impl<P: DerefMut<Target: Branch>> Branch for Pin<P> {
 
 /// Tells all that run to stop, before one of them is waited for.
 pub(super) fn stop_all<B: Branch, O>(branches: &mut Set<B, O>) {
-    branches.for_each(Branch::stop);
+    branches.for_each(|_, branch| branch.stop());
     branches.restart();
 }
 

@@ -104,14 +104,11 @@ impl<B: Branch> Gather<B> {
         stops: impl Fn(&B::Output) -> bool,
     ) -> Poll<Option<B::Output>> {
         self.running.begin();
-        while let Some((index, outcome)) = ready!(self.running.poll_ended(cx, Future::poll)) {
-            if stops(&outcome) {
-                self.running.vacate(index);
-                return Poll::Ready(Some(outcome));
-            }
-            self.running.keep(index, outcome);
-        }
-        Poll::Ready(None)
+        let stopped = ready!(self.running.poll_kept(cx, Future::poll, stops));
+        Poll::Ready(stopped.map(|(index, outcome)| {
+            self.running.vacate(index);
+            outcome
+        }))
     }
 }
 
@@ -134,11 +131,11 @@ where
         if self.failure.is_some() {
             ready!(poll_stopped(&mut self.running, cx));
         }
-        let mut values = Vec::with_capacity(self.many);
-        let failure = self.failure.take();
-        for outcome in failure.into_iter().chain(self.running.take_kept()) {
-            values.push(outcome?);
+        if let Some(Err(error)) = self.failure.take() {
+            return Poll::Ready(Err(error));
         }
+        let mut values = Vec::with_capacity(self.many);
+        self.running.take_kept(|outcome| values.extend(outcome));
         Poll::Ready(Ok(values))
     }
 }
@@ -160,7 +157,7 @@ impl<B: Branch> Future for GatherSettled<B> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.0.poll_until(cx, |_| false));
         let mut outcomes = Vec::with_capacity(self.0.many);
-        outcomes.extend(self.0.running.take_kept());
+        self.0.running.take_kept(|outcome| outcomes.push(outcome));
         Poll::Ready(outcomes)
     }
 }

@@ -12,7 +12,8 @@ use crate::cancel::CancelCause;
 use crate::combine::Branch;
 use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
-use crate::local::child::{Child, ChildCell, Ends, LocalCallback, Shared, State};
+use crate::local::cell::ChildCell;
+use crate::local::child::{Child, Ends, LocalCallback, Shared, State};
 use crate::panics::contain;
 use crate::sync::wake;
 use crate::task::{Output, TaskError, TaskId, TaskInfo, next_id};
@@ -244,7 +245,7 @@ impl<T> LocalHandle<T> {
     /// Whether the child has ended, destructors included (T3).
     pub fn is_finished(&self) -> bool {
         match &self.join {
-            Join::Child(cell) => cell.output.is_settled(),
+            Join::Child(cell) => cell.is_settled(),
             Join::Known(_) | Join::Taken => true,
         }
     }
@@ -258,7 +259,7 @@ impl<T> LocalHandle<T> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let outcome = match std::mem::replace(&mut self.join, Join::Taken) {
-            Join::Child(cell) => match cell.output.poll_take(cx) {
+            Join::Child(cell) => match cell.poll_take(cx) {
                 Poll::Pending => {
                     self.join = Join::Child(cell);
                     return Poll::Pending;

@@ -13,7 +13,8 @@ use std::task::{Context, Poll, Waker};
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{Body, FailFast, Ledger, Policy, Role};
-use crate::local::child::{Child, ChildCell, Ends, LocalFuture, Shared, State};
+use crate::local::cell::ChildCell;
+use crate::local::child::{Child, Ends, LocalFuture, Shared, State};
 use crate::local::handle::Scope;
 use crate::panics::{PanicPolicy, contain};
 use crate::set::Set;
@@ -243,7 +244,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     }
 
     fn value(&self) -> Option<T> {
-        match self.body.output.poll_take(&mut Context::from_waker(Waker::noop())) {
+        match self.body.poll_take(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output.and_then(Output::take)?.ok(),
             Poll::Pending => None,
         }

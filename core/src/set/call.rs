@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, OnceLock};
-use std::task::{RawWakerVTable, Wake, Waker};
+use std::task::{Poll, RawWakerVTable, Wake, Waker};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, drop_waker, lock, wake};
@@ -111,12 +111,21 @@ impl Call {
         Self { waker: signal.clone().into(), signal }
     }
 
-    pub(super) fn waker(&self) -> &Waker {
-        &self.waker
+    /// Polls with its waker. `yields` is set if that is woken in a poll that is pending.
+    #[inline]
+    pub(super) fn watch<T>(
+        &self,
+        yields: &mut bool,
+        poll: impl FnOnce(&Waker) -> Poll<T>,
+    ) -> Poll<T> {
+        let was_raised = self.is_raised();
+        let polled = poll(&self.waker);
+        *yields |= polled.is_pending() && !was_raised && self.is_raised();
+        polled
     }
 
     /// Whether somebody was woken by it, who has not been polled since. A hint.
-    pub(super) fn is_raised(&self) -> bool {
+    fn is_raised(&self) -> bool {
         self.signal.raised.load(Ordering::Relaxed)
     }
 

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
