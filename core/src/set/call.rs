@@ -1,5 +1,6 @@
 //! Who of a set was woken, in order, and whom to tell of it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, OnceLock};
@@ -92,10 +93,33 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        // Who is polled on this thread is polled again after this one, by whoever lowers it.
+        if self.raised.load(Ordering::Relaxed) && is_polled_here(self.address()) {
+            return;
+        }
         if !self.raised.swap(true, Ordering::AcqRel) {
             self.queue.push(self.whom);
         }
     }
+}
+
+impl Signal {
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+crate::sync::thread_local! {
+    /// The signal with which somebody is polled on this thread, innermost; zero if nobody is.
+    static POLLED: Cell<usize> = const { Cell::new(0) };
+}
+
+fn is_polled_here(signal: usize) -> bool {
+    POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
+}
+
+fn replace_polled(signal: usize) -> usize {
+    POLLED.try_with(|polled| polled.replace(signal)).unwrap_or(0)
 }
 
 /// A signal as the set keeps it. Dropped, it wakes nobody any more.
@@ -119,7 +143,9 @@ impl Call {
         poll: impl FnOnce(&Waker) -> Poll<T>,
     ) -> Poll<T> {
         let was_raised = self.is_raised();
+        let outer = Outer(replace_polled(self.signal.address()));
         let polled = poll(&self.waker);
+        drop(outer);
         *yields |= polled.is_pending() && !was_raised && self.is_raised();
         polled
     }
@@ -143,6 +169,15 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.signal.raised.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What was polled before, and is again after this, also after a panic.
+struct Outer(usize);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        replace_polled(self.0);
     }
 }
 
