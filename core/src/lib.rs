@@ -19,6 +19,7 @@ mod protect;
 mod queue;
 mod runtime;
 mod semaphore;
+mod set;
 mod slot;
 mod stack;
 pub mod supervise;
@@ -31,9 +32,9 @@ pub use cancel::{CancelCause, Cancelled, CauseKind};
 pub use check::{CheckCancelled, Checked, check_cancelled};
 pub use combine::{
     AllFailed, AsCompleted, Branch, FirstOk, Gather, GatherSettled, InPlace, ItemError,
-    MapAsCompleted, MapCollect, MapConcurrent, MapOrdered, Race, Wait, WaitFor, as_completed,
-    first_ok, for_each_concurrent, for_each_concurrent_stream, gather, in_place, map_concurrent,
-    map_concurrent_stream, race, wait,
+    MapAsCompleted, MapCollect, MapConcurrent, MapItems, MapOrdered, Race, Wait, WaitFor,
+    as_completed, first_ok, for_each_concurrent, for_each_concurrent_stream, gather, in_place,
+    map_concurrent, map_concurrent_stream, race, wait,
 };
 pub use context::{TaskContext, WaitCancelled};
 #[cfg(feature = "miette")]

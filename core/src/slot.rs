@@ -57,10 +57,6 @@ impl<T> Slot<T> {
         None
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
-        !matches!(*lock(&self.0), State::Empty(_))
-    }
-
     /// Takes the value; `None` if there will be none.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // No clone of a user's waker is made or dropped under the lock, and none if the value is there.

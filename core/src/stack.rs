@@ -1,6 +1,6 @@
 //! What runs on this thread right now, innermost last: units, what may cut them, and shields (X2).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -13,6 +13,12 @@ use crate::sync::WakerId;
 crate::sync::thread_local! {
     /// Borrowed only for a push, a pop or a look, never while user code runs.
     static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+crate::sync::thread_local! {
+    /// A cutter without a cover that is under way above all frames, and was not pushed yet: whether it
+    /// is a child. Most are over before anybody looks.
+    static UNPUSHED: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// One call of ours that is under way on this thread.
@@ -80,19 +86,61 @@ pub(crate) fn begin_end() {
     });
 }
 
-/// Runs `f` below something that may drop it, and catches its panic. `cover` is made by whoever
-/// below needs it first.
+/// Runs `f` below something that may drop it. `cover` is made by whoever below needs it first.
+#[inline]
 pub(crate) fn run_below<T>(
     cover: &mut Option<Arc<Cover>>,
     is_child: bool,
     f: impl FnOnce() -> T,
-) -> Result<T, Payload> {
-    let frame = Frame::Cutter { cover: cover.take(), is_child };
-    let put_back = |frame| match frame {
-        Frame::Cutter { cover: made, .. } => *cover = made,
-        _ => unreachable!("{FRAMES}"),
-    };
-    run_in(frame, f, put_back)
+) -> T {
+    push_unpushed();
+    match &cover {
+        None => replace_unpushed(Some(is_child)).map_or((), drop),
+        Some(own) => push(Frame::Cutter { cover: Some(own.clone()), is_child }),
+    }
+    let _below = Below { cover };
+    f()
+}
+
+/// A cutter while it is under way. Takes its cover back, also when what runs below panics.
+struct Below<'a> {
+    cover: &'a mut Option<Arc<Cover>>,
+}
+
+impl Drop for Below<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // What came after it has gone before it, and had it pushed.
+        if replace_unpushed(None).is_none() {
+            if let Some(made) = pop_cover() {
+                *self.cover = Some(made);
+            }
+        }
+    }
+}
+
+fn pop_cover() -> Option<Arc<Cover>> {
+    match STACK.try_with(|stack| stack.borrow_mut().pop()).ok()?? {
+        Frame::Cutter { cover, .. } => cover,
+        _ => None,
+    }
+}
+
+#[inline]
+fn replace_unpushed(is_child: Option<bool>) -> Option<bool> {
+    UNPUSHED.try_with(|unpushed| unpushed.replace(is_child)).ok().flatten()
+}
+
+fn push(frame: Frame) {
+    let _ = STACK.try_with(|stack| stack.borrow_mut().push(frame));
+}
+
+/// Comes before each push and each look.
+#[inline]
+fn push_unpushed() {
+    if let Some(is_child) = replace_unpushed(None) {
+        push(Frame::Cutter { cover: None, is_child });
+    }
 }
 
 /// Runs `f` inside a shield, and catches its panic.
@@ -109,6 +157,7 @@ fn run_in<T>(
     f: impl FnOnce() -> T,
     put_back: impl FnOnce(Frame),
 ) -> Result<T, Payload> {
+    push_unpushed();
     let mut call = Some((frame, f, put_back));
     let run = |stack: &RefCell<Vec<Frame>>| {
         let (frame, f, put_back) = call.take()?;
@@ -128,6 +177,7 @@ fn run_in<T>(
 }
 
 fn look<T>(f: impl FnOnce(&mut [Frame]) -> Option<T>) -> Option<T> {
+    push_unpushed();
     STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok().flatten()
 }
 

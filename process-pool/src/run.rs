@@ -105,7 +105,7 @@ impl<O: DeserializeOwned> Run<O> {
 }
 
 impl<O: DeserializeOwned> Branch for Run<O> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.state, State::Ended(_) | State::Taken) {
             return Poll::Ready(());
         }
@@ -122,7 +122,7 @@ impl<O: DeserializeOwned> Branch for Run<O> {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(mut self: Pin<&mut Self>) {
         self.cancel();
     }
 }
@@ -131,7 +131,7 @@ impl<O: DeserializeOwned> Future for Run<O> {
     type Output = Result<O, ProcessError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_ended(cx).map(|()| match mem::replace(&mut self.state, State::Taken) {
+        self.as_mut().poll_ended(cx).map(|()| match mem::replace(&mut self.state, State::Taken) {
             State::Ended(outcome) => outcome,
             _ => panic!("`Run` was polled after it was ready"),
         })

@@ -1,12 +1,14 @@
 //! `as_completed`: a stream of outcomes in the order in which they come (W4).
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures_util::stream::{FusedStream, FuturesUnordered, Stream, StreamExt};
+use futures_core::stream::{FusedStream, Stream};
 
 use crate::combine::Branch;
+use crate::set::Set;
 
 /// A stream of the outcomes, in order of completion (W4). For nothing it is empty (W7).
 ///
@@ -39,13 +41,14 @@ where
     I: IntoIterator,
     I::Item: Branch,
 {
-    AsCompleted { running: branches.into_iter().collect() }
+    // Each has its own waker from the first: those that share one are not known by their order.
+    AsCompleted { running: Set::of(0, branches) }
 }
 
 /// The stream of [`as_completed`].
 #[must_use = "streams do nothing unless polled"]
 pub struct AsCompleted<B> {
-    running: FuturesUnordered<B>,
+    running: Set<B>,
 }
 
 impl<B: Branch> AsCompleted<B> {
@@ -55,7 +58,15 @@ impl<B: Branch> AsCompleted<B> {
     ///
     /// Nothing is lost if it is dropped.
     pub async fn next(&mut self) -> Option<B::Output> {
-        self.running.next().await
+        poll_fn(|cx| self.poll_outcome(cx)).await
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
+        let ended = ready!(self.running.poll_ended(cx, Future::poll));
+        Poll::Ready(ended.map(|(index, outcome)| {
+            self.running.vacate(index);
+            outcome
+        }))
     }
 }
 
@@ -63,13 +74,16 @@ impl<B: Branch> Stream for AsCompleted<B> {
     type Item = B::Output;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.running).poll_next(cx)
+        self.poll_outcome(cx)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.running.size_hint()
+        (self.running.len(), Some(self.running.len()))
     }
 }
+
+/// Outcomes are kept nowhere, and branches pinned elsewhere.
+impl<B> Unpin for AsCompleted<B> {}
 
 impl<B: Branch> FusedStream for AsCompleted<B> {
     fn is_terminated(&self) -> bool {

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
-use crate::combine::branch::{Indexed, Won};
+use crate::combine::branch::{poll_stopped, stop_all};
 use crate::error::{AsDynError, is_cancellation, is_report};
+use crate::set::Set;
 
 /// The value of the first that ends with `Ok`. The others are stopped, and have ended before it is
 /// returned; failures before it are dropped (W5). They are looked at in the order of the input, as in
@@ -49,18 +50,19 @@ where
     I: IntoIterator,
     I::Item: Branch,
 {
-    let indexed = branches.into_iter().enumerate();
-    let running = indexed.map(|(index, branch)| Indexed { index, branch }).collect();
+    let mut running = Set::of(0, branches);
+    running.poll_all();
     FirstOk { running, failed: Vec::new(), won: None }
 }
 
 /// The future of [`first_ok`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct FirstOk<B: Branch> {
-    running: Vec<Indexed<B>>,
+    running: Set<B>,
     /// In the order in which they came, with the position in the input.
     failed: Vec<(usize, B::Output)>,
-    won: Option<Won<B, B::Output>>,
+    /// The first value, while the others are stopped.
+    won: Option<B::Output>,
 }
 
 impl<B, T, X> FirstOk<B>
@@ -69,20 +71,15 @@ where
 {
     /// Looks at all by position, up to the first that has a value. `None` when all have failed.
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
-        let mut at = 0;
-        while let Some(branch) = self.running.get_mut(at) {
-            match Pin::new(branch).poll(cx) {
-                Poll::Pending => at += 1,
-                Poll::Ready((index, outcome)) => {
-                    drop(self.running.remove(at));
-                    if outcome.is_ok() {
-                        return Poll::Ready(Some(outcome));
-                    }
-                    self.failed.push((index, outcome));
-                }
+        self.running.begin();
+        while let Some((index, outcome)) = ready!(self.running.poll_ended(cx, Future::poll)) {
+            self.running.vacate(index);
+            if outcome.is_ok() {
+                return Poll::Ready(Some(outcome));
             }
+            self.failed.push((index, outcome));
         }
-        if self.running.is_empty() { Poll::Ready(None) } else { Poll::Pending }
+        Poll::Ready(None)
     }
 
     fn all_failed(&mut self) -> AllFailed<X> {
@@ -103,17 +100,15 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.won.is_none() {
-            match ready!(self.poll_first(cx)) {
-                None => return Poll::Ready(Err(self.all_failed())),
-                Some(outcome) => {
-                    let losers = mem::take(&mut self.running);
-                    self.won =
-                        Some(Won::new(outcome, losers.into_iter().map(|loser| loser.branch)));
-                }
+            self.won = ready!(self.poll_first(cx));
+            if self.won.is_none() {
+                return Poll::Ready(Err(self.all_failed()));
             }
+            stop_all(&mut self.running);
         }
-        let won = self.won.as_mut().map_or(Poll::Pending, |won| won.poll(cx));
-        won.map(|outcome| outcome.map_err(|error| AllFailed(vec![error])))
+        ready!(poll_stopped(&mut self.running, cx));
+        let outcome = self.won.take().expect("not polled after it was ready");
+        Poll::Ready(outcome.map_err(|error| AllFailed(vec![error])))
     }
 }
 

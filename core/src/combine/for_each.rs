@@ -1,10 +1,10 @@
 //! `for_each_concurrent`: something done with each item, at most so many at once (W6).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 
-use futures_util::stream::{Stream, StreamExt};
+use futures_core::Stream;
 
-use crate::combine::{Branch, ItemError, map_concurrent_stream};
+use crate::combine::{Branch, ItemError, MapItems, map_concurrent_stream};
 
 /// Runs `f` for each item, at most `limit` of them at once (W6): [`map_concurrent`] without values.
 ///
@@ -51,7 +51,7 @@ where
     F: FnMut(I::Item) -> B,
     B: Branch<Output = Result<(), X>>,
 {
-    for_each_concurrent_stream(futures_util::stream::iter(items), limit, f)
+    for_each_concurrent_stream(MapItems::new(items), limit, f)
 }
 
 /// Like [`for_each_concurrent`], for the items of a stream.
@@ -81,7 +81,7 @@ where
     let done = map_concurrent_stream(items, limit, f).as_completed();
     async move {
         let mut done = std::pin::pin!(done);
-        while let Some(outcome) = done.next().await {
+        while let Some(outcome) = poll_fn(|cx| done.as_mut().poll_next(cx)).await {
             outcome?;
         }
         Ok(())

@@ -5,10 +5,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::stream::{FuturesUnordered, Stream};
-
 use crate::combine::Branch;
-use crate::combine::branch::{Indexed, Stopping};
+use crate::combine::branch::{poll_stopped, stop_all};
+use crate::set::Set;
 
 /// Waits for all and gives their values, in the order of the input. The first that ends without a
 /// value stops the others, and its error is returned once they have ended (W1). For nothing it gives
@@ -48,21 +47,28 @@ where
     I: IntoIterator,
     I::Item: Branch,
 {
-    let indexed = branches.into_iter().enumerate();
-    let running: FuturesUnordered<_> =
-        indexed.map(|(index, branch)| Indexed { index, branch }).collect();
-    let outcomes = running.iter().map(|_| None).collect();
-    Gather { running, outcomes, failed: None }
+    let mut running = Set::of(SHARED_POLLS, branches);
+    if running.len() <= FEW {
+        running.poll_all();
+    }
+    Gather { many: running.len(), running, failure: None }
 }
+
+/// So few are polled in turn, with the caller's waker: that is cheaper than to know who was woken.
+const FEW: usize = 32;
+
+/// Most end within so many polls, and need no waker of their own.
+const SHARED_POLLS: u8 = 2;
 
 /// The future of [`gather`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Gather<B: Branch> {
-    running: FuturesUnordered<Indexed<B>>,
-    /// By position in the input.
-    outcomes: Vec<Option<B::Output>>,
-    /// The first failure, and the others until they have ended.
-    failed: Option<(B::Output, Stopping<B>)>,
+    /// And the outcomes of those that have ended, by position in the input.
+    running: Set<B, B::Output>,
+    /// How many there were.
+    many: usize,
+    /// The first failure, while the others are stopped.
+    failure: Option<B::Output>,
 }
 
 impl<B: Branch> Gather<B> {
@@ -97,22 +103,12 @@ impl<B: Branch> Gather<B> {
         cx: &mut Context<'_>,
         stops: impl Fn(&B::Output) -> bool,
     ) -> Poll<Option<B::Output>> {
-        while let Some((index, outcome)) = ready!(Pin::new(&mut self.running).poll_next(cx)) {
-            if stops(&outcome) {
-                return Poll::Ready(Some(outcome));
-            }
-            self.outcomes[index] = Some(outcome);
-        }
-        Poll::Ready(None)
-    }
-
-    fn stop_rest(&mut self) -> Stopping<B> {
-        let rest = std::mem::take(&mut self.running);
-        Stopping::new(rest.into_iter().map(|indexed| indexed.branch))
-    }
-
-    fn take_outcomes(&mut self) -> impl Iterator<Item = B::Output> + use<B> {
-        std::mem::take(&mut self.outcomes).into_iter().flatten()
+        self.running.begin();
+        let stopped = ready!(self.running.poll_kept(cx, Future::poll, stops));
+        Poll::Ready(stopped.map(|(index, outcome)| {
+            self.running.vacate(index);
+            outcome
+        }))
     }
 }
 
@@ -126,17 +122,21 @@ where
     type Output = Result<Vec<T>, X>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.failed.is_none() {
-            if let Some(failure) = ready!(self.poll_until(cx, Result::is_err)) {
-                self.failed = Some((failure, self.stop_rest()));
+        if self.failure.is_none() {
+            self.failure = ready!(self.poll_until(cx, Result::is_err));
+            if self.failure.is_some() {
+                stop_all(&mut self.running);
             }
         }
-        if let Some((_, stopping)) = &mut self.failed {
-            ready!(stopping.poll_ended(cx));
+        if self.failure.is_some() {
+            ready!(poll_stopped(&mut self.running, cx));
         }
-        let failure = self.failed.take().map(|(failure, _)| failure);
-        let values = self.take_outcomes();
-        Poll::Ready(failure.into_iter().chain(values).collect())
+        if let Some(Err(error)) = self.failure.take() {
+            return Poll::Ready(Err(error));
+        }
+        let mut values = Vec::with_capacity(self.many);
+        self.running.take_kept(|outcome| values.extend(outcome));
+        Poll::Ready(Ok(values))
     }
 }
 
@@ -156,6 +156,8 @@ impl<B: Branch> Future for GatherSettled<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.0.poll_until(cx, |_| false));
-        Poll::Ready(self.0.take_outcomes().collect())
+        let mut outcomes = Vec::with_capacity(self.0.many);
+        self.0.running.take_kept(|outcome| outcomes.push(outcome));
+        Poll::Ready(outcomes)
     }
 }

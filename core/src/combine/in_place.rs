@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 use crate::combine::Branch;
 use crate::protect::Cover;
@@ -34,63 +35,83 @@ use crate::stack::run_below;
 /// # });
 /// ```
 pub fn in_place<F: Future>(future: F) -> InPlace<F> {
-    InPlace { state: State::Running(Box::pin(future)), cover: None, stopping: false }
+    InPlace { state: State::Running { future }, cover: None, stopping: false }
 }
 
-/// A plain future as a branch of a combinator: [`in_place`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct InPlace<F: Future> {
-    state: State<F>,
-    cover: Option<Arc<Cover>>,
-    /// Dropped as soon as no shield is active in it.
-    stopping: bool,
+pin_project! {
+    /// A plain future as a branch of a combinator: [`in_place`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct InPlace<F: Future> {
+        #[pin]
+        state: State<F>,
+        cover: Option<Arc<Cover>>,
+        // Dropped as soon as no shield is active in it.
+        stopping: bool,
+    }
 }
 
-enum State<F: Future> {
-    /// Boxed, so that combinators can hand it back.
-    Running(Pin<Box<F>>),
-    Ended(F::Output),
-    /// Stopped, or its outcome was taken.
-    Gone,
+pin_project! {
+    #[project = StateProjected]
+    #[project_replace = StateTaken]
+    enum State<F: Future> {
+        Running {
+            #[pin]
+            future: F,
+        },
+        Ended {
+            outcome: F::Output,
+        },
+        // Stopped, or its outcome was taken.
+        Gone,
+    }
 }
-
-/// Nothing in it is pinned but what is in the box.
-impl<F: Future> Unpin for InPlace<F> {}
 
 impl<F: Future> InPlace<F> {
-    fn drop_if_stopped(&mut self) {
+    /// Polls the future, which is dropped when it is ready.
+    #[inline]
+    fn poll_running(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let StateProjected::Running { future } = this.state.as_mut().project() else {
+            return Poll::Pending;
+        };
+        let polled = run_below(this.cover, false, || future.poll(cx));
+        if polled.is_ready() {
+            this.state.set(State::Gone);
+        }
+        polled
+    }
+
+    fn drop_if_stopped(mut self: Pin<&mut Self>) {
         let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
         if self.stopping && !is_covered && self.is_running() {
-            self.state = State::Gone;
+            self.as_mut().project().state.set(State::Gone);
         }
     }
 
     fn is_running(&self) -> bool {
-        matches!(self.state, State::Running(_))
+        matches!(self.state, State::Running { .. })
     }
 }
 
 impl<F: Future> Branch for InPlace<F> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let State::Running(future) = &mut self.state {
-            let polled = run_below(&mut self.cover, false, || future.as_mut().poll(cx));
-            if let Poll::Ready(outcome) = polled.unwrap_or_else(|panic| resume_unwind(panic)) {
-                self.state = State::Ended(outcome);
-            }
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(outcome) = self.as_mut().poll_running(cx) {
+            self.project().state.set(State::Ended { outcome });
+            return Poll::Ready(());
         }
-        self.drop_if_stopped();
+        self.as_mut().drop_if_stopped();
         if self.is_running() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     fn outcome(&self) -> Option<&F::Output> {
         match &self.state {
-            State::Ended(outcome) => Some(outcome),
+            State::Ended { outcome } => Some(outcome),
             _ => None,
         }
     }
 
-    fn stop(&mut self) {
-        self.stopping = true;
+    fn stop(mut self: Pin<&mut Self>) {
+        *self.as_mut().project().stopping = true;
         self.drop_if_stopped();
     }
 }
@@ -98,12 +119,17 @@ impl<F: Future> Branch for InPlace<F> {
 impl<F: Future> Future for InPlace<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.poll_ended(cx).is_pending() {
+        if let Poll::Ready(outcome) = self.as_mut().poll_running(cx) {
+            return Poll::Ready(outcome);
+        }
+        self.as_mut().drop_if_stopped();
+        if self.is_running() {
             return Poll::Pending;
         }
-        match std::mem::replace(&mut self.state, State::Gone) {
-            State::Ended(outcome) => Poll::Ready(outcome),
+        match self.project().state.project_replace(State::Gone) {
+            StateTaken::Ended { outcome } => Poll::Ready(outcome),
             _ => panic!("polled after it has given its outcome or was stopped"),
         }
     }

@@ -6,11 +6,12 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::stream::{FuturesUnordered, Iter, Stream, iter};
+use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use crate::combine::branch::{Indexed, Stopping};
-use crate::combine::{Branch, ItemError, MapAsCompleted, MapOrdered};
+use crate::combine::branch::{poll_stopped, stop_all};
+use crate::combine::{Branch, ItemError, MapAsCompleted, MapItems, MapOrdered};
+use crate::set::Set;
 
 /// Runs `f` for each item, at most `limit` of them at once (W6). What `f` gives is a task's handle
 /// (`|url| g.spawn(fetch(url))`) or a plain future (`|url| in_place(fetch(url))`).
@@ -53,13 +54,13 @@ pub fn map_concurrent<I, F, B>(
     items: I,
     limit: usize,
     f: F,
-) -> MapConcurrent<Iter<I::IntoIter>, F, B>
+) -> MapConcurrent<MapItems<I::IntoIter>, F, B>
 where
     I: IntoIterator,
     F: FnMut(I::Item) -> B,
     B: Branch,
 {
-    map_concurrent_stream(iter(items), limit, f)
+    map_concurrent_stream(MapItems::new(items), limit, f)
 }
 
 /// Like [`map_concurrent`], for the items of a stream.
@@ -75,8 +76,10 @@ where
     B: Branch,
 {
     assert!(limit > 0, "with a limit of zero nothing could ever run");
-    let (items, running) = (Some(items), FuturesUnordered::new());
-    MapConcurrent { items, f, limit, pulled: 0, running, failed: None }
+    // Each has its own waker from the first: those that share one are not known by their order.
+    let (items, running) = (Some(items), Set::new(0));
+    let positions = Vec::new();
+    MapConcurrent { items, f, limit, pulled: 0, running, positions, failed: None }
 }
 
 pin_project! {
@@ -89,9 +92,11 @@ pin_project! {
         f: F,
         limit: usize,
         pulled: usize,
-        running: FuturesUnordered<Indexed<B>>,
-        // The first failure, and the others until they have ended.
-        failed: Option<(usize, B::Output, Stopping<B>)>,
+        running: Set<B>,
+        // Those of the items that run, by their index in the set.
+        positions: Vec<usize>,
+        // The first failure, while the others are stopped.
+        failed: Option<(usize, B::Output)>,
     }
 }
 
@@ -122,22 +127,20 @@ where
         if self.failed.is_none() {
             self.as_mut().pull(kept, cx);
             let this = self.as_mut().project();
-            match Pin::new(&mut *this.running).poll_next(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) if this.items.is_some() => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some((index, Ok(value)))) => {
-                    return Poll::Ready(Some(Ok((index, value))));
-                }
-                Poll::Ready(Some((index, failure))) => self.as_mut().fail(index, failure),
+            let Some((at, outcome)) = ready!(this.running.poll_ended(cx, Future::poll)) else {
+                return if this.items.is_some() { Poll::Pending } else { Poll::Ready(None) };
+            };
+            this.running.vacate(at);
+            let index = this.positions[at];
+            match outcome {
+                Ok(value) => return Poll::Ready(Some(Ok((index, value)))),
+                failure => self.as_mut().fail(index, failure),
             }
         }
         let this = self.project();
-        if let Some((.., stopping)) = this.failed {
-            ready!(stopping.poll_ended(cx));
-        }
+        ready!(poll_stopped(this.running, cx));
         let failed = this.failed.take();
-        Poll::Ready(failed.and_then(|(index, failure, _)| {
+        Poll::Ready(failed.and_then(|(index, failure)| {
             failure.err().map(|error| Err(ItemError::new(index, error)))
         }))
     }
@@ -148,8 +151,11 @@ where
         while this.running.len() + kept < *this.limit {
             match this.items.as_mut().as_pin_mut().map(|items| items.poll_next(cx)) {
                 Some(Poll::Ready(Some(item))) => {
-                    let branch = (this.f)(item);
-                    this.running.push(Indexed { index: *this.pulled, branch });
+                    let at = this.running.push((this.f)(item));
+                    if this.positions.len() <= at {
+                        this.positions.resize(at + 1, 0);
+                    }
+                    this.positions[at] = *this.pulled;
                     *this.pulled += 1;
                 }
                 Some(Poll::Ready(None)) => this.items.set(None),
@@ -162,9 +168,8 @@ where
     fn fail(self: Pin<&mut Self>, index: usize, failure: B::Output) {
         let mut this = self.project();
         this.items.set(None);
-        let rest = mem::take(this.running);
-        let stopping = Stopping::new(rest.into_iter().map(|indexed| indexed.branch));
-        *this.failed = Some((index, failure, stopping));
+        stop_all(this.running);
+        *this.failed = Some((index, failure));
     }
 }
 

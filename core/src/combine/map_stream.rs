@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::stream::Stream;
+use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use crate::combine::{Branch, ItemError, MapConcurrent};

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
-use crate::combine::branch::Won;
+use crate::combine::branch::{poll_stopped, stop_all};
+use crate::set::Set;
 
 /// The outcome of the first that ends, value or not. The others are stopped, and have ended before
 /// it is returned (W5).
@@ -43,29 +44,18 @@ where
     I: IntoIterator,
     I::Item: Branch,
 {
-    let running: Vec<_> = branches.into_iter().collect();
+    let mut running = Set::of(0, branches);
     assert!(!running.is_empty(), "there is nothing to race");
+    running.poll_all();
     Race { running, won: None }
 }
 
 /// The future of [`race`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Race<B: Branch> {
-    running: Vec<B>,
-    won: Option<Won<B, B::Output>>,
-}
-
-impl<B: Branch> Race<B> {
-    /// Looks at all by position, up to the first that has ended.
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<B::Output> {
-        for at in 0..self.running.len() {
-            if let Poll::Ready(outcome) = Pin::new(&mut self.running[at]).poll(cx) {
-                drop(self.running.remove(at));
-                return Poll::Ready(outcome);
-            }
-        }
-        Poll::Pending
-    }
+    running: Set<B>,
+    /// The first outcome, while the others are stopped.
+    won: Option<B::Output>,
 }
 
 /// Outcomes are kept, never pinned.
@@ -75,12 +65,19 @@ impl<B: Branch> Future for Race<B> {
     type Output = B::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.won.is_none() {
-            let outcome = ready!(self.poll_first(cx));
-            let losers = std::mem::take(&mut self.running);
-            self.won = Some(Won::new(outcome, losers));
+        let this = &mut *self;
+        if this.won.is_none() {
+            // Looks at all by position, up to the first that has ended.
+            this.running.begin();
+            let first = ready!(this.running.poll_ended(cx, Future::poll));
+            this.won = first.map(|(index, outcome)| {
+                this.running.vacate(index);
+                outcome
+            });
+            stop_all(&mut this.running);
         }
-        self.won.as_mut().map_or(Poll::Pending, |won| won.poll(cx))
+        ready!(poll_stopped(&mut this.running, cx));
+        Poll::Ready(this.won.take().expect("not polled after it was ready"))
     }
 }
 

@@ -6,12 +6,11 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::stream::{FuturesUnordered, Stream};
 use pin_project_lite::pin_project;
 
 use crate::combine::Branch;
-use crate::combine::branch::{Indexed, Watched};
 use crate::error::{AsDynError, is_cancellation};
+use crate::set::Set;
 
 /// What [`wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +27,9 @@ pub enum WaitFor {
 /// Waits for some of them, and gives them back as (done, pending), both in the order of the input
 /// (W3). Nothing is stopped, no outcome is taken: awaiting one that is done gives its outcome at
 /// once, and what is pending goes on. For nothing both are empty, at once (W7).
+///
+/// What it gives back it must be able to move: a plain future that may not be is given as
+/// `Box::pin(in_place(future))`, or pinned by reference.
 ///
 /// [`until`](Wait::until) sets a limit of time, or another one.
 ///
@@ -60,19 +62,22 @@ pub enum WaitFor {
 pub fn wait<I>(branches: I, what: WaitFor) -> Wait<I::Item>
 where
     I: IntoIterator,
-    I::Item: Branch,
+    I::Item: Branch + Unpin,
 {
-    let indexed = branches.into_iter().enumerate();
-    let running = indexed.map(|(index, branch)| Watched::new(index, branch)).collect();
+    let running = Set::of(SHARED_POLLS, branches);
     Wait { running, done: Vec::new(), what, reached: false, limit: pending() }
 }
+
+/// Most end within so many polls, and need no waker of their own.
+const SHARED_POLLS: u8 = 2;
 
 pin_project! {
     /// The future of [`wait`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct Wait<B, L = Pending<()>> {
-        running: FuturesUnordered<Watched<B>>,
-        done: Vec<Indexed<B>>,
+        running: Set<B>,
+        // With their positions in the input.
+        done: Vec<(usize, B)>,
         what: WaitFor,
         // Whether one of `done` is what was waited for.
         reached: bool,
@@ -81,7 +86,7 @@ pin_project! {
     }
 }
 
-impl<B: Branch> Wait<B> {
+impl<B: Branch + Unpin> Wait<B> {
     /// Waits no longer than for `limit`: a timer of the runtime (`rt.sleep(duration)`), or any other
     /// event. What has ended when that is ready is done, the rest is pending; that the limit was
     /// reached is seen by that.
@@ -93,7 +98,7 @@ impl<B: Branch> Wait<B> {
 
 impl<B, L, T, X> Future for Wait<B, L>
 where
-    B: Branch<Output = Result<T, X>>,
+    B: Branch<Output = Result<T, X>> + Unpin,
     L: Future<Output = ()>,
     X: AsDynError,
 {
@@ -102,19 +107,19 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         // All that have ended are done, also after the one that was waited for.
-        while let Poll::Ready(Some(ended)) = Pin::new(&mut *this.running).poll_next(cx) {
+        while let Poll::Ready(Some((at, ()))) = this.running.poll_ended(cx, Branch::poll_ended) {
+            let Some(ended) = this.running.take(at) else { continue };
             *this.reached |= match this.what {
                 WaitFor::FirstCompleted => true,
-                WaitFor::FirstFailed => has_failed(&ended.branch),
+                WaitFor::FirstFailed => has_failed(&ended),
                 WaitFor::All => false,
             };
-            this.done.push(ended);
+            this.done.push((at, ended));
         }
         if !*this.reached && !this.running.is_empty() && this.limit.poll(cx).is_pending() {
             return Poll::Pending;
         }
-        let pending = mem::take(this.running).into_iter().filter_map(Watched::into_inner);
-        Poll::Ready((in_order(mem::take(this.done)), in_order(pending.collect())))
+        Poll::Ready((in_order(mem::take(this.done)), in_order(this.running.drain())))
     }
 }
 
@@ -127,9 +132,9 @@ where
     error.is_some_and(|error| !is_cancellation(error.as_dyn_error()))
 }
 
-fn in_order<B>(mut branches: Vec<Indexed<B>>) -> Vec<B> {
-    branches.sort_by_key(|indexed| indexed.index);
-    branches.into_iter().map(|indexed| indexed.branch).collect()
+fn in_order<B>(mut branches: Vec<(usize, B)>) -> Vec<B> {
+    branches.sort_by_key(|(at, _)| *at);
+    branches.into_iter().map(|(_, branch)| branch).collect()
 }
 
 impl<B, L> fmt::Debug for Wait<B, L> {

@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
-use crate::panics::contain;
+use crate::local::cell::ChildCell;
+use crate::panics::{catch, contain};
 use crate::protect::{CleanupRun, Cover};
-use crate::slot::Slot;
 use crate::stack::{is_child_shielded, run_below};
 use crate::sync::{drop_waker, wake};
 use crate::task::{Output, TaskError, TaskInfo};
@@ -109,30 +109,6 @@ pub(crate) trait LocalChild: Future<Output = ()> {
     fn is_protected(&self) -> bool;
 }
 
-/// What a child and its handle share.
-pub(crate) struct ChildCell<T> {
-    pub(crate) output: Slot<Output<T>>,
-    /// Its own cancellation (T6).
-    cause: RefCell<Option<CancelCause>>,
-    /// The child's, while it is suspended.
-    waker: RefCell<Option<Waker>>,
-}
-
-impl<T> ChildCell<T> {
-    pub(crate) fn new() -> Rc<Self> {
-        let (cause, waker) = (RefCell::new(None), RefCell::new(None));
-        Rc::new(Self { output: Slot::new(), cause, waker })
-    }
-
-    pub(crate) fn cancel(&self, cause: CancelCause) {
-        self.cause.borrow_mut().get_or_insert(cause);
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-    }
-}
-
 pin_project! {
     /// Dropped before its end it is cut, in place: the scope was cancelled, or its future dropped.
     pub(crate) struct Child<'env, F, T, E>
@@ -183,19 +159,11 @@ pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) 
 
 impl<T, E> Ends<'_, T, E> {
     fn cause(&self) -> Option<CancelCause> {
-        self.cell.cause.borrow().clone().or_else(|| self.state.shared.cause())
+        self.cell.cause().or_else(|| self.state.shared.cause())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
         self.cause().unwrap_or_else(|| CauseKind::Dropped.into())
-    }
-
-    fn park(&self, waker: &Waker) {
-        let same = self.cell.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker));
-        if !same {
-            let old = self.cell.waker.borrow_mut().replace(waker.clone());
-            drop_waker(old);
-        }
     }
 }
 
@@ -216,13 +184,19 @@ where
         self.end.as_ref().and_then(Ends::cause).filter(|_| !is_covered)
     }
 
+    fn park(&self, waker: &Waker) {
+        if let Some(ends) = &self.end {
+            ends.cell.park(waker);
+        }
+    }
+
     /// Drops the future. Its clean-ups come back, if it has any.
     fn drop_future(
         self: Pin<&mut Self>,
         end: End<F::Output>,
     ) -> (End<F::Output>, Option<CleanupRun>) {
         let mut this = self.project();
-        let dropped = run_below(this.cover, true, || this.future.set(None));
+        let dropped = catch(|| run_below(this.cover, true, || this.future.set(None)));
         let end = match (dropped, this.end.as_ref()) {
             (Ok(()), _) => end,
             (Err(payload), Some(ends)) => {
@@ -230,9 +204,10 @@ where
             }
             (Err(payload), None) => End::Panicked(payload),
         };
-        let cover = this.cover.clone().filter(|cover| cover.has_cleanups());
-        let info = this.end.as_ref().map(|ends| ends.info.clone());
-        let run = cover.map(|cover| CleanupRun::new(end.exit_kind(), info, cover));
+        let run = this.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
+            let info = this.end.as_ref().map(|ends| ends.info.clone());
+            CleanupRun::new(end.exit_kind(), info, cover.clone())
+        });
         (end, run)
     }
 
@@ -255,7 +230,8 @@ where
         let Some(mut cleaning) = this.cleaning.take() else {
             return Poll::Ready(());
         };
-        if let Ok(Poll::Pending) = run_below(this.cover, true, || cleaning.1.poll(cx)) {
+        let polled = catch(|| run_below(this.cover, true, || cleaning.1.poll(cx)));
+        if let Ok(Poll::Pending) = polled {
             *this.cleaning = Some(cleaning);
             return Poll::Pending;
         }
@@ -279,8 +255,7 @@ where
         if let Some(on_done) = on_done {
             contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
         }
-        drop_waker(cell.waker.borrow_mut().take());
-        drop(cell.output.fill(Output::new(outcome)));
+        cell.settle(Output::new(outcome));
         // An output that nobody will take is gone before the child counts as ended.
         drop(cell);
         shared.live.set(shared.live.get() - 1);
@@ -306,23 +281,25 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(ends) = self.end.as_ref() else {
+        if self.end.is_none() {
             return Poll::Ready(());
-        };
+        }
         if self.cleaning.is_some() {
             return self.poll_cleanups(cx);
         }
         if let Some(cause) = self.due() {
             return self.end_with(End::Cancelled(cause), cx);
         }
-        ends.park(cx.waker());
         let this = self.as_mut().project();
         let mut future = this.future;
         let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let end = match run_below(this.cover, true, poll) {
+        let end = match catch(|| run_below(this.cover, true, poll)) {
             Ok(Some(Poll::Ready(value))) => End::Value(value),
             Ok(_) => match self.due() {
-                None => return Poll::Pending,
+                None => {
+                    self.park(cx.waker());
+                    return Poll::Pending;
+                }
                 Some(cause) => End::Cancelled(cause),
             },
             Err(payload) => End::Panicked(payload),

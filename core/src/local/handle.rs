@@ -12,8 +12,10 @@ use crate::cancel::CancelCause;
 use crate::combine::Branch;
 use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
-use crate::local::child::{Child, ChildCell, Ends, LocalCallback, Shared, State};
+use crate::local::cell::ChildCell;
+use crate::local::child::{Child, Ends, LocalCallback, Shared, State};
 use crate::panics::contain;
+use crate::sync::wake;
 use crate::task::{TaskError, TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
@@ -243,7 +245,7 @@ impl<T> LocalHandle<T> {
     /// Whether the child has ended, destructors included (T3).
     pub fn is_finished(&self) -> bool {
         match &self.join {
-            Join::Child(cell) => cell.output.is_settled(),
+            Join::Child(cell) => cell.is_settled(),
             Join::Known(_) | Join::Taken => true,
         }
     }
@@ -257,7 +259,7 @@ impl<T> LocalHandle<T> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let outcome = match std::mem::replace(&mut self.join, Join::Taken) {
-            Join::Child(cell) => match cell.output.poll_take(cx) {
+            Join::Child(cell) => match cell.poll_take(cx) {
                 Poll::Pending => {
                     self.join = Join::Child(cell);
                     return Poll::Pending;
@@ -278,9 +280,14 @@ impl<T> Future for LocalHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let is_news = matches!(this.join, Join::Child(_));
         match ready!(this.poll_outcome(cx)) {
             Err(error) if this.shared.is_cutting() => {
                 this.join = Join::Known(Err(error));
+                if is_news {
+                    // It may be somebody's who polls it from inside, and is not dropped.
+                    wake(cx.waker().clone());
+                }
                 Poll::Pending
             }
             outcome => Poll::Ready(outcome),
@@ -289,8 +296,8 @@ impl<T> Future for LocalHandle<T> {
 }
 
 impl<T> Branch for LocalHandle<T> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = ready!(Pin::new(&mut *self).poll(cx));
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(self.as_mut().poll(cx));
         self.join = Join::Known(outcome);
         Poll::Ready(())
     }
@@ -302,7 +309,7 @@ impl<T> Branch for LocalHandle<T> {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(self: Pin<&mut Self>) {
         self.cancel();
     }
 }

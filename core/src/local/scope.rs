@@ -10,15 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use futures_util::stream::{FuturesUnordered, Stream};
-
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{Body, Ledger, Policy, Role};
-use crate::local::child::{Child, ChildCell, Ends, LocalFuture, Shared, State};
+use crate::local::cell::ChildCell;
+use crate::local::child::{Child, Ends, LocalFuture, Shared, State};
 use crate::local::handle::Scope;
 use crate::panics::{PanicPolicy, contain};
-use crate::sync::GuardedWaker;
+use crate::set::Set;
+use crate::sync::wake;
 use crate::task::{Output, TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
@@ -163,23 +163,24 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         let role = Role::Body;
         let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
         let future = Body::new(self.body, Scope { state: state.clone() });
-        let children = FuturesUnordered::new();
-        children.push(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
-        Run { state, children, body: cell, guard: None, cut: false, returned: false }
+        let mut children = Set::new(SHARED_POLLS);
+        children.push_pending(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
+        Run { state, children, body: cell, cut: false, returned: false }
     }
 }
 
 /// So many children may end, or spawn others, before the executor has its turn.
 const ENDS_IN_ONE_POLL: usize = 128;
 
+/// A child that is ready when it is first polled needs no waker of its own.
+const SHARED_POLLS: u8 = 1;
+
 /// A scope that has been polled.
 struct Run<'env, E: AsDynError, T> {
     state: Rc<State<'env, E>>,
-    children: FuturesUnordered<LocalFuture<'env>>,
+    children: Set<LocalFuture<'env>>,
     /// Where the body leaves its value.
     body: Rc<ChildCell<T>>,
-    /// Stands before the caller's waker, which may panic (P3).
-    guard: Option<Arc<GuardedWaker>>,
     /// Whether a cancellation has been carried out.
     cut: bool,
     returned: bool,
@@ -190,14 +191,14 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     /// then, without which the scope could not be cancelled from outside (C1).
     fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ENDS_IN_ONE_POLL {
-            self.children.extend(self.state.queue.take());
+            self.take_spawned();
             if self.state.shared.cause().is_some() && !self.cut {
                 self.cut_children();
             }
-            let polled =
-                self.state.shared.while_polling(|| Pin::new(&mut self.children).poll_next(cx));
+            let children = &mut self.children;
+            let polled = self.state.shared.while_polling(|| children.poll_ended(cx, Future::poll));
             match polled {
-                Poll::Ready(Some(())) => {}
+                Poll::Ready(Some((child, ()))) => self.children.vacate(child),
                 Poll::Ready(None) if self.state.queue.borrow().is_empty() => {
                     return Poll::Ready(());
                 }
@@ -206,8 +207,14 @@ impl<E: AsDynError, T> Run<'_, E, T> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        cx.waker().wake_by_ref();
+        wake(cx.waker().clone());
         Poll::Pending
+    }
+
+    fn take_spawned(&mut self) {
+        for child in self.state.queue.take() {
+            self.children.push(child);
+        }
     }
 
     fn has_more_to_do(&self) -> bool {
@@ -219,9 +226,11 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     /// are polled to their end, and cut by themselves as soon as they may be.
     fn cut_children(&mut self) {
         self.cut = true;
-        for child in std::mem::take(&mut self.children) {
+        for (_, child) in self.children.drain() {
             match child.is_protected() {
-                true => self.children.push(child),
+                true => {
+                    self.children.push(child);
+                }
                 false => contain(UnhandledKind::Destructor, || drop(child)),
             }
         }
@@ -230,13 +239,13 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     /// The scope's future is dropped. Each child enters its own end when it is dropped. Their
     /// destructors may spawn, which is refused, and cancel, which changes nothing.
     fn drop_children(&mut self) {
-        self.children.extend(self.state.queue.take());
-        let children = std::mem::take(&mut self.children);
+        self.take_spawned();
+        let children = self.children.drain();
         contain(UnhandledKind::Destructor, || drop(children));
     }
 
     fn value(&self) -> Option<T> {
-        match self.body.output.poll_take(&mut Context::from_waker(Waker::noop())) {
+        match self.body.poll_take(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output.and_then(Output::value),
             Poll::Pending => None,
         }
@@ -270,9 +279,8 @@ where
             this.run = Some(setup.open());
         }
         let run = this.run.as_mut().expect("a scope is not polled after it has returned");
-        let waker = GuardedWaker::around(cx.waker(), &mut run.guard);
-        run.state.shared.set_waker(&waker);
-        if run.poll_children(&mut Context::from_waker(&waker)).is_pending() {
+        run.state.shared.set_waker(cx.waker());
+        if run.poll_children(cx).is_pending() {
             return Poll::Pending;
         }
         run.returned = true;

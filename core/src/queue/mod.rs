@@ -3,6 +3,7 @@
 mod error;
 mod item;
 mod items;
+mod stream;
 
 pub use error::PutError;
 pub use item::{ItemDone, QueueItem};
@@ -11,9 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use futures_util::stream::{Stream, unfold};
+use futures_core::Stream;
 
 use self::items::Items;
+use self::stream::Taking;
 use crate::sync::{Mutex, lock};
 use crate::turns::{NoMore, Turns, WaitTurn, update};
 
@@ -171,9 +173,10 @@ impl<T> Queue<T> {
 
     /// The items as a stream, which ends when the queue is closed and empty.
     pub fn stream(&self) -> impl Stream<Item = QueueItem<T>> + use<T> {
-        unfold(self.clone(), async |queue| {
-            let item = queue.get().await?;
-            Some((item, queue))
+        let queue = self.clone();
+        Taking::new(move || {
+            let queue = queue.clone();
+            async move { queue.get().await }
         })
     }
 

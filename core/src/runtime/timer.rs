@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -138,8 +137,7 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
         let mut this = self.project();
         let mut future = this.future.as_mut();
         let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let polled =
-            run_below(this.cover, false, poll).unwrap_or_else(|panic| resume_unwind(panic));
+        let polled = run_below(this.cover, false, poll);
         let outcome = match polled {
             Some(Poll::Ready(value)) => Ok(value),
             _ => {

@@ -12,6 +12,7 @@ use crate::combine::Branch;
 use crate::group::{Node, Unit, UnitKey};
 use crate::panics::contain;
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
+use crate::set::is_of_a_set;
 use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::GuardedWaker;
 use crate::task::{Output, TaskError, TaskId};
@@ -115,7 +116,9 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let output = match &mut self.join {
-            Join::Native(native) if is_native(cx.waker()) => native.poll_join(cx),
+            Join::Native(native) if is_of_a_set(cx.waker()) || is_native(cx.waker()) => {
+                native.poll_join(cx)
+            }
             Join::Native(native) => {
                 let waker = GuardedWaker::around(cx.waker(), &mut self.guard);
                 native.poll_join(&mut Context::from_waker(&waker))
@@ -196,8 +199,8 @@ impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
 }
 
 impl<T: Send + 'static, R: Spawner> Branch for TaskHandle<T, R> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let outcome = ready!(Pin::new(&mut *self).poll(cx));
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let outcome = ready!(self.as_mut().poll(cx));
         self.join = Join::Ready(outcome);
         Poll::Ready(())
     }
@@ -209,7 +212,7 @@ impl<T: Send + 'static, R: Spawner> Branch for TaskHandle<T, R> {
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(self: Pin<&mut Self>) {
         self.cancel();
     }
 }
@@ -252,16 +255,16 @@ impl<T: Send + 'static, R: Spawner> Future for CancelOnDrop<T, R> {
 }
 
 impl<T: Send + 'static, R: Spawner> Branch for CancelOnDrop<T, R> {
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.handle_mut().poll_ended(cx)
+    fn poll_ended(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(self.handle_mut()).poll_ended(cx)
     }
 
     fn outcome(&self) -> Option<&Self::Output> {
         self.handle.as_ref().and_then(Branch::outcome)
     }
 
-    fn stop(&mut self) {
-        self.handle_mut().stop();
+    fn stop(mut self: Pin<&mut Self>) {
+        Pin::new(self.handle_mut()).stop();
     }
 }
 

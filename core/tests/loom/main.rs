@@ -9,5 +9,6 @@ mod support;
 mod cancel;
 mod jobs;
 mod protect;
+mod sets;
 mod spawn;
 mod waiting;

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
 use std::panic::catch_unwind;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -173,7 +174,7 @@ fn cancelled_call(on: On) {
         new.cancel();
         assert!(new.await.unwrap_err().is_cancelled());
         let mut done = pool.run(&ECHO, "done".to_owned());
-        poll_fn(|cx| done.poll_ended(cx)).await;
+        poll_fn(|cx| Pin::new(&mut done).poll_ended(cx)).await;
         done.cancel();
         assert_eq!(done.await.unwrap(), "done");
     });

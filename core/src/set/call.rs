@@ -1,0 +1,192 @@
+//! Who of a set was woken, in order, and whom to tell of it.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, RawWakerVTable, Wake, Waker};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, drop_waker, lock, wake};
+
+/// Whom a waker is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Those of this block that were not polled yet.
+    Fresh(usize),
+    /// Those of this block that share its waker.
+    Block(usize),
+    /// The child with this index, which has its own waker.
+    Child(usize),
+}
+
+/// Shared by a set and the wakers of its children, which may outlive it.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// Locked to push, to take and to park. No waker is called or dropped under it.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    woken: VecDeque<Woken>,
+    /// Of the one who polls the set, while nobody is woken.
+    parent: Option<Waker>,
+}
+
+impl Queue {
+    fn push(&self, woken: Woken) {
+        let parent = {
+            let mut state = lock(&self.state);
+            state.woken.push_back(woken);
+            state.parent.take()
+        };
+        if let Some(parent) = parent {
+            wake(parent);
+        }
+    }
+
+    /// Moves those that were woken into `batch`, which is empty. From here on nobody is told.
+    pub(super) fn take(&self, batch: &mut VecDeque<Woken>) {
+        let parent = {
+            let mut state = lock(&self.state);
+            mem::swap(&mut state.woken, batch);
+            state.parent.take()
+        };
+        drop_waker(parent);
+    }
+
+    /// From here on `parent` is told, unless somebody was woken already.
+    pub(super) fn park(&self, parent: &Waker) -> bool {
+        let mut parent = Some(parent.clone());
+        let parks = {
+            let mut state = lock(&self.state);
+            let parks = state.woken.is_empty();
+            if parks {
+                mem::swap(&mut state.parent, &mut parent);
+            }
+            parks
+        };
+        drop_waker(parent);
+        parks
+    }
+
+    /// The set is gone: nobody is told any more.
+    pub(super) fn close(&self) {
+        let parent = lock(&self.state).parent.take();
+        drop_waker(parent);
+    }
+}
+
+/// What a child's waker is made of.
+struct Signal {
+    queue: Arc<Queue>,
+    whom: Woken,
+    /// Whether it is in the queue, or counts no more. Who wakes swaps it in, which releases what was
+    /// done before; who polls swaps it out and acquires that, also of those who found it raised.
+    raised: AtomicBool,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Who is polled on this thread is polled again after this one, by whoever lowers it.
+        if self.raised.load(Ordering::Relaxed) && is_polled_here(self.address()) {
+            return;
+        }
+        if !self.raised.swap(true, Ordering::AcqRel) {
+            self.queue.push(self.whom);
+        }
+    }
+}
+
+impl Signal {
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+crate::sync::thread_local! {
+    /// The signal with which somebody is polled on this thread, innermost; zero if nobody is.
+    static POLLED: Cell<usize> = const { Cell::new(0) };
+}
+
+fn is_polled_here(signal: usize) -> bool {
+    POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
+}
+
+fn replace_polled(signal: usize) -> usize {
+    POLLED.try_with(|polled| polled.replace(signal)).unwrap_or(0)
+}
+
+/// A signal as the set keeps it. Dropped, it wakes nobody any more.
+pub(super) struct Call {
+    signal: Arc<Signal>,
+    waker: Waker,
+}
+
+impl Call {
+    pub(super) fn new(queue: &Arc<Queue>, whom: Woken) -> Self {
+        let (queue, raised) = (queue.clone(), AtomicBool::new(false));
+        let signal = Arc::new(Signal { queue, whom, raised });
+        Self { waker: signal.clone().into(), signal }
+    }
+
+    /// Polls with its waker. `yields` is set if that is woken in a poll that is pending.
+    #[inline]
+    pub(super) fn watch<T>(
+        &self,
+        yields: &mut bool,
+        poll: impl FnOnce(&Waker) -> Poll<T>,
+    ) -> Poll<T> {
+        let was_raised = self.is_raised();
+        let outer = Outer(replace_polled(self.signal.address()));
+        let polled = poll(&self.waker);
+        drop(outer);
+        *yields |= polled.is_pending() && !was_raised && self.is_raised();
+        polled
+    }
+
+    /// Whether somebody was woken by it, who has not been polled since. A hint.
+    fn is_raised(&self) -> bool {
+        self.signal.raised.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody else has a waker of it.
+    pub(super) fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.signal) == 2
+    }
+
+    /// Comes before the poll of those whom it has woken.
+    pub(super) fn lower(&self) {
+        self.signal.raised.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.signal.raised.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What was polled before, and is again after this, also after a panic.
+struct Outer(usize);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        replace_polled(self.0);
+    }
+}
+
+/// Whether the waker is one of a set's: it does not panic when it is called or dropped.
+pub(crate) fn is_of_a_set(waker: &Waker) -> bool {
+    static OURS: OnceLock<&RawWakerVTable> = OnceLock::new();
+    let ours = OURS.get_or_init(|| {
+        let waker = Call::new(&Arc::default(), Woken::Block(0)).waker.clone();
+        waker.vtable()
+    });
+    std::ptr::eq(waker.vtable(), *ours)
+}

@@ -1,0 +1,163 @@
+//! Places that what lies in them never leaves: what the futures of a set are pinned in.
+
+use std::mem::size_of;
+use std::pin::Pin;
+
+use pin_project_lite::pin_project;
+
+/// So many places have one mask.
+pub(super) const WIDTH: usize = 32;
+
+/// Larger futures get a box each, so that none has to be made of places that stay empty.
+const LARGE: usize = 512;
+
+pin_project! {
+    /// One place: for a future, and then for its outcome.
+    #[project = SlotProjected]
+    #[project_replace = SlotTaken]
+    #[derive(Default)]
+    pub(super) enum Slot<F, O> {
+        #[default]
+        Vacant,
+        Running {
+            #[pin]
+            future: F,
+        },
+        Kept {
+            outcome: O,
+        },
+    }
+}
+
+/// Some places side by side. A slice cannot be pinned by safe code so that its items are; a field can.
+pub(super) trait Row: Default {
+    type Slot;
+    const LEN: usize;
+
+    fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut Self::Slot>;
+
+    /// Goes through the places whose bits are set, of which the first is the lowest bit, until one says
+    /// `false`. That is faster than to look each of them up.
+    fn visit(
+        self: Pin<&mut Self>,
+        first: u32,
+        mask: u32,
+        f: &mut impl FnMut(u32, Pin<&mut Self::Slot>) -> bool,
+    ) -> bool;
+}
+
+impl<F, O> Row for Slot<F, O> {
+    type Slot = Self;
+    const LEN: usize = 1;
+
+    #[inline]
+    fn slot(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
+        self
+    }
+
+    #[inline]
+    fn visit(
+        self: Pin<&mut Self>,
+        first: u32,
+        mask: u32,
+        f: &mut impl FnMut(u32, Pin<&mut Self>) -> bool,
+    ) -> bool {
+        mask & 1 == 0 || f(first, self)
+    }
+}
+
+pin_project! {
+    /// Twice as many.
+    #[derive(Default)]
+    pub(super) struct Twice<P> {
+        #[pin]
+        first: P,
+        #[pin]
+        second: P,
+    }
+}
+
+impl<P: Row> Row for Twice<P> {
+    type Slot = P::Slot;
+    const LEN: usize = 2 * P::LEN;
+
+    #[inline]
+    fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut P::Slot> {
+        let this = self.project();
+        let half = if at & P::LEN == 0 { this.first } else { this.second };
+        half.slot(at)
+    }
+
+    #[inline]
+    fn visit(
+        self: Pin<&mut Self>,
+        first: u32,
+        mask: u32,
+        f: &mut impl FnMut(u32, Pin<&mut P::Slot>) -> bool,
+    ) -> bool {
+        let this = self.project();
+        let second = mask >> P::LEN;
+        this.first.visit(first, mask, f)
+            && (second == 0 || this.second.visit(first + P::LEN as u32, second, f))
+    }
+}
+
+type Four<P> = Twice<Twice<P>>;
+type Sixteen<P> = Four<Four<P>>;
+
+/// A row of the length that fits.
+pub(super) enum Places<F, O> {
+    One(Pin<Box<Slot<F, O>>>),
+    Four(Pin<Box<Four<Slot<F, O>>>>),
+    Sixteen(Pin<Box<Sixteen<Slot<F, O>>>>),
+    All(Pin<Box<Twice<Sixteen<Slot<F, O>>>>>),
+}
+
+impl<F, O> Places<F, O> {
+    /// For about so many.
+    pub(super) fn new(many: usize) -> Self {
+        match many {
+            _ if size_of::<Slot<F, O>>() > LARGE => Self::One(Box::into_pin(Box::default())),
+            0..=1 => Self::One(Box::into_pin(Box::default())),
+            2..=4 => Self::Four(Box::into_pin(Box::default())),
+            5..=16 => Self::Sixteen(Box::into_pin(Box::default())),
+            _ => Self::All(Box::into_pin(Box::default())),
+        }
+    }
+
+    /// A bit for each place.
+    pub(super) fn mask(&self) -> u32 {
+        match self {
+            Self::One(_) => 1,
+            Self::Four(_) => 0xF,
+            Self::Sixteen(_) => 0xFFFF,
+            Self::All(_) => u32::MAX,
+        }
+    }
+
+    /// `at` is a place whose bit is in the mask.
+    #[inline]
+    pub(super) fn slot(&mut self, at: usize) -> Pin<&mut Slot<F, O>> {
+        match self {
+            Self::One(row) => row.as_mut().slot(at),
+            Self::Four(row) => row.as_mut().slot(at),
+            Self::Sixteen(row) => row.as_mut().slot(at),
+            Self::All(row) => row.as_mut().slot(at),
+        }
+    }
+
+    /// Goes through the places whose bits are set, until one says `false`.
+    #[inline]
+    pub(super) fn visit(
+        &mut self,
+        mask: u32,
+        mut f: impl FnMut(u32, Pin<&mut Slot<F, O>>) -> bool,
+    ) {
+        match self {
+            Self::One(row) => row.as_mut().visit(0, mask, &mut f),
+            Self::Four(row) => row.as_mut().visit(0, mask, &mut f),
+            Self::Sixteen(row) => row.as_mut().visit(0, mask, &mut f),
+            Self::All(row) => row.as_mut().visit(0, mask, &mut f),
+        };
+    }
+}
