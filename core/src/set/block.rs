@@ -55,22 +55,31 @@ impl<F, O> Block<F, O> {
         }
     }
 
-    /// Takes futures from `more` until it is full; it is for about `many`. Whether it is full.
-    pub(super) fn fill(&mut self, many: usize, more: &mut impl Iterator<Item = F>) -> bool {
-        let Self { places, taken, .. } = self;
-        let places = places.get_or_insert_with(|| Places::new(many));
-        let (mask, before) = (places.mask(), *taken);
-        places.visit(mask & !before, |at, mut slot| {
-            let Some(future) = more.next() else { return false };
-            slot.set(Slot::Running { future });
-            *taken |= 1 << at;
-            true
-        });
-        let added = self.taken & !before;
+    /// Is empty before. Takes futures from `more` until it is full; it is for about `many`.
+    #[inline]
+    pub(super) fn fill(&mut self, many: usize, more: &mut impl Iterator<Item = F>) {
+        let (places, filled) = Places::filled(many, more);
+        self.places = Some(places);
+        self.enter(u32::MAX.checked_shr(WIDTH as u32 - filled).unwrap_or(0));
+    }
+
+    /// Puts it into a vacant place; it has room, or is empty.
+    pub(super) fn push(&mut self, many: usize, future: F) -> usize {
+        let Some(places) = &mut self.places else {
+            self.fill(many, &mut Some(future).into_iter());
+            return 0;
+        };
+        let at = (places.mask() & !self.taken).trailing_zeros() as usize;
+        places.slot(at).set(Slot::Running { future });
+        self.enter(1 << at);
+        at
+    }
+
+    fn enter(&mut self, added: u32) {
+        self.taken |= added;
         self.running |= added;
         self.fresh |= added;
         self.polled = self.polled.map(|polled| polled & !added);
-        self.taken == mask
     }
 
     /// From now on this one is polled with a waker of its own.

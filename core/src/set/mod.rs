@@ -68,17 +68,17 @@ impl<F, O> Set<F, O> {
     pub(crate) fn of(shared_polls: u8, futures: impl IntoIterator<Item = F>) -> Self {
         let (mut set, mut futures) = (Self::new(shared_polls), futures.into_iter());
         let mut at = 0;
-        loop {
+        while futures.size_hint().1 != Some(0) {
             let many = futures.size_hint().0.max(set.running);
             let block = set.blocks.get_or_add(at);
-            let is_full = block.fill(many, &mut futures);
+            block.fill(many, &mut futures);
             set.running += block.running.count_ones() as usize;
-            if !is_full {
+            if !block.is_full() {
+                set.open.push(at);
                 break;
             }
             at += 1;
         }
-        set.open.push(at);
         set.list();
         set
     }
@@ -96,11 +96,10 @@ impl<F, O> Set<F, O> {
     pub(crate) fn push(&mut self, future: F) -> usize {
         let at_block = self.open_block();
         let block = self.blocks.get_or_add(at_block);
-        let before = block.taken;
-        if block.fill(self.running, &mut Some(future).into_iter()) {
+        let at = block.push(self.running, future);
+        if block.is_full() {
             self.open.pop();
         }
-        let at = (block.taken & !before).trailing_zeros() as usize;
         if block.lists() {
             self.batch.push_back(Woken::Fresh(at_block));
         }

@@ -30,9 +30,13 @@ pin_project! {
 }
 
 /// Some places side by side. A slice cannot be pinned by safe code so that its items are; a field can.
-pub(super) trait Row: Default {
+pub(super) trait Row {
+    type Future;
     type Slot;
     const LEN: usize;
+
+    /// With these in it, as far as there are any; `filled` counts them.
+    fn filled(more: &mut impl Iterator<Item = Self::Future>, filled: &mut u32) -> Self;
 
     fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut Self::Slot>;
 
@@ -47,8 +51,18 @@ pub(super) trait Row: Default {
 }
 
 impl<F, O> Row for Slot<F, O> {
+    type Future = F;
     type Slot = Self;
     const LEN: usize = 1;
+
+    #[inline]
+    fn filled(more: &mut impl Iterator<Item = F>, filled: &mut u32) -> Self {
+        let Some(future) = more.next() else {
+            return Self::Vacant;
+        };
+        *filled += 1;
+        Self::Running { future }
+    }
 
     #[inline]
     fn slot(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
@@ -68,7 +82,6 @@ impl<F, O> Row for Slot<F, O> {
 
 pin_project! {
     /// Twice as many.
-    #[derive(Default)]
     pub(super) struct Twice<P> {
         #[pin]
         first: P,
@@ -78,8 +91,14 @@ pin_project! {
 }
 
 impl<P: Row> Row for Twice<P> {
+    type Future = P::Future;
     type Slot = P::Slot;
     const LEN: usize = 2 * P::LEN;
+
+    #[inline]
+    fn filled(more: &mut impl Iterator<Item = P::Future>, filled: &mut u32) -> Self {
+        Self { first: P::filled(more, filled), second: P::filled(more, filled) }
+    }
 
     #[inline]
     fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut P::Slot> {
@@ -104,25 +123,31 @@ impl<P: Row> Row for Twice<P> {
 
 type Four<P> = Twice<Twice<P>>;
 type Sixteen<P> = Four<Four<P>>;
+type ThirtyTwo<P> = Twice<Sixteen<P>>;
 
 /// A row of the length that fits.
 pub(super) enum Places<F, O> {
     One(Pin<Box<Slot<F, O>>>),
     Four(Pin<Box<Four<Slot<F, O>>>>),
     Sixteen(Pin<Box<Sixteen<Slot<F, O>>>>),
-    All(Pin<Box<Twice<Sixteen<Slot<F, O>>>>>),
+    All(Pin<Box<ThirtyTwo<Slot<F, O>>>>),
 }
 
 impl<F, O> Places<F, O> {
-    /// For about so many.
-    pub(super) fn new(many: usize) -> Self {
-        match many {
-            _ if size_of::<Slot<F, O>>() > LARGE => Self::One(Box::into_pin(Box::default())),
-            0..=1 => Self::One(Box::into_pin(Box::default())),
-            2..=4 => Self::Four(Box::into_pin(Box::default())),
-            5..=16 => Self::Sixteen(Box::into_pin(Box::default())),
-            _ => Self::All(Box::into_pin(Box::default())),
-        }
+    /// For about so many, with these in it, as far as there are any and it has room. And how many.
+    #[inline]
+    pub(super) fn filled(many: usize, more: &mut impl Iterator<Item = F>) -> (Self, u32) {
+        let mut filled = 0;
+        let places = match many {
+            _ if size_of::<Slot<F, O>>() > LARGE => {
+                Self::One(Box::pin(Row::filled(more, &mut filled)))
+            }
+            0..=1 => Self::One(Box::pin(Row::filled(more, &mut filled))),
+            2..=4 => Self::Four(Box::pin(Row::filled(more, &mut filled))),
+            5..=16 => Self::Sixteen(Box::pin(Row::filled(more, &mut filled))),
+            _ => Self::All(Box::pin(Row::filled(more, &mut filled))),
+        };
+        (places, filled)
     }
 
     /// A bit for each place.
