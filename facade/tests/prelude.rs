@@ -44,7 +44,7 @@ fn its_combinators_go_with_the_preludes_of_futures() {
     let all = async {
         let both = gather(["1", "2"].map(parse)).await?;
         let first = race([parse("3")]).map(|parsed| parsed.unwrap()).await;
-        let (done, _) = wait(["4"].map(|text| Box::pin(parse(text))), WaitFor::All).await;
+        let (done, _) = wait(["4"].map(parse).map(Box::pin), WaitFor::All).await;
         let fourth = gather(done).await?;
         let rest: Vec<_> = as_completed(["5"].map(parse)).map_ok(|n| n + 1).try_collect().await?;
         let mapped = map_concurrent_stream(iter(["7", "8"]), 2, parse).ordered();

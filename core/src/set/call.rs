@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, OnceLock};
-use std::task::{Poll, RawWakerVTable, Wake, Waker};
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, drop_waker, lock, wake};
@@ -115,7 +115,7 @@ crate::sync::thread_local! {
 }
 
 fn is_polled_here(signal: usize) -> bool {
-    POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
+    signal != 0 && POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
 }
 
 fn replace_polled(signal: usize) -> usize {
@@ -181,12 +181,9 @@ impl Drop for Outer {
     }
 }
 
-/// Whether the waker is one of a set's: it does not panic when it is called or dropped.
+/// Whether it is the set's waker with which somebody is polled right now: that one does not panic when
+/// it is called or dropped.
 pub(crate) fn is_of_a_set(waker: &Waker) -> bool {
-    static OURS: OnceLock<&RawWakerVTable> = OnceLock::new();
-    let ours = OURS.get_or_init(|| {
-        let waker = Call::new(&Arc::default(), Woken::Block(0)).waker.clone();
-        waker.vtable()
-    });
-    std::ptr::eq(waker.vtable(), *ours)
+    // A waker that is made of an `Arc` points to what lies in it.
+    is_polled_here(waker.data().addr())
 }

@@ -3,6 +3,7 @@
 
 mod children;
 mod in_place;
+mod many;
 mod map;
 mod properties;
 mod support;

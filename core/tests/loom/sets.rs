@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use anyscope_core::{
     InPlace, NativeHandle, RemoteHandle, WaitFor, as_completed, in_place, remote, wait,
@@ -47,6 +49,46 @@ fn w3_each_of_those_that_share_a_waker_is_polled() {
         let (done, pending) = block_on(wait(both, WaitFor::All));
         assert_eq!((done.len(), pending.len(), marks.count()), (2, 0, 2));
     });
+}
+
+/// Fails if who finds a signal raised does not release what was done before.
+#[test]
+fn w3_what_is_done_before_a_shared_waker_is_called_is_seen() {
+    check(2, |_| {
+        let signs = [Sign::default(), Sign::default()];
+        let mut both = pin!(wait(signs.clone().map(in_place), WaitFor::All));
+        block_on(poll_once(both.as_mut()));
+        let threads = signs.map(|sign| thread::spawn(move || sign.give()));
+        assert_eq!(block_on(both).0.len(), 2);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+/// Ready when it was given, as far as the one who polls it sees that. Its waker is not loom's to order.
+#[derive(Clone, Default)]
+struct Sign {
+    given: Marks,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Sign {
+    fn give(self) {
+        self.given.add();
+        let waker = self.waker.lock().unwrap().take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Future for Sign {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        if self.given.count() > 0 {
+            return Poll::Ready(Ok(0));
+        }
+        *self.waker.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
+    }
 }
 
 /// A waker outlives its set, and what that was polled with is dropped.
