@@ -35,9 +35,6 @@ fn main() -> anyhow::Result<ExitCode> {
         [] => vec![measure(&options)?],
         files => files.iter().map(|file| Results::read(file)).collect::<Result<_, _>>()?,
     };
-    if let Some(file) = &options.json {
-        all[0].write(file)?;
-    }
     if let Some(folder) = &options.plots {
         write_plots(&all[0], folder)?;
         write_page(&all, folder)?;
@@ -60,14 +57,19 @@ fn report(results: &Results) -> bool {
     missed > 0
 }
 
-/// The heap comes first: what has to be built for it must not disturb what is timed.
+/// The heap comes first: what has to be built for it must not disturb what is timed. The file is
+/// written after each scenario, so that a run which is stopped leaves what it has.
 fn measure(options: &Options) -> anyhow::Result<Results> {
-    let mut rows = count_heap(options)?;
+    let rows = count_heap(options)?;
     let machine = Machine::here(ALLOCATOR);
+    let mut results = Results { machine, quick: options.quick, rows };
     for scenario in &options.scenarios {
-        rows.extend(measure_one(scenario, options));
+        results.rows.extend(measure_one(scenario, options));
+        if let Some(file) = &options.json {
+            results.write(file)?;
+        }
     }
-    Ok(Results { machine, quick: options.quick, rows })
+    Ok(results)
 }
 
 fn measure_one(scenario: &Scenario, options: &Options) -> Vec<Row> {
