@@ -115,6 +115,7 @@ impl Drop for InEffect {
 }
 
 /// Whether anything at all is cancelled: what inner loops can afford to ask.
+#[inline]
 pub(crate) fn is_any_in_effect() -> bool {
     IN_EFFECT.load(Ordering::Relaxed) > 0
 }

@@ -1,6 +1,6 @@
 //! Checks for cancellation in computations, which nobody can stop from outside (B3, U3).
 
-use crate::cancel::Cancelled;
+use crate::cancel::{Cancelled, is_any_in_effect};
 use crate::stack::current_cause;
 
 /// Fails if the current task or job has been cancelled: what a long computation asks now and then,
@@ -29,7 +29,14 @@ use crate::stack::current_cause;
 /// }
 /// assert_eq!(sum(&[1, 2, 3]), Ok(6));
 /// ```
+#[inline]
 pub fn check_cancelled() -> Result<(), Cancelled> {
+    // In inner loops: as long as nobody at all is cancelled it is one look at one number.
+    if is_any_in_effect() { look_closer() } else { Ok(()) }
+}
+
+#[cold]
+fn look_closer() -> Result<(), Cancelled> {
     current_cause().map_or(Ok(()), |cause| Err(cause.into()))
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::cancel::{CancelCause, is_any_in_effect};
+use crate::cancel::CancelCause;
 use crate::group::{Node, Unit, UnitKey};
 use crate::panics::{Payload, catch};
 use crate::protect::{Cleanup, Cover, Guarded};
@@ -65,14 +65,17 @@ pub(crate) fn run_as<T>(
     doing: Doing,
     f: impl FnOnce() -> T,
 ) -> Result<T, Payload> {
-    let Some(own) = unit.take() else {
+    if unit.is_none() {
         return catch(f);
+    }
+    let push = |unit: &mut Option<Unit>, frames: &mut Vec<Frame>| {
+        frames.extend(unit.take().into_iter().map(|unit| Frame::Unit { unit, doing }));
     };
-    let put_back = |frame| match frame {
-        Frame::Unit { unit: own, .. } => *unit = Some(own),
+    let pop = |unit: &mut Option<Unit>, frame| match frame {
+        Some(Frame::Unit { unit: own, .. }) => *unit = Some(own),
         _ => unreachable!("{FRAMES}"),
     };
-    run_in(Frame::Unit { unit: own, doing }, f, put_back)
+    run_in(unit, push, f, pop)
 }
 
 /// From now on the innermost unit, which calls this as it is polled, drops its future.
@@ -143,36 +146,42 @@ fn push_unpushed() {
     }
 }
 
-/// Runs `f` inside a shield, and catches its panic.
-pub(crate) fn run_shielded<T>(guarded: &Arc<Guarded>, f: impl FnOnce() -> T) -> Result<T, Payload> {
-    run_in(Frame::Shield(guarded.clone()), f, drop)
+/// Runs `f` inside the shield in `guarded`, which is put back when it is done, and catches its panic.
+pub(crate) fn run_shielded<T>(
+    guarded: &mut Option<Arc<Guarded>>,
+    f: impl FnOnce() -> T,
+) -> Result<T, Payload> {
+    if guarded.is_none() {
+        return catch(f);
+    }
+    let push = |guarded: &mut Option<Arc<Guarded>>, frames: &mut Vec<Frame>| {
+        frames.extend(guarded.take().into_iter().map(Frame::Shield));
+    };
+    let pop = |guarded: &mut Option<Arc<Guarded>>, frame| match frame {
+        Some(Frame::Shield(own)) => *guarded = Some(own),
+        _ => unreachable!("{FRAMES}"),
+    };
+    run_in(guarded, push, f, pop)
 }
 
 const FRAMES: &str = "each frame is popped by the call that pushed it";
 
-/// One look at the thread-local for both ends of a frame. A thread that is being torn down has no
-/// stack any more.
-fn run_in<T>(
-    frame: Frame,
+/// Moves what is in `own` into a frame and back. (`extend` makes the frame where it is to lie: one
+/// that is made elsewhere and moved, as by `push`, costs twice as much.) A thread that is being torn
+/// down has no stack any more.
+#[inline]
+fn run_in<S, T>(
+    own: &mut S,
+    push: impl FnOnce(&mut S, &mut Vec<Frame>),
     f: impl FnOnce() -> T,
-    put_back: impl FnOnce(Frame),
+    pop: impl FnOnce(&mut S, Option<Frame>),
 ) -> Result<T, Payload> {
     push_unpushed();
-    let mut call = Some((frame, f, put_back));
-    let run = |stack: &RefCell<Vec<Frame>>| {
-        let (frame, f, put_back) = call.take()?;
-        stack.borrow_mut().push(frame);
-        let outcome = catch(f);
-        let frame = stack.borrow_mut().pop();
-        put_back(frame.expect(FRAMES));
-        Some(outcome)
-    };
-    if let Ok(Some(outcome)) = STACK.try_with(run) {
-        return outcome;
-    }
-    let (frame, f, put_back) = call.take().expect("it has not run");
+    let has_stack = STACK.try_with(|stack| push(own, &mut stack.borrow_mut())).is_ok();
     let outcome = catch(f);
-    put_back(frame);
+    if has_stack {
+        STACK.with(|stack| pop(own, stack.borrow_mut().pop()));
+    }
     outcome
 }
 
@@ -251,10 +260,6 @@ pub(crate) fn current_job() -> Option<Unit> {
 
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
 pub(crate) fn current_cause() -> Option<CancelCause> {
-    // Asked in inner loops: as long as nobody is cancelled it is one look at one number.
-    if !is_any_in_effect() {
-        return None;
-    }
     let unit = look(|frames| {
         let (unit, ..) = innermost(frames)?;
         unit.node().knows_a_cause().then(|| unit.share())

@@ -66,32 +66,41 @@ where
     /// value that is ready beats a cancellation that came during the poll (C6). When it is suspended
     /// its waker is known to the group, so that a cancellation needs no help of it.
     ///
+    /// `then` is given the unit, to end it, when the future and its clean-ups are gone. (Handed up
+    /// through the calls, an end would be copied by each of them.)
+    ///
     /// `cx` must hold a waker that may be registered with native handles (P3).
-    pub(crate) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
+    #[inline]
+    pub(crate) fn poll<Z>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         let DrivenProj::Running { unit: slot, .. } = self.as_mut().project() else {
-            return self.poll_cleanups(cx);
+            return self.poll_cleanups(cx, then);
         };
         let Some(mut unit) = slot.take() else {
             return Poll::Pending;
         };
         if let Some(cause) = unit.due_before(cx.waker()) {
-            return self.drop_and_end(unit, End::Cancelled(cause), cx);
+            return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
         }
         if !unit.may_run() {
             *slot = Some(unit);
             return Poll::Pending;
         }
-        self.poll_running(unit, cx)
+        self.poll_running(unit, cx, then)
     }
 
     /// The future is dropped in the frame of its last poll. Its value is kept elsewhere before, so that
     /// it is there if the destructor panics.
     #[inline]
-    fn poll_running(
+    fn poll_running<Z>(
         mut self: Pin<&mut Self>,
         unit: Unit,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended<F::Output>> {
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         let (mut unit, mut value) = (Some(unit), None);
         let polled = run_as(&mut unit, Doing::Poll(WakerId::of(cx.waker())), || {
             let DrivenProj::Running { future, .. } = self.as_mut().project() else {
@@ -105,24 +114,25 @@ where
         });
         let unit = unit.expect("a poll gives the unit back");
         match (polled, value) {
-            (Ok(()), None) => self.suspend(unit, cx),
-            (Ok(()), Some(value)) => self.clean_up(unit, End::Value(value), cx),
-            (Err(payload), None) => self.drop_and_end(unit, End::Panicked(payload), cx),
+            (Ok(()), None) => self.suspend(unit, cx, then),
+            (Ok(()), Some(value)) => self.clean_up(unit, End::Value(value), cx, then),
+            (Err(payload), None) => self.drop_and_end(unit, End::Panicked(payload), cx, then),
             (Err(payload), Some(value)) => {
-                let end =
-                    End::Value(value).and_panicked(payload, unit.node().id(), &|| unit.info());
-                self.clean_up(unit, end, cx)
+                let end = End::Value(value);
+                let end = end.and_panicked(payload, unit.node().id(), &|| unit.info());
+                self.clean_up(unit, end, cx, then)
             }
         }
     }
 
-    fn suspend(
+    fn suspend<Z>(
         mut self: Pin<&mut Self>,
         mut unit: Unit,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended<F::Output>> {
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         if let Some(cause) = unit.park(cx.waker()) {
-            return self.drop_and_end(unit, End::Cancelled(cause), cx);
+            return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
         }
         if let DrivenProj::Running { unit: slot, .. } = self.as_mut().project() {
             *slot = Some(unit);
@@ -131,43 +141,49 @@ where
     }
 
     /// Drops the future, and then runs its clean-ups.
-    fn drop_and_end(
+    fn drop_and_end<Z>(
         mut self: Pin<&mut Self>,
         unit: Unit,
         end: End<F::Output>,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended<F::Output>> {
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         let Ended { unit, end } = self.as_mut().drop_future(unit, end);
-        self.clean_up(unit, end, cx)
+        self.clean_up(unit, end, cx, then)
     }
 
     #[inline]
-    fn clean_up(
+    fn clean_up<Z>(
         self: Pin<&mut Self>,
         unit: Unit,
         end: End<F::Output>,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended<F::Output>> {
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         match cleanups(&unit, &end) {
-            None => Poll::Ready(Ended { unit, end }),
-            Some(run) => self.begin_cleaning(unit, end, run, cx),
+            None => Poll::Ready(then(unit, end)),
+            Some(run) => self.begin_cleaning(Cleaning { unit: Some(unit), end, run }, cx, then),
         }
     }
 
     #[cold]
-    fn begin_cleaning(
+    fn begin_cleaning<Z>(
         mut self: Pin<&mut Self>,
-        unit: Unit,
-        end: End<F::Output>,
-        run: CleanupRun,
+        cleaning: Cleaning<F::Output>,
         cx: &mut Context<'_>,
-    ) -> Poll<Ended<F::Output>> {
-        let cleaning = Some(Box::new(Cleaning { unit: Some(unit), end, run }));
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
+        let cleaning = Some(Box::new(cleaning));
         self.set(Self::Cleaning { cleaning });
-        self.poll_cleanups(cx)
+        self.poll_cleanups(cx, then)
     }
 
-    fn poll_cleanups(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<F::Output>> {
+    #[cold]
+    fn poll_cleanups<Z>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
         let DrivenProj::Cleaning { cleaning: slot } = self.as_mut().project() else {
             return Poll::Pending;
         };
@@ -186,7 +202,7 @@ where
         }
         self.set(Self::Gone);
         let Cleaning { unit, end, .. } = *cleaning;
-        Poll::Ready(Ended { unit: unit.expect("clean-ups are those of a unit"), end })
+        Poll::Ready(then(unit.expect("clean-ups are those of a unit"), end))
     }
 
     /// Drops the future from outside. What is left of its clean-ups comes back. `None` once it has

@@ -283,7 +283,8 @@ where
                 return Poll::Ready(());
             };
             let runtime = &Core::<R, E>::of(node).runtime;
-            match runtime.within(|| body.as_mut().poll(cx)) {
+            let then = |unit, end| Ended { unit, end };
+            match runtime.within(|| body.as_mut().poll(cx, then)) {
                 Poll::Ready(ended) => {
                     *this.value = end_body::<R, E, T>(ended, None);
                     slot.set(None);

@@ -91,7 +91,8 @@ impl Guarded {
 
 /// An active shield. Dropping it ends the protection.
 pub(crate) struct Hold {
-    guarded: Arc<Guarded>,
+    /// On the stack while the shielded future is polled.
+    guarded: Option<Arc<Guarded>>,
     covers: Vec<Arc<Cover>>,
     /// Whose covers are among them.
     units: Vec<Unit>,
@@ -110,12 +111,12 @@ impl Hold {
             outer: stack::shielded_by(),
             node: stack::enclosing().map(|(node, _)| node),
         });
-        Self { guarded, covers, units }
+        Self { guarded: Some(guarded), covers, units }
     }
 
     /// Runs `f` inside the shield, and catches its panic.
-    pub(crate) fn run<T>(&self, f: impl FnOnce() -> T) -> Result<T, Payload> {
-        stack::run_shielded(&self.guarded, f)
+    pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> Result<T, Payload> {
+        stack::run_shielded(&mut self.guarded, f)
     }
 }
 
@@ -124,9 +125,11 @@ impl Drop for Hold {
         for cover in &self.covers {
             cover.shields.fetch_sub(1, Ordering::Relaxed);
         }
-        match &self.guarded.node {
-            Some(node) => node.uncover(&self.guarded),
-            None => self.guarded.end(),
+        if let Some(guarded) = &self.guarded {
+            match &guarded.node {
+                Some(node) => node.uncover(guarded),
+                None => guarded.end(),
+            }
         }
         // Who is under way here looks at its cover when that is over. A cancelled unit that is not would
         // not notice, nor would a timeout in one. Whether it is cancelled is not asked: that may not be

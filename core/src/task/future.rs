@@ -4,7 +4,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
@@ -48,12 +48,13 @@ pin_project! {
                 let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
                 let (mut driven, on_done) = (this.driven, this.on_done);
                 node.core().within(&mut || {
-                    let Some((ended, cleanups)) = driven.as_mut().cut(cause.clone()) else {
+                    let cut = driven.as_mut().cut(cause.clone());
+                    let Some((Ended { unit, end }, cleanups)) = cut else {
                         return;
                     };
                     // Nobody is left to poll them: dropping them reports that (C5).
                     contain(UnhandledKind::Destructor, || drop(cleanups));
-                    drop(finish::<R, E, F, D>(ended, on_done));
+                    drop(finish::<R, E, F, D>(unit, end, on_done));
                 });
             }
         }
@@ -87,15 +88,16 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let ended = ready!(this.driven.poll(cx));
-        Poll::Ready(finish::<R, E, F, D>(ended, this.on_done))
+        let on_done = this.on_done;
+        this.driven.poll(cx, |unit, end| finish::<R, E, F, D>(unit, end, on_done))
     }
 }
 
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    Ended { unit, end }: Ended<F::Output>,
+    unit: Unit,
+    end: End<F::Output>,
     on_done: &mut D,
 ) -> Output<F::Value> {
     match end {
