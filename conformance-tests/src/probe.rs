@@ -229,12 +229,13 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Payload> {
     .await
 }
 
-/// The future, its polls counted.
+/// The future, its polls counted, each when it is over: after the first that is pending it waits.
 pub(crate) async fn counted<F: Future>(polls: Count, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
         polls.add();
-        future.as_mut().poll(cx)
+        polled
     })
     .await
 }
