@@ -186,8 +186,8 @@ Measured on:
 const GOALS: &str = "
 ## Goals
 
-In bold is what falls short. A goal stands back behind a rule of the [contract](contract.md): where it cannot
-be reached without giving one up, the list below the table says why.
+In bold is what falls short. A goal stands back behind the rules of the [contract](contract.md): the list below the
+table says what each that is missed pays for, and by which rules. That it could not be had for less is not shown.
 ";
 
 const LEFT_OUT: &str = "
