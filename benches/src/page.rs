@@ -175,7 +175,7 @@ async-std a thread for each core, and all else runs on one thread.
 | `cargo run --release -p anyscope-benches -- --json benches/results.json` | measures all, in about an hour |
 | the same with `--features mimalloc` and another file | measures on mimalloc |
 | `cargo run --release -p anyscope-benches -- --check` | a quick run against the goals; exits with 1 if one is missed |
-| `cargo run --release -p anyscope-benches -- --from benches/results.json --plots docs/performance` | makes this page |
+| `cargo run --release -p anyscope-benches -- --from benches/results.json --from benches/results-mimalloc.json --plots docs/performance` | makes this page |
 
 Names of scenarios as arguments restrict it to those, `--list` says which there are, `--help` the rest.
 
