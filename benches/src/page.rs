@@ -172,7 +172,7 @@ async-std a thread for each core, and all else runs on one thread.
 
 | Command | What it does |
 |---|---|
-| `cargo run --release -p anyscope-benches -- --json benches/results.json` | measures all, in about an hour |
+| `cargo run --release -p anyscope-benches -- --json benches/results.json` | measures all, in about half an hour |
 | the same with `--features mimalloc` and another file | measures on mimalloc |
 | `cargo run --release -p anyscope-benches -- --check` | a quick run against the goals; exits with 1 if one is missed |
 | `cargo run --release -p anyscope-benches -- --from benches/results.json --from benches/results-mimalloc.json --plots docs/performance` | makes this page |
