@@ -1,6 +1,7 @@
 //! Small pieces that several modules need: atomics and locks, locking without poison, waking without
 //! panics, wakers of strangers made safe.
 
+use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -20,6 +21,19 @@ pub(crate) use std::{
     sync::{Mutex, MutexGuard, OnceLock, atomic},
     thread_local,
 };
+
+/// Begins a line of the cache, so that threads that write it do not disturb those who read what lies
+/// before it.
+#[repr(align(64))]
+pub(crate) struct CacheAligned<T>(pub(crate) T);
+
+impl<T> Deref for CacheAligned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
 
 /// Locks. No user code runs under a lock of this crate, so that poison says nothing.
 #[inline]

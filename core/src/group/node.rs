@@ -23,7 +23,7 @@ use crate::group::tree::Link;
 use crate::protect::Cover;
 use crate::runtime::{AnyRuntime, Job, RunJob};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, OnceLock, drop_waker, lock, wake, wake_all};
+use crate::sync::{CacheAligned, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
 use crate::task::{TaskId, TaskInfo, next_id};
 
 /// The id of a group, unique in the process.
@@ -56,7 +56,7 @@ pub(crate) struct Node {
     /// Live units that have a cover. Raised in a poll of the unit and read in later ones, which the
     /// executor orders: Relaxed.
     pub(super) covered: AtomicUsize,
-    pub(super) table: Mutex<Table>,
+    pub(super) table: CacheAligned<Mutex<Table>>,
     pub(super) owner: Mutex<Owner>,
     /// That the owner is `Gone`: keeps its lock out of each poll. Set right after that; Release, with
     /// Acquire where it is read.
@@ -139,7 +139,7 @@ impl Node {
             cancelled: OnceLock::new(),
             singled_out: AtomicUsize::new(0),
             covered: AtomicUsize::new(0),
-            table: Mutex::new(Table::with_limit(options.limit)),
+            table: CacheAligned(Mutex::new(Table::with_limit(options.limit))),
             owner: Mutex::new(Owner::Awaited(None)),
             gone: AtomicBool::new(false),
             body_released: AtomicBool::new(false),
