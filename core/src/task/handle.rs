@@ -37,16 +37,22 @@ where
     R: Spawner,
 {
     node: Arc<Node>,
-    key: UnitKey,
     id: TaskId,
     join: Join<T, R>,
-    /// Stands before a waker that is not the executor's own (P3).
-    guard: Option<Arc<GuardedWaker>>,
 }
 
+/// The key stands where there is room beside the tag: in a `Vec` of handles each byte counts.
 enum Join<T: Send + 'static, R: Spawner> {
-    Native(R::Handle<Output<T>>),
-    Job(Arc<dyn JoinJob<T>>),
+    Native {
+        key: UnitKey,
+        handle: R::Handle<Output<T>>,
+        /// Stands before a waker that is not the executor's own (P3).
+        guard: Option<Arc<GuardedWaker>>,
+    },
+    Job {
+        key: UnitKey,
+        job: Arc<dyn JoinJob<T>>,
+    },
     /// Known, but not given yet.
     Ready(Result<T, TaskError>),
     Taken,
@@ -67,18 +73,17 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         node: Arc<Node>,
         key: UnitKey,
         id: TaskId,
-        native: R::Handle<Output<T>>,
+        handle: R::Handle<Output<T>>,
     ) -> Self {
-        Self { node, key, id, join: Join::Native(native), guard: None }
+        Self { node, id, join: Join::Native { key, handle, guard: None } }
     }
 
     pub(crate) fn job(node: Arc<Node>, key: UnitKey, id: TaskId, job: Arc<dyn JoinJob<T>>) -> Self {
-        Self { node, key, id, join: Join::Job(job), guard: None }
+        Self { node, id, join: Join::Job { key, job } }
     }
 
     pub(crate) fn refused(node: Arc<Node>, id: TaskId, error: TaskError) -> Self {
-        let join = Join::Ready(Err(error));
-        Self { node, key: UnitKey::NOBODY, id, join, guard: None }
+        Self { node, id, join: Join::Ready(Err(error)) }
     }
 
     /// The task's id.
@@ -88,7 +93,7 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     /// Whether the task has ended, destructors included (T3).
     pub fn is_finished(&self) -> bool {
-        !self.node.is_live(self.key, self.id)
+        !self.key().is_some_and(|key| self.node.is_live(key, self.id))
     }
 
     /// Cancels this task alone; that is no failure of its group, and its siblings go on (T6). A job
@@ -103,9 +108,19 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
     }
 
     fn cancel_with(&self, cause: CancelCause) {
-        self.node.cancel_unit(self.key, self.id, cause.clone());
-        if let Join::Job(job) = &self.join {
+        if let Some(key) = self.key() {
+            self.node.cancel_unit(key, self.id, cause.clone());
+        }
+        if let Join::Job { job, .. } = &self.join {
             job.revoke(cause);
+        }
+    }
+
+    /// `None` once its outcome has come.
+    fn key(&self) -> Option<UnitKey> {
+        match &self.join {
+            Join::Native { key, .. } | Join::Job { key, .. } => Some(*key),
+            Join::Ready(_) | Join::Taken => None,
         }
     }
 
@@ -116,14 +131,14 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let output = match &mut self.join {
-            Join::Native(native) if is_of_a_set(cx.waker()) || is_native(cx.waker()) => {
-                native.poll_join(cx)
+            Join::Native { handle, .. } if is_of_a_set(cx.waker()) || is_native(cx.waker()) => {
+                handle.poll_join(cx)
             }
-            Join::Native(native) => {
-                let waker = GuardedWaker::around(cx.waker(), &mut self.guard);
-                native.poll_join(&mut Context::from_waker(&waker))
+            Join::Native { handle, guard, .. } => {
+                let waker = GuardedWaker::around(cx.waker(), guard);
+                handle.poll_join(&mut Context::from_waker(&waker))
             }
-            Join::Job(job) => job.poll_join(cx),
+            Join::Job { job, .. } => job.poll_join(cx),
             other => {
                 return Poll::Ready(match mem::replace(other, Join::Taken) {
                     Join::Ready(outcome) => outcome,
@@ -157,8 +172,8 @@ impl<T: Send + 'static, R: crate::runtime::Runtime> TaskHandle<T, R> {
     /// cancelled instead, which needs no giving up.
     pub fn give_up(self, runtime: &R) {
         match &self.join {
-            Join::Job(job) => {
-                let own = Unit::new(self.node.clone(), self.key);
+            Join::Job { key, job } => {
+                let own = Unit::new(self.node.clone(), *key);
                 job.give_up(own, runtime.root());
             }
             _ => self.cancel(),
@@ -170,11 +185,11 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
     /// Nobody will take the output: it must be gone when the group returns (G1).
     fn drop(&mut self) {
         match &self.join {
-            Join::Native(_) if self.node.minds_outputs::<T>() => {
-                self.node.mark_handle_gone(self.key, self.id);
+            Join::Native { key, .. } if self.node.minds_outputs::<T>() => {
+                self.node.mark_handle_gone(*key, self.id);
             }
-            Join::Native(_) => {}
-            Join::Job(job) => job.close(),
+            Join::Native { .. } => {}
+            Join::Job { job, .. } => job.close(),
             Join::Ready(_) => self.drop_outcome(),
             Join::Taken => {}
         }
