@@ -88,7 +88,7 @@ where
             return Poll::Pending;
         };
         if let Some(cause) = unit.due_before(cx.waker()) {
-            return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
+            return self.cancel(unit, cause, cx, then);
         }
         if !unit.may_run() {
             slot.put(unit);
@@ -135,7 +135,7 @@ where
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
         if let Some(cause) = unit.park(cx.waker()) {
-            return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
+            return self.cancel(unit, cause, cx, then);
         }
         if let DrivenProj::Running { unit: slot, .. } = self.as_mut().project() {
             slot.put(unit);
@@ -143,33 +143,40 @@ where
         Poll::Pending
     }
 
+    /// Drops the future, because its unit was cancelled, and then runs its clean-ups.
+    #[inline(never)]
+    fn cancel<Z>(
+        mut self: Pin<&mut Self>,
+        unit: Unit,
+        cause: CancelCause,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
+        let (unit, dropped) = run_as(unit, Doing::End, || self.set(Self::Gone));
+        if dropped.is_ok() && !unit.may_have_cleanups() {
+            return Poll::Ready(then(unit, End::Cancelled(cause)));
+        }
+        let end = after_drop(&unit, End::Cancelled(cause), dropped);
+        self.clean_up(unit, end, cx, then)
+    }
+
     /// The future has panicked, or its destructor after it gave this value.
     #[cold]
     fn end_panicked<Z>(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         unit: Unit,
         payload: Payload,
         value: Option<F::Output>,
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let Some(value) = value else {
-            return self.drop_and_end(unit, End::Panicked(payload), cx, then);
+        let (unit, end) = match value {
+            None => self.as_mut().drop_future(unit, End::Panicked(payload)),
+            Some(value) => {
+                let end = after_drop(&unit, End::Value(value), Err(payload));
+                (unit, end)
+            }
         };
-        let end = End::Value(value).and_panicked(payload, unit.node().id(), &|| unit.info());
-        self.clean_up(unit, end, cx, then)
-    }
-
-    /// Drops the future, and then runs its clean-ups.
-    #[cold]
-    fn drop_and_end<Z>(
-        mut self: Pin<&mut Self>,
-        unit: Unit,
-        end: End<F::Output>,
-        cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
-    ) -> Poll<Z> {
-        let Ended { unit, end } = self.as_mut().drop_future(unit, end);
         self.clean_up(unit, end, cx, then)
     }
 
@@ -242,20 +249,33 @@ where
             return None;
         };
         let unit = unit.take()?;
-        let ended = self.drop_future(unit, End::Cancelled(cause));
-        let run = cleanups(&ended.unit, &ended.end);
-        Some((ended, run))
+        let (unit, end) = self.drop_future(unit, End::Cancelled(cause));
+        let run = cleanups(&unit, &end);
+        Some((Ended { unit, end }, run))
     }
 
-    /// Drops the future in its context. A panic of its destructor is a panic of the task, unless
-    /// there was one already.
-    fn drop_future(mut self: Pin<&mut Self>, unit: Unit, end: End<F::Output>) -> Ended<F::Output> {
+    /// Drops the future in its context.
+    fn drop_future(
+        mut self: Pin<&mut Self>,
+        unit: Unit,
+        end: End<F::Output>,
+    ) -> (Unit, End<F::Output>) {
         let (unit, dropped) = run_as(unit, Doing::End, || self.set(Self::Gone));
-        let end = match dropped {
-            Ok(()) => end,
-            Err(payload) => end.and_panicked(payload, unit.node().id(), &|| unit.info()),
-        };
-        Ended { unit, end }
+        let end = after_drop(&unit, end, dropped);
+        (unit, end)
+    }
+}
+
+/// The end of a unit whose future was dropped. A panic of the destructor is a panic of the unit, unless
+/// there was one already.
+fn after_drop<T, E: AsDynError>(
+    unit: &Unit,
+    end: End<Result<T, Fault<E>>>,
+    dropped: Result<(), Payload>,
+) -> End<Result<T, Fault<E>>> {
+    match dropped {
+        Ok(()) => end,
+        Err(payload) => end.and_panicked(payload, unit.node().id(), &|| unit.info()),
     }
 }
 

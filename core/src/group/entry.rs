@@ -78,7 +78,6 @@ impl Node {
     }
 
     /// The most common case. `None` if there is more to be looked at.
-    #[inline]
     fn enter_plainly(&self, id: TaskId, location: &'static Location<'static>) -> Option<UnitKey> {
         if self.has_limit || self.cause().is_some() {
             return None;

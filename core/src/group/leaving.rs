@@ -47,16 +47,14 @@ impl Node {
     }
 
     /// A unit has ended: takes it out of the table and gives its count back.
-    #[inline]
     pub(crate) fn leave(&self, key: UnitKey) {
         self.leave_from(lock(&self.table), key);
     }
 
-    /// The same, unless its handle is gone and its output must be dropped first. Whether it has left.
-    #[inline]
-    pub(crate) fn leave_if_seen(&self, key: UnitKey) -> bool {
+    /// The same, unless its handle is gone and its output `matters`. Whether it has left.
+    pub(crate) fn leave_with_output(&self, key: UnitKey, matters: bool) -> bool {
         let table = lock(&self.table);
-        let may_leave = !table.is_unseen(key);
+        let may_leave = !matters || !table.is_unseen(key);
         if may_leave {
             self.leave_from(table, key);
         }
@@ -64,7 +62,7 @@ impl Node {
     }
 
     /// Most often nothing depends on a unit but the count.
-    #[inline]
+    #[inline(always)]
     fn leave_from(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
         match table.leave_plainly(key, self) {
             Some((waker, after)) => {
@@ -76,7 +74,7 @@ impl Node {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn leave_fully(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
         let removed = table.remove(key, self);
         drop(table);
@@ -194,7 +192,7 @@ impl Table {
     }
 
     /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
-    #[inline]
+    #[inline(always)]
     fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Option<Waker>, After)> {
         if !self.is_plain() && !self.is_plain_without_name(key) {
             return None;

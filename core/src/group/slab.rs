@@ -27,7 +27,7 @@ impl<T> Slab<T> {
     /// # Panics
     ///
     /// With 2^32 - 1 there: the highest key stands for nobody.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, value: T) -> u32 {
         let key = self.free;
         self.len += 1;
@@ -46,7 +46,7 @@ impl<T> Slab<T> {
         key
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, key: u32) -> Option<T> {
         let place = self.places.get_mut(key as usize)?;
         if let Place::Free(_) = place {

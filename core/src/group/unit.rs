@@ -226,18 +226,16 @@ impl Unit {
 
     /// A task has ended, with its output still in hand: dropped here if its handle is gone, because
     /// the native runtime would drop it only after the group may have returned.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn end_with<T>(self, output: Output<T>) -> Output<T> {
-        let has_left = match self.node.minds_outputs::<T>() {
-            true => self.node.leave_if_seen(self.key()),
-            false => {
-                self.node.leave(self.key());
-                true
-            }
-        };
-        if has_left {
-            return output;
+        match self.node.leave_with_output(self.key(), self.node.minds_outputs::<T>()) {
+            true => output,
+            false => self.end_without(output),
         }
+    }
+
+    #[cold]
+    fn end_without<T>(self, output: Output<T>) -> Output<T> {
         drop(output);
         self.node.leave(self.key());
         Output::nothing()

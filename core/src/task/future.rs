@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::panics::{catch, contain, contained};
 use crate::runtime::Runtime;
 use crate::stack::{Doing, run_as};
 use crate::task::{TaskError, TaskId};
-use crate::unhandled::{self, UnhandledKind};
+use crate::unhandled::UnhandledKind;
 
 pin_project! {
     /// What it adds to the user's future: the group's pointer and a key, 16 bytes, in which there is
@@ -115,6 +115,7 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
         End::Value(Ok(value)) if !D::CALLS && !unit.node().asks_policy() => {
             unit.end_with(Output::new(Ok(value)))
         }
+        End::Cancelled(cause) if !D::CALLS => unit.end_with(Output::cancelled(cause)),
         end => finish_fully::<R, E, F, D>(unit, end, on_done),
     }
 }
@@ -125,16 +126,10 @@ fn finish_fully<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>
     end: End<F::Output>,
     on_done: &mut D,
 ) -> Output<F::Value> {
-    if !D::CALLS {
-        return match end {
-            End::Cancelled(cause) => unit.end_with(Output::cancelled(cause)),
-            end => {
-                let outcome = settle::<R, E, _>(&unit, end);
-                unit.end_with(Output::new(outcome))
-            }
-        };
-    }
     let outcome = settle::<R, E, _>(&unit, end);
+    if !D::CALLS {
+        return unit.end_with(Output::new(outcome));
+    }
     let (unit, called) = run_as(unit, Doing::End, || on_done.call(outcome.as_ref()));
     contained(UnhandledKind::Callback, called);
     unit.end_with(Output::new(outcome))
@@ -191,8 +186,10 @@ impl<T> OnDone<T> for Callback<T> {
 
 /// A task's or job's outcome on its way to the handle. Dropped unseen, its destructor's panic is
 /// contained (P3), and what only the handle would have shown goes to the hook (C9).
+///
+/// What is kept is dropped by this alone, so that one whose outcome was taken has nothing to drop.
 #[derive(Debug)]
-pub(crate) struct Output<T>(Kept<T>);
+pub(crate) struct Output<T>(ManuallyDrop<Kept<T>>);
 
 #[derive(Debug)]
 enum Kept<T> {
@@ -204,58 +201,61 @@ enum Kept<T> {
 }
 
 impl<T> Output<T> {
+    #[inline]
     pub(crate) fn new(outcome: Result<T, TaskError>) -> Self {
-        Self(Kept::Outcome(outcome))
+        Self(ManuallyDrop::new(Kept::Outcome(outcome)))
     }
 
+    #[inline]
     pub(crate) fn cancelled(cause: CancelCause) -> Self {
-        Self(Kept::Cancelled(cause))
+        Self(ManuallyDrop::new(Kept::Cancelled(cause)))
     }
 
     pub(crate) fn nothing() -> Self {
-        Self(Kept::Nothing)
+        Self(ManuallyDrop::new(Kept::Nothing))
+    }
+
+    #[inline]
+    fn keep_nothing(&mut self) -> Kept<T> {
+        mem::replace(&mut *self.0, Kept::Nothing)
     }
 
     /// The value, if it is one.
     pub(crate) fn value(mut self) -> Option<T> {
-        match mem::replace(&mut self.0, Kept::Nothing) {
+        match self.keep_nothing() {
             Kept::Outcome(outcome) => outcome.ok(),
             _ => None,
         }
     }
 
     /// That of the task or job with this id.
+    #[inline]
     pub(crate) fn take(mut self, id: TaskId) -> Option<Result<T, TaskError>> {
-        match mem::replace(&mut self.0, Kept::Nothing) {
+        match self.keep_nothing() {
             Kept::Outcome(outcome) => Some(outcome),
             Kept::Cancelled(cause) => Some(Err(TaskError::cancelled(id, cause))),
             Kept::Nothing => None,
         }
     }
-}
 
-impl<T> Drop for Output<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Kept::Outcome(_) = self.0 {
-            self.drop_unseen();
-        }
-    }
-}
-
-impl<T> Output<T> {
     #[inline(never)]
     fn drop_unseen(&mut self) {
-        let Kept::Outcome(outcome) = mem::replace(&mut self.0, Kept::Nothing) else {
+        let Kept::Outcome(outcome) = self.keep_nothing() else {
             return;
         };
         let dropped = catch(|| match outcome {
             Ok(value) => drop(value),
             Err(error) => error.report_unseen(),
         });
-        if let Err(payload) = dropped {
-            unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-            crate::panics::drop_payload(payload);
+        contained(UnhandledKind::Destructor, dropped);
+    }
+}
+
+impl<T> Drop for Output<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(*self.0, Kept::Nothing) {
+            self.drop_unseen();
         }
     }
 }
