@@ -100,7 +100,11 @@ pub(crate) fn run_as<T>(
     look_at(|stack| {
         let outside = stack.frames.len();
         // Made where it is to lie: `push` would move it there.
-        stack.units.extend(unit.take().into_iter().map(|unit| UnderWay { unit, doing, outside }));
+        stack.units.extend(unit.take().into_iter().map(move |unit| UnderWay {
+            unit,
+            doing,
+            outside,
+        }));
     });
     let outcome = catch(f);
     // A thread that is being torn down has no stack any more.
