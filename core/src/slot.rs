@@ -81,13 +81,12 @@ impl<T> Slot<T> {
     /// Takes the value, or says that there will be none, if that is decided.
     fn take_settled(&self) -> Option<Option<T>> {
         let mut state = lock(&self.0);
+        if let State::Empty(_) = *state {
+            return None;
+        }
         match mem::replace(&mut *state, State::Closed) {
             State::Full(value) => Some(Some(value)),
-            State::Closed => Some(None),
-            empty => {
-                *state = empty;
-                None
-            }
+            _ => Some(None),
         }
     }
 }
@@ -109,7 +108,7 @@ impl<T> Slot<T> {
 /// ```
 pub fn remote<F: Future>(future: F) -> (Remote<F>, RemoteHandle<F::Output>) {
     let slot = Arc::new(Slot::new());
-    let sender = Sender(slot.clone());
+    let sender = Sender(Some(slot.clone()));
     (Remote { future: Some(future), sender }, RemoteHandle(slot))
 }
 
@@ -136,17 +135,23 @@ impl<F: Future> Future for Remote<F> {
         };
         let value = ready!(future.poll(cx));
         this.future.set(None);
-        drop(this.sender.0.fill(value));
+        if let Some(slot) = this.sender.0.take() {
+            drop(slot.fill(value));
+        }
         Poll::Ready(())
     }
 }
 
+/// `None` once the value was handed over.
 #[derive(Debug)]
-struct Sender<T>(Arc<Slot<T>>);
+struct Sender<T>(Option<Arc<Slot<T>>>);
 
 impl<T> Drop for Sender<T> {
+    #[inline]
     fn drop(&mut self) {
-        self.0.close();
+        if let Some(slot) = &self.0 {
+            slot.close();
+        }
     }
 }
 
