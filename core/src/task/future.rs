@@ -42,7 +42,6 @@ pin_project! {
         D: OnDone<F::Value>,
     {
         // Dropped before its end: the runtime was shut down (R1).
-        #[inline]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(node) = this.driven.node().cloned() {
