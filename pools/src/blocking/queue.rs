@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyscope_core::Job;
 
-use crate::linger::{self, Bell};
-use crate::worker::Worker;
+use crate::blocking::linger::{self, Bell};
+use crate::blocking::worker::Worker;
 
 /// Asks for a thread that runs the worker.
 pub(crate) type Start = Arc<dyn Fn(Worker) + Send + Sync>;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::Job;
 
-use crate::queue::Shared;
+use crate::blocking::queue::Shared;
 
 /// One thread's worth of a pool, on its way to a thread. Dropping it unrun says that the native
 /// runtime is shut down: the jobs in the queue are dropped.
