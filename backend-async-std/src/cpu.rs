@@ -6,6 +6,6 @@ use crate::AsyncStd;
 
 impl CpuPool for AsyncStd {
     fn run_cpu(&self, job: Job) {
-        anyscope_cpu_pool::spawn(move || job.run());
+        anyscope_pools::cpu::spawn(move || job.run());
     }
 }

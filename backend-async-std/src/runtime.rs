@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::Root;
+use anyscope_pools::BlockingPool;
 
 use crate::blocking::shared_pool;
 

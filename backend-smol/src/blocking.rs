@@ -1,8 +1,8 @@
 //! `Blocking`: jobs on threads of our own, as many as the pool allows. The crate `blocking`, which smol
 //! uses, has one pool for the process and does not end idle threads.
 
-use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_core::{Blocking, Job, Root};
+use anyscope_pools::{BlockingPool, DEFAULT_THREADS};
 
 use crate::Smol;
 

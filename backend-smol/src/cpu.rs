@@ -6,6 +6,6 @@ use crate::Smol;
 
 impl CpuPool for Smol {
     fn run_cpu(&self, job: Job) {
-        anyscope_cpu_pool::spawn(move || job.run());
+        anyscope_pools::cpu::spawn(move || job.run());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::{Root, Roots};
+use anyscope_pools::BlockingPool;
 use smol::Executor;
 
 use crate::blocking::shared_pool;

@@ -1,7 +1,7 @@
 //! `Blocking`: jobs on tokio's blocking threads, which have its context (X3), as many as the pool allows.
 
-use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_core::{Blocking, Job, Root};
+use anyscope_pools::{BlockingPool, DEFAULT_THREADS};
 use tokio::runtime::Handle;
 
 use crate::Tokio;

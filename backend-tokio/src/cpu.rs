@@ -7,7 +7,7 @@ use crate::Tokio;
 impl CpuPool for Tokio {
     fn run_cpu(&self, job: Job) {
         let handle = self.handle.clone();
-        anyscope_cpu_pool::spawn(move || {
+        anyscope_pools::cpu::spawn(move || {
             let _context = handle.enter();
             job.run();
         });

@@ -1,7 +1,7 @@
 //! `Tokio`: the runtime value.
 
-use anyscope_blocking_pool::BlockingPool;
 use anyscope_core::{Root, Roots};
+use anyscope_pools::BlockingPool;
 use tokio::runtime::{Handle, Id, TryCurrentError};
 
 use crate::blocking::shared_pool;

@@ -6,9 +6,9 @@ mod threads;
 
 use std::process::ExitCode;
 
-use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_conformance::Flavour;
 use anyscope_core::Root;
+use anyscope_pools::{BlockingPool, DEFAULT_THREADS};
 use futures_executor::ThreadPool;
 use threads::Threads;
 

@@ -9,11 +9,10 @@ use std::task::{Context, Poll, Waker, ready};
 use crate::runtime::NativeHandle;
 use crate::sync::{Mutex, drop_waker, lock, wake};
 
+/// What is in a slot, by itself: for those who have a lock of their own around it. Nobody is woken here,
+/// and no waker is cloned or dropped.
 #[derive(Debug)]
-pub(crate) struct Slot<T>(Mutex<State<T>>);
-
-#[derive(Debug)]
-enum State<T> {
+pub(crate) enum Place<T> {
     /// Nothing yet; with the waker of whoever waits.
     Empty(Option<Waker>),
     Full(T),
@@ -21,73 +20,82 @@ enum State<T> {
     Closed,
 }
 
-impl<T> Slot<T> {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(State::Empty(None)))
-    }
-
-    /// Fills the slot; a second value is given back.
-    pub(crate) fn fill(&self, value: T) -> Option<T> {
-        self.settle(State::Full(value))
-    }
-
-    /// Says that there will be no value, or that nobody will take it. A value that is there stays
-    /// until the slot is dropped.
-    pub(crate) fn close(&self) {
-        self.settle(State::Closed);
-    }
-
-    fn settle(&self, new: State<T>) -> Option<T> {
-        let mut state = lock(&self.0);
-        let waker = match &mut *state {
-            State::Empty(waker) => waker.take(),
-            _ => {
-                drop(state);
-                return match new {
-                    State::Full(value) => Some(value),
-                    _ => None,
-                };
-            }
+impl<T> Place<T> {
+    /// Fills it: with whom to wake. A second value is given back.
+    #[inline]
+    pub(crate) fn fill(&mut self, value: T) -> Result<Option<Waker>, T> {
+        let Self::Empty(waker) = self else {
+            return Err(value);
         };
-        *state = new;
-        drop(state);
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-        None
+        let waker = waker.take();
+        *self = Self::Full(value);
+        Ok(waker)
     }
 
-    /// Takes the value; `None` if there will be none.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        // No clone of a user's waker is made or dropped under the lock, and none if the value is there.
-        if let Some(settled) = self.take_settled() {
-            return Poll::Ready(settled);
-        }
-        let fresh = cx.waker().clone();
-        let (old, waits) = {
-            let mut state = lock(&self.0);
-            match &mut *state {
-                State::Empty(waker) => (waker.replace(fresh), true),
-                _ => (Some(fresh), false),
-            }
+    /// Says that there will be no value, or that nobody will take it. A value that is there stays.
+    pub(crate) fn close(&mut self) -> Option<Waker> {
+        let Self::Empty(waker) = self else {
+            return None;
         };
-        drop_waker(old);
-        match waits {
-            true => Poll::Pending,
-            false => self.take_settled().map_or(Poll::Pending, Poll::Ready),
-        }
+        let waker = waker.take();
+        *self = Self::Closed;
+        waker
     }
 
     /// Takes the value, or says that there will be none, if that is decided.
-    fn take_settled(&self) -> Option<Option<T>> {
-        let mut state = lock(&self.0);
-        if let State::Empty(_) = *state {
+    #[inline]
+    fn take(&mut self) -> Option<Option<T>> {
+        if let Self::Empty(_) = self {
             return None;
         }
-        match mem::replace(&mut *state, State::Closed) {
-            State::Full(value) => Some(Some(value)),
+        match mem::replace(self, Self::Closed) {
+            Self::Full(value) => Some(Some(value)),
             _ => Some(None),
         }
+    }
+
+    /// The same, and else leaves a waker. With the one that is not needed any more.
+    fn take_or_wait(&mut self, fresh: Waker) -> (Option<Waker>, Option<Option<T>>) {
+        match self {
+            Self::Empty(waker) => (waker.replace(fresh), None),
+            _ => (Some(fresh), self.take()),
+        }
+    }
+}
+
+/// Takes the value from the place in what is locked; `None` if there will be none.
+#[inline]
+pub(crate) fn poll_take<S, T>(
+    locked: &Mutex<S>,
+    place: impl Fn(&mut S) -> &mut Place<T>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<T>> {
+    // No clone of a user's waker is made or dropped under the lock, and none if the value is there.
+    if let Some(settled) = place(&mut lock(locked)).take() {
+        return Poll::Ready(settled);
+    }
+    let fresh = cx.waker().clone();
+    let (old, settled) = place(&mut lock(locked)).take_or_wait(fresh);
+    drop_waker(old);
+    settled.map_or(Poll::Pending, Poll::Ready)
+}
+
+#[derive(Debug)]
+struct Slot<T>(Mutex<Place<T>>);
+
+impl<T> Slot<T> {
+    fn new() -> Self {
+        Self(Mutex::new(Place::Empty(None)))
+    }
+
+    fn fill(&self, value: T) {
+        let filled = lock(&self.0).fill(value);
+        filled.ok().flatten().into_iter().for_each(wake);
+    }
+
+    fn close(&self) {
+        let waker = lock(&self.0).close();
+        waker.into_iter().for_each(wake);
     }
 }
 
@@ -136,7 +144,7 @@ impl<F: Future> Future for Remote<F> {
         let value = ready!(future.poll(cx));
         this.future.set(None);
         if let Some(slot) = this.sender.0.take() {
-            drop(slot.fill(value));
+            slot.fill(value);
         }
         Poll::Ready(())
     }
@@ -161,6 +169,6 @@ pub struct RemoteHandle<T>(Arc<Slot<T>>);
 
 impl<T: Send + 'static> NativeHandle<T> for RemoteHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.0.poll_take(cx)
+        poll_take(&self.0.0, |place| place, cx)
     }
 }

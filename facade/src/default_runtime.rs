@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use anyscope_core::{AnyRuntime, Runtime, TaskContext};
-use cfg_if::cfg_if;
 
 /// Set at most once, so that what a running program relies on cannot move.
 static DEFAULT: OnceLock<AnyRuntime> = OnceLock::new();
@@ -87,27 +86,29 @@ pub(crate) fn default_runtime() -> Option<AnyRuntime> {
 }
 
 /// The tokio runtime that this code runs in.
+#[cfg(feature = "tokio")]
 pub(crate) fn current_tokio() -> Option<AnyRuntime> {
-    cfg_if! {
-        if #[cfg(feature = "tokio")] {
-            anyscope_tokio::Tokio::current().ok().map(AnyRuntime::new)
-        } else {
-            None
-        }
-    }
+    anyscope_tokio::Tokio::current().ok().map(AnyRuntime::new)
 }
 
+#[cfg(not(feature = "tokio"))]
+pub(crate) fn current_tokio() -> Option<AnyRuntime> {
+    None
+}
+
+/// How many backends are enabled.
+pub(crate) const BACKENDS: usize = cfg!(feature = "tokio") as usize
+    + cfg!(feature = "smol") as usize
+    + cfg!(feature = "async-std") as usize;
+
 /// tokio has no global runtime, so there is nothing to choose where it is the only one.
+#[allow(unreachable_code, reason = "where there is one to choose, it comes first")]
 fn only_backend() -> Option<AnyRuntime> {
-    cfg_if! {
-        if #[cfg(all(feature = "smol", not(any(feature = "tokio", feature = "async-std"))))] {
-            Some(AnyRuntime::new(anyscope_smol::Smol::global()))
-        } else if #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))] {
-            Some(AnyRuntime::new(anyscope_async_std::AsyncStd::global()))
-        } else {
-            None
-        }
-    }
+    #[cfg(all(feature = "smol", not(any(feature = "tokio", feature = "async-std"))))]
+    return Some(AnyRuntime::new(anyscope_smol::Smol::global()));
+    #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))]
+    return Some(AnyRuntime::new(anyscope_async_std::AsyncStd::global()));
+    None
 }
 
 /// There is no [current runtime](current_runtime).
@@ -115,18 +116,19 @@ fn only_backend() -> Option<AnyRuntime> {
 pub struct NoRuntime(());
 
 impl NoRuntime {
-    const TEXT: &'static str = {
-        cfg_if! {
-            if #[cfg(not(any(feature = "tokio", feature = "smol", feature = "async-std")))] {
-                "anyscope has no backend: enable one of its features `tokio`, `smol` and \
-                 `async-std`, or call `anyscope::set_default_runtime`"
-            } else if #[cfg(not(any(feature = "smol", feature = "async-std")))] {
-                "anyscope was called outside a tokio runtime: call it inside one, as in \
-                 `anyscope::run`, or call `anyscope::set_default_runtime` first"
-            } else {
-                "anyscope has several backends enabled and cannot choose: call it inside a task, \
-                 as in `anyscope::tokio::run`, or call `anyscope::set_default_runtime` first"
-            }
+    /// With one backend it is tokio's: the others have global runtimes.
+    const TEXT: &'static str = match BACKENDS {
+        0 => {
+            "anyscope has no backend: enable one of its features `tokio`, `smol` and `async-std`, or \
+             call `anyscope::set_default_runtime`"
+        }
+        1 => {
+            "anyscope was called outside a tokio runtime: call it inside one, as in \
+             `anyscope::run`, or call `anyscope::set_default_runtime` first"
+        }
+        _ => {
+            "anyscope has several backends enabled and cannot choose: call it inside a task, as in \
+             `anyscope::tokio::run`, or call `anyscope::set_default_runtime` first"
         }
     };
 }

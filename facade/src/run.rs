@@ -8,9 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use anyscope_core::{AnyRuntime, root_future};
-use cfg_if::cfg_if;
 
-use crate::default_runtime::{current_tokio, default_runtime};
+use crate::default_runtime::{BACKENDS, current_tokio, default_runtime};
 
 /// Runs a future and gives its value, after all that was opened in it has ended (G2): on the runtime
 /// that was [set as default](crate::set_default_runtime), else by the `run` of the one enabled
@@ -84,22 +83,25 @@ impl Wake for Unpark {
     }
 }
 
+#[allow(unreachable_code, reason = "where there is one backend, it comes first")]
 fn run_on_only_backend<F: Future>(main: F) -> F::Output {
-    cfg_if! {
-        if #[cfg(all(feature = "tokio", not(any(feature = "smol", feature = "async-std"))))] {
-            anyscope_tokio::run(main)
-        } else if #[cfg(all(feature = "smol", not(any(feature = "tokio", feature = "async-std"))))] {
-            anyscope_smol::run(main)
-        } else if #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))] {
-            anyscope_async_std::run(main)
-        } else if #[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))] {
-            drop(main);
-            panic!("anyscope has several backends enabled and `run` cannot choose: call the one that \
-                    is meant, as `anyscope::tokio::run`, or `anyscope::set_default_runtime` first")
-        } else {
-            drop(main);
-            panic!("anyscope has no backend: enable one of its features `tokio`, `smol` and \
-                    `async-std`, or call `anyscope::set_default_runtime` first")
-        }
-    }
+    #[cfg(all(feature = "tokio", not(any(feature = "smol", feature = "async-std"))))]
+    return anyscope_tokio::run(main);
+    #[cfg(all(feature = "smol", not(any(feature = "tokio", feature = "async-std"))))]
+    return anyscope_smol::run(main);
+    #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))]
+    return anyscope_async_std::run(main);
+    drop(main);
+    panic!("{NOT_ONE}")
 }
+
+const NOT_ONE: &str = match BACKENDS {
+    0 => {
+        "anyscope has no backend: enable one of its features `tokio`, `smol` and `async-std`, or call \
+         `anyscope::set_default_runtime` first"
+    }
+    _ => {
+        "anyscope has several backends enabled and `run` cannot choose: call the one that is meant, as \
+         `anyscope::tokio::run`, or `anyscope::set_default_runtime` first"
+    }
+};

@@ -11,7 +11,6 @@ mod panics;
 
 use anyscope::prelude::*;
 use anyscope::{DefaultAlreadySet, current_runtime, set_default_runtime};
-use cfg_if::cfg_if;
 use futures_executor::block_on;
 
 use bounded::bounded;
@@ -19,17 +18,16 @@ use each::on_each;
 
 /// The backend that the test sets, by the name in its type; driven as long as the process lives.
 fn set() -> (&'static str, Result<(), DefaultAlreadySet>) {
-    cfg_if! {
-        if #[cfg(feature = "smol")] {
-            ("Smol", set_default_runtime(anyscope::smol::Smol::global()))
-        } else if #[cfg(feature = "async-std")] {
-            ("AsyncStd", set_default_runtime(anyscope::async_std::AsyncStd::global()))
-        } else {
-            let native = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            let given = anyscope::tokio::Tokio::from_handle(native.handle().clone());
-            std::mem::forget(native);
-            ("Tokio", set_default_runtime(given))
-        }
+    #[cfg(feature = "smol")]
+    return ("Smol", set_default_runtime(anyscope::smol::Smol::global()));
+    #[cfg(all(feature = "async-std", not(feature = "smol")))]
+    return ("AsyncStd", set_default_runtime(anyscope::async_std::AsyncStd::global()));
+    #[cfg(not(any(feature = "smol", feature = "async-std")))]
+    {
+        let native = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let given = anyscope::tokio::Tokio::from_handle(native.handle().clone());
+        std::mem::forget(native);
+        ("Tokio", set_default_runtime(given))
     }
 }
 

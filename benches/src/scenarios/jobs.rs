@@ -179,7 +179,7 @@ const MILLISECOND: Job<u64, u64> = Job::new("millisecond", 1, |i| How::Milliseco
 /// Measured like the one in Python: without the start of its workers.
 fn process_pool(n: usize, how: How) -> Result<Sample, Skipped> {
     let job = if let How::Millisecond = how { &MILLISECOND } else { &NOTHING };
-    let pool = ProcessPool::builder().workers(anyscope_cpu_pool::threads()).build();
+    let pool = ProcessPool::builder().workers(anyscope_pools::cpu::threads()).build();
     let pool = pool.map_err(|error| Skipped(format!("no worker processes: {error}")))?;
     let value =
         |ended: Result<u64, ProcessError>| ended.map_err(|error| Skipped(error.to_string()));
@@ -257,7 +257,7 @@ fn bare_threads(n: usize) -> u64 {
         }
     };
     thread::scope(|scope| {
-        for _ in 0..anyscope_cpu_pool::threads() {
+        for _ in 0..anyscope_pools::cpu::threads() {
             scope.spawn(work);
         }
     });

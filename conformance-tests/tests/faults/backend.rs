@@ -10,11 +10,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
 use anyscope_conformance::Harness;
 use anyscope_core::{
     Blocking, CpuPool, Job, NativeHandle, RemoteHandle, Root, Sleep, Spawner, Timer, remote,
 };
+use anyscope_pools::{BlockingPool, DEFAULT_THREADS};
 use futures_executor::ThreadPool;
 use futures_util::task::AtomicWaker;
 

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use anyscope_blocking_pool::BlockingPool;
 use anyscope_conformance::Harness;
 use anyscope_core::{Blocking, CpuPool, Job, RemoteHandle, Root, Sleep, Spawner, Timer, remote};
+use anyscope_pools::BlockingPool;
 use futures_executor::{ThreadPool, block_on};
 
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Blocking for Threads {
 
 impl CpuPool for Threads {
     fn run_cpu(&self, job: Job) {
-        anyscope_cpu_pool::spawn(move || job.run());
+        anyscope_pools::cpu::spawn(move || job.run());
     }
 }
 

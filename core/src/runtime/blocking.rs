@@ -9,7 +9,7 @@ use crate::runtime::block_on::park_until;
 ///
 /// - A job runs on a thread that polls no futures (B1), with the native runtime's context (X3).
 /// - No more jobs run at once than the bound says; the others queue (B2). A thread that has been idle
-///   for some seconds goes away. The crate `anyscope-blocking-pool` does both.
+///   for some seconds goes away. The crate `anyscope-pools` has one that does both.
 /// - A job that will never run, because the runtime is shut down, is dropped: that says so to
 ///   whoever waits for it.
 /// - `run_blocking` returns at once and does not panic.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
@@ -12,9 +12,9 @@ use crate::panics::{contain, contained};
 use crate::runtime::permit::Held;
 use crate::runtime::{Root, Runtime};
 use crate::semaphore::Semaphore;
-use crate::slot::Slot;
+use crate::slot::{Place, poll_take};
 use crate::stack::{Doing, run_as};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, wake};
 use crate::task::{JoinJob, Output, TaskError, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
 
@@ -35,14 +35,25 @@ impl Job {
 
     /// Runs it, unless it was cancelled before. Never panics.
     pub fn run(self) {
-        self.run_after(|| {});
+        self.run_around(&|| {}, &mut || {});
+    }
+
+    /// Runs it, and calls `before_wake` when its closure has ended and somebody waits for it, who is woken
+    /// right after that: whoever may submit the next job at once. So a pool can have it known by then that
+    /// this thread will be free. `before_wake` must neither block nor panic.
+    pub fn run_then(self, mut before_wake: impl FnMut()) {
+        self.run_around(&|| {}, &mut before_wake);
     }
 
     /// Runs it with `first` before its closure, as if that began with it: for pools that try out
     /// what a panic in a job does. The panic of `first` is the job's own (P4).
-    pub fn run_after(mut self, first: impl Fn()) {
+    pub fn run_after(self, first: impl Fn()) {
+        self.run_around(&first, &mut || {});
+    }
+
+    fn run_around(mut self, first: &dyn Fn(), before_wake: &mut dyn FnMut()) {
         if let Some(cell) = self.cell.take() {
-            cell.run(&first);
+            cell.run(first, before_wake);
         }
     }
 
@@ -75,7 +86,7 @@ impl fmt::Debug for Job {
 pub(crate) trait RunJob: Send + Sync {
     /// It has been let into its group. A cancellation that came before has found nothing to revoke.
     fn enter(&self, unit: Unit);
-    fn run(&self, first: &dyn Fn());
+    fn run(&self, first: &dyn Fn(), before_wake: &mut dyn FnMut());
     /// Ends the job if it has not been started (B3).
     fn revoke(&self, cause: CancelCause);
     /// Keeps its place in a semaphore's line, or the permit that came of that, until the job ends.
@@ -86,21 +97,22 @@ pub(crate) trait RunJob: Send + Sync {
 /// pool and its handle have it in common.
 pub(crate) struct JobCell<R, E, C, T> {
     /// Locked for a look or an exchange; what is taken out is called, dropped and ended after that.
-    state: Mutex<State<C>>,
-    slot: Slot<Output<T>>,
+    state: Mutex<State<C, T>>,
     core: PhantomData<fn() -> (R, E)>,
 }
 
-struct State<C> {
+struct State<C, T> {
     /// Whoever takes it together with the unit, a pool's thread or a cancellation, decides whether the
     /// job runs, and has to end it.
     closure: Option<C>,
     /// From when the job is in its group; before that nothing can be done about it. Once the closure is
     /// gone, what is to be ended in place of the unit that went with it: the job was given up.
     unit: Option<Unit>,
-    /// Goes to whoever ends the job.
-    held: Option<Held>,
+    /// Goes to whoever ends the job. Few have it: in a box it takes little of the others' room.
+    held: Option<Box<Held>>,
     has_ended: bool,
+    /// For the handle.
+    value: Place<Output<T>>,
 }
 
 /// What a pool's thread, or a cancellation, has of a job.
@@ -111,19 +123,29 @@ struct Taken<C> {
     cause: Option<CancelCause>,
 }
 
-impl<C> State<C> {
+/// Whom to wake now that the output is at the handle's; or the output, if nobody will take it.
+type Filled<T> = Result<Option<Waker>, Output<T>>;
+
+/// Why the unit is cancelled, if it is. One look, most of the time.
+#[inline]
+fn cause_of(unit: &Unit) -> Option<CancelCause> {
+    if unit.node().knows_a_cause() { unit.cause() } else { None }
+}
+
+impl<C, T> State<C, T> {
     /// The job gets its unit. A cancellation that came before, and found nothing to revoke, has its cause
     /// seen here, because it has had the lock.
     fn enter(&mut self, unit: Unit) -> Option<CancelCause> {
-        self.unit.insert(unit).cause()
+        cause_of(self.unit.insert(unit))
     }
 
     /// Takes the closure, if nobody has yet. The cause is looked at under the same lock: once the job has
     /// been given up, the unit's place in the table may be another's.
+    #[inline]
     fn begin(&mut self) -> Option<Taken<C>> {
         let unit = self.unit.take_if(|_| self.closure.is_some())?;
         let closure = self.closure.take()?;
-        let cause = unit.cause();
+        let cause = cause_of(&unit);
         Some(Taken { closure, unit, cause })
     }
 
@@ -141,13 +163,23 @@ impl<C> State<C> {
     }
 
     /// The job is about to end: whose unit that is, if not the one it began with.
-    fn end(&mut self) -> (Option<Unit>, Option<Held>) {
+    fn end(&mut self) -> (Option<Unit>, Option<Box<Held>>) {
         self.has_ended = true;
         (self.unit.take(), self.held.take())
     }
 
+    /// The same with its value at once, unless it holds something, which goes back before that.
+    #[inline]
+    fn succeed(&mut self, value: T) -> Result<(Option<Unit>, Filled<T>), T> {
+        if self.held.is_some() {
+            return Err(value);
+        }
+        let (heir, _) = self.end();
+        Ok((heir, self.value.fill(Output::new(Ok(value)))))
+    }
+
     /// What comes back is to be given back.
-    fn hold(&mut self, held: Held) -> Option<Held> {
+    fn hold(&mut self, held: Box<Held>) -> Option<Box<Held>> {
         match self.has_ended {
             true => Some(held),
             false => self.held.replace(held),
@@ -164,16 +196,19 @@ where
 {
     /// A job that is to be let into its group before it is queued.
     pub(crate) fn new(closure: C) -> Arc<Self> {
-        let state = State { closure: Some(closure), unit: None, held: None, has_ended: false };
-        Arc::new(Self { state: Mutex::new(state), slot: Slot::new(), core: PhantomData })
+        let (closure, value) = (Some(closure), Place::Empty(None));
+        let state = State { closure, unit: None, held: None, has_ended: false, value };
+        Arc::new(Self { state: Mutex::new(state), core: PhantomData })
     }
 
     /// Takes it for whoever runs or revokes it.
+    #[inline]
     fn begin(&self) -> Option<Taken<C>> {
         lock(&self.state).begin()
     }
 
     /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
+    #[cold]
     fn cancel(&self, closure: C, unit: Unit, cause: CancelCause) {
         let (node, mut own) = (unit.node().clone(), Some((unit, closure)));
         node.core().within(&mut || {
@@ -182,14 +217,31 @@ where
             };
             let (unit, dropped) = run_as(unit, Doing::End, || drop(closure));
             contained(UnhandledKind::Destructor, dropped);
-            self.finish(unit, End::Cancelled(cause.clone()));
+            self.settle(unit, End::Cancelled(cause.clone()), &mut || {});
         });
     }
 
-    /// Settles, stores the output for the handle, and only then counts the job as ended.
-    fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
+    /// Stores the output for the handle, and only then counts the job as ended. A plain success is settled
+    /// without the ledger.
+    fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>, before_wake: &mut dyn FnMut()) {
+        let end = match end {
+            End::Value(Ok(value)) if !unit.node().asks_policy() => {
+                let succeeded = lock(&self.state).succeed(value);
+                match succeeded {
+                    Ok((heir, filled)) => return leave(heir.unwrap_or(unit), filled, before_wake),
+                    Err(value) => End::Value(Ok(value)),
+                }
+            }
+            end => end,
+        };
+        self.settle(unit, end, before_wake);
+    }
+
+    /// The same for all others: what it held goes back first, and its group is cancelled if its end says
+    /// so.
+    fn settle(&self, unit: Unit, end: End<Result<T, Fault<E>>>, before_wake: &mut dyn FnMut()) {
         let (heir, held) = lock(&self.state).end();
-        held.into_iter().for_each(Held::give_back);
+        held.into_iter().for_each(|held| held.give_back());
         let unit = heir.unwrap_or(unit);
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
@@ -203,9 +255,23 @@ where
             }
             None => given_up(&unit.info(), end),
         };
-        drop(self.slot.fill(Output::new(outcome)));
-        unit.end();
+        let filled = lock(&self.state).value.fill(Output::new(outcome));
+        leave(unit, filled, before_wake);
     }
+}
+
+/// Wakes whoever waits, or drops what nobody takes, and counts the job as ended.
+#[inline]
+fn leave<T>(unit: Unit, filled: Filled<T>, before_wake: &mut dyn FnMut()) {
+    match filled {
+        Ok(None) => {}
+        Ok(Some(waker)) => {
+            before_wake();
+            wake(waker);
+        }
+        Err(output) => drop(output),
+    }
+    unit.end();
 }
 
 /// A job that was given up belongs to the runtime's root, which has no caller to fail (C9).
@@ -241,7 +307,7 @@ where
         }
     }
 
-    fn run(&self, first: &dyn Fn()) {
+    fn run(&self, first: &dyn Fn(), before_wake: &mut dyn FnMut()) {
         let Some(Taken { closure, unit, cause }) = self.begin() else {
             return;
         };
@@ -254,7 +320,7 @@ where
             closure()
         };
         let (unit, outcome) = run_as(unit, Doing::Job, job);
-        self.finish(unit, outcome.map_or_else(End::Panicked, End::Value));
+        self.finish(unit, outcome.map_or_else(End::Panicked, End::Value), before_wake);
     }
 
     fn revoke(&self, cause: CancelCause) {
@@ -264,8 +330,8 @@ where
     }
 
     fn hold(&self, held: Held) {
-        let left = lock(&self.state).hold(held);
-        left.into_iter().for_each(Held::give_back);
+        let left = lock(&self.state).hold(Box::new(held));
+        left.into_iter().for_each(|held| held.give_back());
     }
 }
 
@@ -277,11 +343,12 @@ where
     T: Send + 'static,
 {
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>> {
-        self.slot.poll_take(cx)
+        poll_take(&self.state, |state| &mut state.value, cx)
     }
 
     fn close(&self) {
-        self.slot.close();
+        let waker = lock(&self.state).value.close();
+        waker.into_iter().for_each(wake);
     }
 
     fn revoke(&self, cause: CancelCause) {

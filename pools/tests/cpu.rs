@@ -1,11 +1,11 @@
-//! The pool itself: its bound (U1), and data-parallel work inside its jobs (U2).
+//! The CPU pool itself: its bound (U1), and data-parallel work inside its jobs (U2).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anyscope_cpu_pool::{spawn, threads};
+use anyscope_pools::cpu::{spawn, threads};
 use rayon::prelude::*;
 
 const BOUND: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-use crate::worker::Worker;
+use crate::blocking::worker::Worker;
 
 /// How long a thread waits for another job before it goes away.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

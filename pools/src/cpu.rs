@@ -3,8 +3,6 @@
 //! The backends of anyscope share it, so that two runtimes in one program do not use twice the
 //! cores. It is a rayon pool of its own, not rayon's global one, which the program may have filled.
 
-#![forbid(unsafe_code)]
-
 use std::sync::OnceLock;
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};

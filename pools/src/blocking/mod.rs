@@ -1,10 +1,8 @@
-//! Blocking threads with a bound, and a queue behind them (B2): what the backends of anyscope share.
+//! Blocking threads with a bound, and a queue behind them (B2).
 //!
 //! A [`BlockingPool`] uses threads of its own, which go away when they are idle, or those of a native
 //! runtime, which have its context. Either way it is the pool that bounds them and keeps the queue,
 //! so that each runtime value may have a bound of its own.
-
-#![forbid(unsafe_code)]
 
 mod linger;
 mod queue;
@@ -16,9 +14,9 @@ use std::sync::Arc;
 
 use anyscope_core::Job;
 
-use crate::queue::Shared;
-use crate::threads::start_thread;
-pub use crate::worker::Worker;
+use crate::blocking::queue::Shared;
+use crate::blocking::threads::start_thread;
+pub use crate::blocking::worker::Worker;
 
 /// How many threads a pool uses unless it is told otherwise.
 pub const DEFAULT_THREADS: usize = 64;
@@ -43,7 +41,7 @@ impl BlockingPool {
     /// # Examples
     ///
     /// ```
-    /// use anyscope_blocking_pool::{BlockingPool, DEFAULT_THREADS};
+    /// use anyscope_pools::{BlockingPool, DEFAULT_THREADS};
     ///
     /// let pool = BlockingPool::new(DEFAULT_THREADS);
     /// assert_eq!(pool.threads(), 64);

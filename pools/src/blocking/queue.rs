@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyscope_core::Job;
 
-use crate::linger::{self, Bell};
-use crate::worker::Worker;
+use crate::blocking::linger::{self, Bell, Luck};
+use crate::blocking::worker::Worker;
 
 /// Asks for a thread that runs the worker.
 pub(crate) type Start = Arc<dyn Fn(Worker) + Send + Sync>;
@@ -33,10 +33,12 @@ pub(crate) struct State {
     pub(crate) workers: usize,
     /// How many of them wait for a job.
     pub(crate) idle: usize,
-    /// One of them has been called and has not come yet, or lingers: the *lookout*. It will look into
-    /// the queue, and call the next one if there is still more to do; so nobody else has to be called
+    /// One of them has been called and has not come yet, is about to end its job, or lingers: the
+    /// *lookout*. It will look into the queue, and call the next one if there is still more to do; so nobody else has to be called
     /// until then.
     pub(crate) called: bool,
+    /// Of those who linger.
+    luck: Luck,
 }
 
 /// Who is to be called, once the lock is released.
@@ -70,6 +72,16 @@ impl Shared {
             state.call(self.threads)
         };
         self.carry_out(call);
+    }
+
+    /// Whoever waits for the job of this thread is about to be woken, and may submit another at once. This
+    /// thread will look into the queue as soon as it is back: nobody else need be called for that.
+    pub(crate) fn will_look(&self, called: &mut bool) {
+        let mut state = self.lock();
+        if !state.called && state.jobs.is_empty() {
+            state.called = true;
+            *called = true;
+        }
     }
 
     /// The next job, for a worker who has come if it was `called`. `None` if there is none for as long
@@ -111,7 +123,7 @@ impl Shared {
         mut state: MutexGuard<'a, State>,
         called: &mut bool,
     ) -> MutexGuard<'a, State> {
-        if state.called || !linger::helps() {
+        if state.called || !linger::helps() || !state.luck.may_hold() {
             return state;
         }
         state.called = true;
@@ -121,6 +133,8 @@ impl Shared {
         self.bell.linger();
         state = self.lock();
         state.answer(called);
+        let has_come = !state.jobs.is_empty();
+        state.luck.learn(has_come);
         state
     }
 
