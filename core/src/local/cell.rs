@@ -1,6 +1,6 @@
 //! What a child of a local scope and its handle share. All of it stays on one thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -8,14 +8,14 @@ use crate::cancel::CancelCause;
 use crate::sync::{drop_waker, wake};
 use crate::task::Output;
 
-/// No borrow is held while a waker or other user code runs.
+/// No user code runs while something is out of its cell.
 pub(crate) struct ChildCell<T> {
-    outcome: RefCell<Outcome<T>>,
+    outcome: Cell<Outcome<T>>,
     is_settled: Cell<bool>,
     /// Its own cancellation (T6).
-    cause: RefCell<Option<CancelCause>>,
+    pub(crate) cause: FirstCause,
     /// The child's, while it is suspended.
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
 }
 
 enum Outcome<T> {
@@ -26,39 +26,40 @@ enum Outcome<T> {
 }
 
 impl<T> ChildCell<T> {
+    #[inline]
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
-            outcome: RefCell::new(Outcome::Awaited(None)),
+            outcome: Cell::new(Outcome::Awaited(None)),
             is_settled: Cell::new(false),
-            cause: RefCell::new(None),
-            waker: RefCell::new(None),
+            cause: FirstCause::default(),
+            waker: Cell::new(None),
         })
     }
 
-    pub(crate) fn cause(&self) -> Option<CancelCause> {
-        self.cause.borrow().clone()
-    }
-
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        self.cause.borrow_mut().get_or_insert(cause);
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
+        self.cause.set(cause);
+        if let Some(waker) = self.waker.take() {
             wake(waker);
         }
     }
 
     /// The child is suspended, and this is its waker.
     pub(crate) fn park(&self, waker: &Waker) {
-        let same = self.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker));
-        if !same {
-            let old = self.waker.borrow_mut().replace(waker.clone());
+        let old = self.waker.take();
+        if old.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            self.waker.set(old);
+        } else {
             drop_waker(old);
+            drop_waker(self.waker.replace(Some(waker.clone())));
         }
     }
 
     /// The child has ended.
+    #[inline]
     pub(crate) fn settle(&self, output: Output<T>) {
-        drop_waker(self.waker.borrow_mut().take());
+        if let Some(waker) = self.waker.take() {
+            drop_waker(Some(waker));
+        }
         self.is_settled.set(true);
         let before = self.outcome.replace(Outcome::Here(output));
         if let Outcome::Awaited(Some(waker)) = before {
@@ -71,6 +72,7 @@ impl<T> ChildCell<T> {
     }
 
     /// What came of the child; `None` if that was taken.
+    #[inline]
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>> {
         if self.is_settled() {
             return Poll::Ready(match self.outcome.replace(Outcome::Taken) {
@@ -83,5 +85,37 @@ impl<T> ChildCell<T> {
             drop_waker(old);
         }
         Poll::Pending
+    }
+}
+
+/// Why something was cancelled; the first cause stays (C2).
+#[derive(Default)]
+pub(crate) struct FirstCause(Cell<Option<CancelCause>>);
+
+impl FirstCause {
+    pub(crate) fn get(&self) -> Option<CancelCause> {
+        self.look(Option::clone)
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.look(Option::is_some)
+    }
+
+    /// Whether it is the first.
+    pub(crate) fn set(&self, cause: CancelCause) -> bool {
+        let first = !self.is_set();
+        if first {
+            self.0.set(Some(cause));
+        }
+        first
+    }
+
+    #[inline]
+    fn look<T>(&self, f: impl FnOnce(&Option<CancelCause>) -> T) -> T {
+        let cause = self.0.take();
+        let seen = f(&cause);
+        self.0.set(cause);
+        seen
     }
 }

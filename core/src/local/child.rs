@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
-use crate::local::cell::ChildCell;
-use crate::panics::{catch, contain};
+use crate::local::cell::{ChildCell, FirstCause};
+use crate::panics::{Payload, catch, contain};
 use crate::protect::{CleanupRun, Cover};
 use crate::stack::{is_child_shielded, run_below};
 use crate::sync::{drop_waker, wake};
@@ -24,29 +24,24 @@ use crate::unhandled::UnhandledKind;
 /// runs.
 pub(crate) struct Shared {
     pub(crate) id: GroupId,
-    /// Set once: the first cause stays (C2).
-    cause: RefCell<Option<CancelCause>>,
+    pub(crate) cause: FirstCause,
     /// The body and the children that have not ended; zero once closes the scope.
     live: Cell<usize>,
     /// Whether the scope's future is being polled: only then will an awaiting child be dropped (T1).
     polling: Cell<bool>,
     /// Of the scope's future, as last polled.
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
 }
 
 impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             id: GroupId::new(),
-            cause: RefCell::new(None),
+            cause: FirstCause::default(),
             live: Cell::new(0),
             polling: Cell::new(false),
-            waker: RefCell::new(None),
+            waker: Cell::new(None),
         }
-    }
-
-    pub(crate) fn cause(&self) -> Option<CancelCause> {
-        self.cause.borrow().clone()
     }
 
     pub(crate) fn live(&self) -> usize {
@@ -59,28 +54,24 @@ impl Shared {
 
     /// Whether the one who is polled right now is about to be dropped.
     pub(crate) fn is_cutting(&self) -> bool {
-        self.polling.get() && self.cause.borrow().is_some() && !is_child_shielded()
+        self.polling.get() && self.cause.is_set() && !is_child_shielded()
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        let first = self.cause.borrow().is_none();
-        if first {
-            *self.cause.borrow_mut() = Some(cause);
+        if self.cause.set(cause) {
             self.wake();
         }
     }
 
     /// Has the scope's future polled: something was spawned or cancelled.
     pub(crate) fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
+        if let Some(waker) = self.waker.take() {
             wake(waker);
         }
     }
 
     pub(crate) fn set_waker(&self, waker: &Waker) {
-        let old = self.waker.borrow_mut().replace(waker.clone());
-        drop_waker(old);
+        drop_waker(self.waker.replace(Some(waker.clone())));
     }
 
     /// Runs `f` as part of the scope's poll. It does not panic.
@@ -137,7 +128,11 @@ pin_project! {
             };
             let (end, run) = match this.as_mut().project().cleaning.take() {
                 Some(cleaning) => (cleaning.0, Some(cleaning.1)),
-                None => this.as_mut().drop_future(End::Cancelled(cause)),
+                None => {
+                    let end = this.as_mut().drop_future(End::Cancelled(cause));
+                    let run = this.cleanups(&end);
+                    (end, run)
+                }
             };
             // Dropping them reports that they did not run.
             contain(UnhandledKind::Destructor, || drop(run));
@@ -158,8 +153,13 @@ pub(crate) struct Ends<'env, T, E> {
 pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) + 'env>;
 
 impl<T, E> Ends<'_, T, E> {
+    #[inline]
+    fn is_cancelled(&self) -> bool {
+        self.cell.cause.is_set() || self.state.shared.cause.is_set()
+    }
+
     fn cause(&self) -> Option<CancelCause> {
-        self.cell.cause().or_else(|| self.state.shared.cause())
+        self.cell.cause.get().or_else(|| self.state.shared.cause.get())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
@@ -178,10 +178,11 @@ where
         Self { future: Some(future), cover: None, cleaning: None, end: Some(ends) }
     }
 
-    /// Why it is to be dropped now.
-    fn due(&self) -> Option<CancelCause> {
-        let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
-        self.end.as_ref().and_then(Ends::cause).filter(|_| !is_covered)
+    /// Whether it is to be dropped now.
+    #[inline]
+    fn is_due(&self) -> bool {
+        let is_covered = || self.cover.as_ref().is_some_and(|cover| cover.is_active());
+        self.end.as_ref().is_some_and(Ends::is_cancelled) && !is_covered()
     }
 
     fn park(&self, waker: &Waker) {
@@ -190,35 +191,62 @@ where
         }
     }
 
-    /// Drops the future. Its clean-ups come back, if it has any.
-    fn drop_future(
-        self: Pin<&mut Self>,
-        end: End<F::Output>,
-    ) -> (End<F::Output>, Option<CleanupRun>) {
-        let mut this = self.project();
-        let dropped = catch(|| run_below(this.cover, true, || this.future.set(None)));
-        let end = match (dropped, this.end.as_ref()) {
-            (Ok(()), _) => end,
-            (Err(payload), Some(ends)) => {
-                end.and_panicked(payload, ends.state.shared.id, &|| ends.info.clone())
-            }
-            (Err(payload), None) => End::Panicked(payload),
-        };
-        let run = this.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
-            let info = this.end.as_ref().map(|ends| ends.info.clone());
-            CleanupRun::new(end.exit_kind(), info, cover.clone())
+    /// Polls the future, and drops it where it is ready. What it came to, if it did.
+    fn poll_future(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<End<F::Output>> {
+        let this = self.project();
+        let (mut future, mut value) = (this.future, None);
+        let polled = catch(|| {
+            run_below(this.cover, true, || {
+                let polled = future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+                if let Some(Poll::Ready(ready)) = polled {
+                    value = Some(ready);
+                    future.set(None);
+                }
+            });
         });
-        (end, run)
+        match (polled, value) {
+            (Ok(()), value) => value.map(End::Value),
+            (Err(payload), None) => Some(End::Panicked(payload)),
+            (Err(payload), Some(value)) => {
+                Some(and_panicked(End::Value(value), payload, this.end.as_ref()))
+            }
+        }
     }
 
-    /// Drops the future, runs its clean-ups, and then enters its end.
+    /// Drops the future, which comes to this end.
+    #[cold]
+    fn drop_future(self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
+        let mut this = self.project();
+        match catch(|| run_below(this.cover, true, || this.future.set(None))) {
+            Ok(()) => end,
+            Err(payload) => and_panicked(end, payload, this.end.as_ref()),
+        }
+    }
+
+    /// The clean-ups, if it has any.
+    fn cleanups(&self, end: &End<F::Output>) -> Option<CleanupRun> {
+        self.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
+            let info = self.end.as_ref().map(|ends| ends.info.clone());
+            CleanupRun::new(end.exit_kind(), info, cover.clone())
+        })
+    }
+
+    /// It was cancelled: drops the future, runs its clean-ups, and then enters its end.
+    #[cold]
+    fn cut(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let cause = self.end.as_ref().map_or_else(CancelCause::requested, Ends::cause_of_drop);
+        let end = self.as_mut().drop_future(End::Cancelled(cause));
+        self.end_with(end, cx)
+    }
+
+    /// The future is gone: runs its clean-ups, and then enters its end.
     fn end_with(mut self: Pin<&mut Self>, end: End<F::Output>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.as_mut().drop_future(end) {
-            (end, None) => {
+        match self.cleanups(&end) {
+            None => {
                 self.finish(end);
                 Poll::Ready(())
             }
-            (end, Some(run)) => {
+            Some(run) => {
                 *self.as_mut().project().cleaning = Some(Box::new((end, run)));
                 self.poll_cleanups(cx)
             }
@@ -287,23 +315,36 @@ where
         if self.cleaning.is_some() {
             return self.poll_cleanups(cx);
         }
-        if let Some(cause) = self.due() {
-            return self.end_with(End::Cancelled(cause), cx);
+        if self.is_due() {
+            return self.cut(cx);
         }
-        let this = self.as_mut().project();
-        let mut future = this.future;
-        let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let end = match catch(|| run_below(this.cover, true, poll)) {
-            Ok(Some(Poll::Ready(value))) => End::Value(value),
-            Ok(_) => match self.due() {
-                None => {
-                    self.park(cx.waker());
-                    return Poll::Pending;
-                }
-                Some(cause) => End::Cancelled(cause),
-            },
-            Err(payload) => End::Panicked(payload),
-        };
-        self.end_with(end, cx)
+        match self.as_mut().poll_future(cx) {
+            None if self.is_due() => self.cut(cx),
+            None => {
+                self.park(cx.waker());
+                Poll::Pending
+            }
+            Some(end) => {
+                let end = match end {
+                    // It is still there.
+                    End::Panicked(_) => self.as_mut().drop_future(end),
+                    end => end,
+                };
+                self.end_with(end, cx)
+            }
+        }
+    }
+}
+
+/// The future's destructor panicked after this end.
+#[cold]
+fn and_panicked<T, E: AsDynError>(
+    end: End<Result<T, Fault<E>>>,
+    payload: Payload,
+    ends: Option<&Ends<'_, T, E>>,
+) -> End<Result<T, Fault<E>>> {
+    match ends {
+        Some(ends) => end.and_panicked(payload, ends.state.shared.id, &|| ends.info.clone()),
+        None => End::Panicked(payload),
     }
 }

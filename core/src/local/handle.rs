@@ -99,7 +99,7 @@ impl<E> Scope<'_, E> {
 
     /// Why the scope was cancelled, if it was (C2).
     pub fn cause(&self) -> Option<CancelCause> {
-        self.state.shared.cause()
+        self.state.shared.cause.get()
     }
 
     /// Whether the scope was cancelled.
@@ -190,8 +190,9 @@ where
         id: TaskId,
     ) -> Result<LocalHandle<T>, (Refused<F>, Rc<Shared>, Option<LocalCallback<'env, T>>)> {
         let Self { scope: Scope { state }, future, name, location, on_done } = self;
-        let (shared, cause) = (state.shared.clone(), state.shared.cause());
-        if cause.is_some() || shared.live() == 0 {
+        let shared = state.shared.clone();
+        if shared.cause.is_set() || shared.live() == 0 {
+            let cause = shared.cause.get();
             return Err((Refused::new(future, cause), shared, on_done));
         }
         let (cell, info) = (ChildCell::new(), TaskInfo { id, name, location });

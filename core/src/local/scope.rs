@@ -190,36 +190,47 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     /// Polls what was woken, until all have ended or none can go on; gives way to the executor now and
     /// then, without which the scope could not be cancelled from outside (C1).
     fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..ENDS_IN_ONE_POLL {
+        let mut ends = 0;
+        while ends < ENDS_IN_ONE_POLL {
+            // A round counts as well: it may be one in which somebody spawned.
+            ends += 1;
             self.take_spawned();
-            if self.state.shared.cause().is_some() && !self.cut {
+            if self.must_cut() {
                 self.cut_children();
             }
-            let children = &mut self.children;
-            let polled = self.state.shared.while_polling(|| children.poll_ended(cx, Future::poll));
-            match polled {
-                Poll::Ready(Some((child, ()))) => self.children.vacate(child),
+            match self.poll_some(&mut ends, cx) {
                 Poll::Ready(None) if self.state.queue.borrow().is_empty() => {
                     return Poll::Ready(());
                 }
-                Poll::Ready(None) => {}
-                Poll::Pending if self.has_more_to_do() => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if !self.has_more_to_do() => return Poll::Pending,
+                _ => {}
             }
         }
         wake(cx.waker().clone());
         Poll::Pending
     }
 
+    /// The same as far as nothing else is to be done.
+    fn poll_some(&mut self, ends: &mut usize, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let Self { state, children, cut, .. } = self;
+        let stops = || {
+            *ends += 1;
+            *ends >= ENDS_IN_ONE_POLL || (state.shared.cause.is_set() && !*cut)
+        };
+        state.shared.while_polling(|| children.poll_each(cx, Future::poll, stops))
+    }
+
     fn take_spawned(&mut self) {
-        for child in self.state.queue.take() {
-            self.children.push(child);
-        }
+        let spawned = self.state.queue.take();
+        self.children.extend(spawned);
     }
 
     fn has_more_to_do(&self) -> bool {
-        let must_cut = self.state.shared.cause().is_some() && !self.cut;
-        must_cut || !self.state.queue.borrow().is_empty()
+        self.must_cut() || !self.state.queue.borrow().is_empty()
+    }
+
+    fn must_cut(&self) -> bool {
+        self.state.shared.cause.is_set() && !self.cut
     }
 
     /// The scope was cancelled: drops its children in place, but for those that are protected. They
@@ -284,7 +295,7 @@ where
             return Poll::Pending;
         }
         run.returned = true;
-        let (value, cause) = (run.value(), run.state.shared.cause());
+        let (value, cause) = (run.value(), run.state.shared.cause.get());
         let state = run.state.clone();
         this.run = None;
         Poll::Ready(state.ledger.close(value, cause))

@@ -39,15 +39,6 @@ pub(super) trait Row {
     fn filled(more: &mut impl Iterator<Item = Self::Future>, filled: &mut u32) -> Self;
 
     fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut Self::Slot>;
-
-    /// Goes through the places whose bits are set, of which the first is the lowest bit, until one says
-    /// `false`. That is faster than to look each of them up.
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut Self::Slot>) -> bool,
-    ) -> bool;
 }
 
 impl<F, O> Row for Slot<F, O> {
@@ -67,16 +58,6 @@ impl<F, O> Row for Slot<F, O> {
     #[inline]
     fn slot(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
         self
-    }
-
-    #[inline]
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut Self>) -> bool,
-    ) -> bool {
-        mask & 1 == 0 || f(first, self)
     }
 }
 
@@ -105,19 +86,6 @@ impl<P: Row> Row for Twice<P> {
         let this = self.project();
         let half = if at & P::LEN == 0 { this.first } else { this.second };
         half.slot(at)
-    }
-
-    #[inline]
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut P::Slot>) -> bool,
-    ) -> bool {
-        let this = self.project();
-        let second = mask >> P::LEN;
-        this.first.visit(first, mask, f)
-            && (second == 0 || this.second.visit(first + P::LEN as u32, second, f))
     }
 }
 
@@ -171,18 +139,20 @@ impl<F, O> Places<F, O> {
         }
     }
 
-    /// Goes through the places whose bits are set, until one says `false`.
+    /// Goes through the places whose bits are set, in order, until one says `false`.
     #[inline]
     pub(super) fn visit(
         &mut self,
         mask: u32,
         mut f: impl FnMut(u32, Pin<&mut Slot<F, O>>) -> bool,
     ) {
-        match self {
-            Self::One(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::Four(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::Sixteen(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::All(row) => row.as_mut().visit(0, mask, &mut f),
-        };
+        let mut rest = mask;
+        while rest != 0 {
+            let at = rest.trailing_zeros();
+            rest &= rest - 1;
+            if !f(at, self.slot(at as usize)) {
+                break;
+            }
+        }
     }
 }
