@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::call::{Call, Queue, Woken};
 use super::places::{Places, Slot, SlotProjected, WIDTH};
@@ -164,46 +164,37 @@ impl<F, O> Block<F, O> {
         })
     }
 
-    /// Polls those of `mask` that run with the caller's waker, up to the first for which `poll` gives
-    /// something to return. Those for which it is ready have ended.
+    /// Polls those of `mask` that run, up to the first for which `poll` gives something to return. Those
+    /// for which it is ready have ended. Without `wakers` they get the caller's.
     #[inline]
-    pub(super) fn poll_turn<T>(
+    pub(super) fn poll<T>(
         &mut self,
         mask: u32,
         cx: &mut Context<'_>,
-        mut poll: impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
-    ) -> Polled<T> {
-        let mut polled = Polled::new();
-        if let Some(places) = &mut self.places {
-            places.visit(mask & self.running, |at, slot| polled.enter(at, poll(slot, cx)));
-        }
-        self.running &= !polled.ended;
-        polled
-    }
-
-    /// The same with wakers of the set.
-    #[inline]
-    pub(super) fn poll_woken<T>(
-        &mut self,
-        mask: u32,
-        wakers: &Wakers<'_>,
+        wakers: Option<&Wakers<'_>>,
         yields: &mut bool,
         mut poll: impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
     ) -> Polled<T> {
-        let (mask, spent) = (mask & self.running, self.spent(wakers.shared_polls));
+        let mask = mask & self.running;
+        let spent = wakers.map_or(0, |wakers| self.spent(wakers.shared_polls));
         let Self { places, call, calls, .. } = self;
         let mut polled = Polled::new();
         if let Some(places) = places {
             places.visit(mask, |at, slot| {
-                let call = match spent & 1 << at {
-                    0 => call.get_or_insert_with(|| wakers.shared()),
+                let call = wakers.map(|wakers| match spent & 1 << at {
+                    0 => &*call.get_or_insert_with(|| wakers.shared()),
                     _ => own_call(calls, at as usize, wakers),
-                };
-                let poll = |waker: &Waker| poll(slot, &mut Context::from_waker(waker));
-                polled.enter(at, call.watch(yields, poll))
+                });
+                let watch = call.map(Call::watch);
+                let waker = call.map_or(cx.waker(), Call::waker);
+                let result = poll(slot, &mut Context::from_waker(waker));
+                *yields |= watch.is_some_and(|watch| watch.has_called()) && result.is_pending();
+                polled.enter(at, result)
             });
         }
-        self.were_polled(polled.of(mask), spent);
+        if wakers.is_some() {
+            self.were_polled(polled.of(mask), spent);
+        }
         if polled.ended != 0 {
             self.ended(polled.ended);
         }

@@ -147,14 +147,12 @@ impl<F, O> Set<F, O> {
         let Some(block) = self.blocks.all().get_mut(self.block) else {
             return Polled::new();
         };
-        match &self.queue {
-            Some(queue) if !self.by_turn => {
-                let (block_at, shared_polls) = (self.block, self.shared_polls);
-                let wakers = Wakers { queue, block: block_at, shared_polls };
-                block.poll_woken(mask, &wakers, yields, poll)
-            }
-            _ => block.poll_turn(mask, cx, poll),
-        }
+        let wakers = self.queue.as_ref().filter(|_| !self.by_turn).map(|queue| Wakers {
+            queue,
+            block: self.block,
+            shared_polls: self.shared_polls,
+        });
+        block.poll(mask, cx, wakers.as_ref(), yields, poll)
     }
 
     /// Goes on to the next block, or to a child that was woken alone.
