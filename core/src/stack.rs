@@ -12,7 +12,9 @@ use crate::sync::WakerId;
 
 crate::sync::thread_local! {
     /// Borrowed only for a push, a pop or a look, never while user code runs.
-    static STACK: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static STACK: RefCell<Stack> = const {
+        RefCell::new(Stack { units: Vec::new(), frames: Vec::new() })
+    };
 }
 
 crate::sync::thread_local! {
@@ -21,14 +23,24 @@ crate::sync::thread_local! {
     static UNPUSHED: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// One call of ours that is under way on this thread.
+/// Units apart from all else: most often there is nothing else, and who looks, looks for a unit.
+struct Stack {
+    units: Vec<UnderWay>,
+    frames: Vec<Frame>,
+}
+
+/// A unit that is under way on this thread.
+struct UnderWay {
+    unit: Unit,
+    doing: Doing,
+    /// How many of the frames it is inside of.
+    outside: usize,
+}
+
+/// Another call of ours that is under way.
 enum Frame {
-    Unit {
-        unit: Unit,
-        doing: Doing,
-    },
-    /// Something else that may drop what it polls: it does not while its cover is active (C4).
-    /// `None` until somebody below needs the cover.
+    /// Something that may drop what it polls: it does not while its cover is active (C4). `None` until
+    /// somebody below needs the cover.
     Cutter {
         cover: Option<Arc<Cover>>,
         /// A child of a local scope, which has clean-ups of its own (S2).
@@ -42,7 +54,7 @@ impl Frame {
     fn guarded(&self) -> Option<&Arc<Guarded>> {
         match self {
             Self::Shield(guarded) => Some(guarded),
-            _ => None,
+            Self::Cutter { .. } => None,
         }
     }
 }
@@ -59,34 +71,47 @@ pub(crate) enum Doing {
     Job,
 }
 
-/// Runs `f` as the unit in `unit`, which is put back when it is done, and catches its panic.
+impl Stack {
+    #[inline]
+    fn innermost(&self) -> Option<&UnderWay> {
+        self.units.last()
+    }
+
+    /// The frames inside the innermost unit.
+    fn inside(&self) -> &[Frame] {
+        &self.frames[self.innermost().map_or(0, |under_way| under_way.outside)..]
+    }
+
+    fn inside_mut(&mut self) -> &mut [Frame] {
+        let outside = self.innermost().map_or(0, |under_way| under_way.outside);
+        &mut self.frames[outside..]
+    }
+}
+
+/// Runs `f` as the unit, which comes back, and catches its panic.
+#[inline]
 pub(crate) fn run_as<T>(
-    unit: &mut Option<Unit>,
+    unit: Unit,
     doing: Doing,
     f: impl FnOnce() -> T,
-) -> Result<T, Payload> {
-    if unit.is_none() {
-        return catch(f);
-    }
-    let push = |unit: &mut Option<Unit>, frames: &mut Vec<Frame>| {
-        frames.extend(unit.take().into_iter().map(|unit| Frame::Unit { unit, doing }));
-    };
-    let pop = |unit: &mut Option<Unit>, frame| match frame {
-        Some(Frame::Unit { unit: own, .. }) => *unit = Some(own),
-        _ => unreachable!("{FRAMES}"),
-    };
-    run_in(unit, push, f, pop)
+) -> (Unit, Result<T, Payload>) {
+    push_unpushed();
+    let mut unit = Some(unit);
+    look_at(|stack| {
+        let outside = stack.frames.len();
+        // Made where it is to lie: `push` would move it there.
+        stack.units.extend(unit.take().into_iter().map(|unit| UnderWay { unit, doing, outside }));
+    });
+    let outcome = catch(f);
+    // A thread that is being torn down has no stack any more.
+    let unit = unit.or_else(|| look_at(|stack| stack.units.pop()).flatten().map(|own| own.unit));
+    (unit.expect("each unit is popped by the call that pushed it"), outcome)
 }
 
 /// From now on the innermost unit, which calls this as it is polled, drops its future.
+#[inline]
 pub(crate) fn begin_end() {
-    look(|frames| match frames.last_mut()? {
-        Frame::Unit { doing, .. } => {
-            *doing = Doing::End;
-            Some(())
-        }
-        _ => unreachable!("{FRAMES}"),
-    });
+    look_at(|stack| stack.units.last_mut().map(|under_way| under_way.doing = Doing::End));
 }
 
 /// Runs `f` below something that may drop it. `cover` is made by whoever below needs it first.
@@ -98,7 +123,7 @@ pub(crate) fn run_below<T>(
 ) -> T {
     push_unpushed();
     match &cover {
-        None => replace_unpushed(Some(is_child)).map_or((), drop),
+        None => set_unpushed(is_child),
         Some(own) => push(Frame::Cutter { cover: Some(own.clone()), is_child }),
     }
     let _below = Below { cover };
@@ -114,7 +139,7 @@ impl Drop for Below<'_> {
     #[inline]
     fn drop(&mut self) {
         // What came after it has gone before it, and had it pushed.
-        if replace_unpushed(None).is_none() {
+        if take_unpushed().is_none() {
             if let Some(made) = pop_cover() {
                 *self.cover = Some(made);
             }
@@ -123,27 +148,32 @@ impl Drop for Below<'_> {
 }
 
 fn pop_cover() -> Option<Arc<Cover>> {
-    match STACK.try_with(|stack| stack.borrow_mut().pop()).ok()?? {
+    match look_at(|stack| stack.frames.pop())?? {
         Frame::Cutter { cover, .. } => cover,
-        _ => None,
+        Frame::Shield(_) => None,
     }
 }
 
 #[inline]
-fn replace_unpushed(is_child: Option<bool>) -> Option<bool> {
-    UNPUSHED.try_with(|unpushed| unpushed.replace(is_child)).ok().flatten()
+fn set_unpushed(is_child: bool) {
+    let _ = UNPUSHED.try_with(|unpushed| unpushed.set(Some(is_child)));
 }
 
-fn push(frame: Frame) {
-    let _ = STACK.try_with(|stack| stack.borrow_mut().push(frame));
+#[inline]
+fn take_unpushed() -> Option<bool> {
+    UNPUSHED.try_with(Cell::take).ok().flatten()
 }
 
 /// Comes before each push and each look.
 #[inline]
 fn push_unpushed() {
-    if let Some(is_child) = replace_unpushed(None) {
+    if let Some(is_child) = take_unpushed() {
         push(Frame::Cutter { cover: None, is_child });
     }
+}
+
+fn push(frame: Frame) {
+    look_at(|stack| stack.frames.push(frame));
 }
 
 /// Runs `f` inside the shield in `guarded`, which is put back when it is done, and catches its panic.
@@ -151,133 +181,99 @@ pub(crate) fn run_shielded<T>(
     guarded: &mut Option<Arc<Guarded>>,
     f: impl FnOnce() -> T,
 ) -> Result<T, Payload> {
-    if guarded.is_none() {
+    push_unpushed();
+    look_at(|stack| stack.frames.extend(guarded.take().map(Frame::Shield)));
+    if guarded.is_some() {
         return catch(f);
     }
-    let push = |guarded: &mut Option<Arc<Guarded>>, frames: &mut Vec<Frame>| {
-        frames.extend(guarded.take().into_iter().map(Frame::Shield));
-    };
-    let pop = |guarded: &mut Option<Arc<Guarded>>, frame| match frame {
-        Some(Frame::Shield(own)) => *guarded = Some(own),
-        _ => unreachable!("{FRAMES}"),
-    };
-    run_in(guarded, push, f, pop)
-}
-
-const FRAMES: &str = "each frame is popped by the call that pushed it";
-
-/// Moves what is in `own` into a frame and back. (`extend` makes the frame where it is to lie: one
-/// that is made elsewhere and moved, as by `push`, costs twice as much.) A thread that is being torn
-/// down has no stack any more.
-#[inline]
-fn run_in<S, T>(
-    own: &mut S,
-    push: impl FnOnce(&mut S, &mut Vec<Frame>),
-    f: impl FnOnce() -> T,
-    pop: impl FnOnce(&mut S, Option<Frame>),
-) -> Result<T, Payload> {
-    push_unpushed();
-    let has_stack = STACK.try_with(|stack| push(own, &mut stack.borrow_mut())).is_ok();
     let outcome = catch(f);
-    if has_stack {
-        STACK.with(|stack| pop(own, stack.borrow_mut().pop()));
+    if let Some(Frame::Shield(own)) = look_at(|stack| stack.frames.pop()).flatten() {
+        *guarded = Some(own);
     }
     outcome
 }
 
-fn look<T>(f: impl FnOnce(&mut [Frame]) -> Option<T>) -> Option<T> {
-    push_unpushed();
-    STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok().flatten()
+/// `None` on a thread that is being torn down.
+#[inline]
+fn look_at<T>(f: impl FnOnce(&mut Stack) -> T) -> Option<T> {
+    STACK.try_with(|stack| f(&mut stack.borrow_mut())).ok()
 }
 
-/// The innermost unit, what it is doing, and the shields inside it.
-fn innermost(frames: &[Frame]) -> Option<(&Unit, Doing, &[Frame])> {
-    let at = frames.iter().rposition(|frame| matches!(frame, Frame::Unit { .. }))?;
-    match &frames[at] {
-        Frame::Unit { unit, doing } => Some((unit, *doing, &frames[at + 1..])),
-        _ => None,
-    }
+#[inline]
+fn look<T>(f: impl FnOnce(&mut Stack) -> Option<T>) -> Option<T> {
+    push_unpushed();
+    look_at(f).flatten()
 }
 
 /// The group that a group opened here belongs to, and the unit that opens it.
 pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
-    look(|frames| innermost(frames).map(|(unit, ..)| (unit.node().clone(), unit.key())))
+    look(|stack| stack.innermost().map(|own| (own.unit.node().clone(), own.unit.key())))
 }
 
 /// The innermost shield that is still active, if one is inside the current unit.
 pub(crate) fn shielded_by() -> Option<Arc<Guarded>> {
-    look(|frames| {
-        let inside = innermost(frames).map_or(&*frames, |(.., inside)| inside);
-        inside.iter().rev().find_map(Frame::guarded).cloned()
-    })
-    .filter(|guarded| guarded.is_active())
+    look(|stack| stack.inside().iter().rev().find_map(Frame::guarded).cloned())
+        .filter(|guarded| guarded.is_active())
 }
 
 /// Whether a shield is inside the innermost child of a local scope.
 pub(crate) fn is_child_shielded() -> bool {
-    look(|frames| {
-        let owner = |frame: &Frame| {
-            matches!(frame, Frame::Unit { .. } | Frame::Cutter { is_child: true, .. })
-        };
-        let inside = frames.iter().rev().take_while(|frame| !owner(frame));
+    look(|stack| {
+        let is_child = |frame: &&Frame| matches!(frame, Frame::Cutter { is_child: true, .. });
+        let inside = stack.inside().iter().rev().take_while(|frame| !is_child(frame));
         inside.filter_map(Frame::guarded).any(|guarded| guarded.is_active()).then_some(())
     })
     .is_some()
 }
 
 /// Whether this waker is the executor's own.
+#[inline]
 pub(crate) fn is_native(waker: &Waker) -> bool {
     let native = Doing::Poll(WakerId::of(waker));
-    look(|frames| innermost(frames).map(|(_, doing, _)| doing)) == Some(native)
+    look(|stack| stack.innermost().map(|own| own.doing)) == Some(native)
 }
 
 /// The units whose futures are being dropped.
 pub(crate) fn ending() -> Vec<Unit> {
-    let ends = |frame: &Frame| match frame {
-        Frame::Unit { unit, doing: Doing::End } => Some(unit.share()),
-        _ => None,
-    };
-    look(|frames| Some(frames.iter().filter_map(ends).collect())).unwrap_or_default()
+    let ends = |own: &&UnderWay| own.doing == Doing::End;
+    look(|stack| Some(stack.units.iter().filter(ends).map(|own| own.unit.share()).collect()))
+        .unwrap_or_default()
+}
+
+/// The innermost unit, if it does what `is_it` says.
+#[inline]
+fn innermost_if(is_it: impl FnOnce(&UnderWay) -> bool) -> Option<Unit> {
+    look(|stack| stack.innermost().filter(|own| is_it(own)).map(|own| own.unit.share()))
 }
 
 /// Whether the current task or body is about to be dropped by a cancellation (T1). A job is not,
 /// and the inside of a shield is not.
 pub(crate) fn is_about_to_be_dropped() -> bool {
-    let unit = look(|frames| match innermost(frames)? {
-        (unit, Doing::Poll(_), _) => Some(unit.share()),
-        _ => None,
-    });
+    let unit = innermost_if(|own| matches!(own.doing, Doing::Poll(_)));
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
 }
 
 /// The job that runs here, if what runs is one and not a task inside it.
 pub(crate) fn current_job() -> Option<Unit> {
-    look(|frames| match innermost(frames)? {
-        (unit, Doing::Job, _) => Some(unit.share()),
-        _ => None,
-    })
+    innermost_if(|own| own.doing == Doing::Job)
 }
 
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
 pub(crate) fn current_cause() -> Option<CancelCause> {
-    let unit = look(|frames| {
-        let (unit, ..) = innermost(frames)?;
-        unit.node().knows_a_cause().then(|| unit.share())
-    })?;
+    let unit = innermost_if(|own| own.unit.node().knows_a_cause())?;
     unit.cause().filter(|_| shielded_by().is_none())
 }
 
 /// What covers everything that may cut the current future (C4), and the units among that.
 pub(crate) fn covers() -> (Vec<Arc<Cover>>, Vec<Unit>) {
     let (mut covers, mut units) = (Vec::new(), Vec::new());
-    look(|frames| {
-        for frame in frames {
-            match frame {
-                Frame::Unit { unit, .. } => units.push(unit.share()),
-                Frame::Cutter { cover, .. } => covers.push(cover.get_or_insert_default().clone()),
-                Frame::Shield(_) => {}
+    look(|stack| {
+        for frame in &mut stack.frames {
+            if let Frame::Cutter { cover, .. } = frame {
+                covers.push(cover.get_or_insert_default().clone());
             }
         }
+        units.extend(stack.units.iter().map(|own| own.unit.share()));
         Some(())
     });
     covers.extend(units.iter().map(Unit::cover));
@@ -290,13 +286,12 @@ pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
         Frame::Cutter { cover: Some(own), .. } => Arc::ptr_eq(own, cover),
         _ => false,
     };
-    look(|frames| frames.iter().any(has).then_some(())).is_some()
+    look(|stack| stack.frames.iter().any(has).then_some(())).is_some()
 }
 
 /// Whether the unit is under way here.
 pub(crate) fn is_under_way(unit: &Unit) -> bool {
-    let is_own = |frame: &Frame| matches!(frame, Frame::Unit { unit: own, .. } if own.is(unit));
-    look(|frames| frames.iter().any(is_own).then_some(())).is_some()
+    look(|stack| stack.units.iter().any(|own| own.unit.is(unit)).then_some(())).is_some()
 }
 
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
@@ -322,15 +317,12 @@ enum Owner {
 }
 
 fn cleanups() -> Option<Owner> {
-    look(|frames| {
-        frames.iter_mut().rev().find_map(|frame| match frame {
-            Frame::Unit { doing: Doing::Job, .. } => Some(None),
-            Frame::Unit { unit, .. } => Some(Some(Owner::Unit(unit.share()))),
-            Frame::Cutter { cover, is_child: true } => {
-                Some(Some(Owner::Child(cover.get_or_insert_default().clone())))
-            }
+    look(|stack| {
+        let child = stack.inside_mut().iter_mut().rev().find_map(|frame| match frame {
+            Frame::Cutter { cover, is_child: true } => Some(cover.get_or_insert_default().clone()),
             _ => None,
-        })
+        });
+        let unit = stack.innermost().filter(|own| own.doing != Doing::Job);
+        child.map(Owner::Child).or_else(|| unit.map(|own| Owner::Unit(own.unit.share())))
     })
-    .flatten()
 }

@@ -22,6 +22,7 @@ pub(crate) use std::{
 };
 
 /// Locks. No user code runs under a lock of this crate, so that poison says nothing.
+#[inline]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -32,7 +33,14 @@ pub(crate) fn wake(waker: Waker) {
 }
 
 /// Wakes all in their order, also if one of them panics.
+#[inline]
 pub(crate) fn wake_all(wakers: Vec<Waker>) {
+    if !wakers.is_empty() {
+        wake_some(wakers);
+    }
+}
+
+fn wake_some(wakers: Vec<Waker>) {
     let mut wakers = wakers.into_iter();
     while wakers.len() > 0 {
         contain(UnhandledKind::Waker, || wakers.by_ref().for_each(Waker::wake));
@@ -40,6 +48,7 @@ pub(crate) fn wake_all(wakers: Vec<Waker>) {
 }
 
 /// Drops a waker that may be a user's.
+#[inline]
 pub(crate) fn drop_waker(waker: Option<Waker>) {
     if waker.as_ref().is_some_and(|waker| !waker.will_wake(Waker::noop())) {
         contain(UnhandledKind::Waker, || drop(waker));

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -10,7 +11,9 @@ use pin_project_lite::pin_project;
 use crate::cancel::CancelCause;
 use crate::error::AsDynError;
 use crate::group::ledger::{End, Fault};
-use crate::group::unit::Unit;
+use crate::group::node::Node;
+use crate::group::unit::{Resting, Unit};
+use crate::panics::Payload;
 use crate::protect::CleanupRun;
 use crate::stack::{Doing, begin_end, run_as};
 use crate::sync::WakerId;
@@ -24,7 +27,7 @@ pin_project! {
     #[project = DrivenProj]
     pub(crate) enum Driven<F, O> {
         // The unit is on the stack while the future is polled.
-        Running { unit: Option<Unit>, #[pin] future: F },
+        Running { unit: Resting, #[pin] future: F },
         // The future has ended and is gone: its destructor ran in here and nowhere else (P3).
         Cleaning { cleaning: Option<Box<Cleaning<O>>> },
         Gone,
@@ -49,15 +52,17 @@ where
     F: Future<Output = Result<T, Fault<E>>>,
     E: AsDynError,
 {
+    #[inline]
     pub(crate) fn new(future: F, unit: Unit) -> Self {
-        Self::Running { unit: Some(unit), future }
+        Self::Running { unit: Resting::new(unit), future }
     }
 
     /// `None` once it has ended.
-    pub(crate) fn unit(&self) -> Option<&Unit> {
+    #[inline]
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
         match self {
-            Self::Running { unit, .. } => unit.as_ref(),
-            Self::Cleaning { cleaning } => cleaning.as_ref()?.unit.as_ref(),
+            Self::Running { unit, .. } => unit.node(),
+            Self::Cleaning { cleaning } => Some(cleaning.as_ref()?.unit.as_ref()?.node()),
             Self::Gone => None,
         }
     }
@@ -86,7 +91,7 @@ where
             return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
         }
         if !unit.may_run() {
-            *slot = Some(unit);
+            slot.put(unit);
             return Poll::Pending;
         }
         self.poll_running(unit, cx, then)
@@ -101,8 +106,8 @@ where
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let (mut unit, mut value) = (Some(unit), None);
-        let polled = run_as(&mut unit, Doing::Poll(WakerId::of(cx.waker())), || {
+        let mut value = None;
+        let (unit, polled) = run_as(unit, Doing::Poll(WakerId::of(cx.waker())), || {
             let DrivenProj::Running { future, .. } = self.as_mut().project() else {
                 return;
             };
@@ -112,19 +117,17 @@ where
                 self.set(Self::Gone);
             }
         });
-        let unit = unit.expect("a poll gives the unit back");
         match (polled, value) {
+            (Ok(()), Some(Ok(value))) if !unit.may_have_cleanups() => {
+                Poll::Ready(then(unit, End::Value(Ok(value))))
+            }
             (Ok(()), None) => self.suspend(unit, cx, then),
             (Ok(()), Some(value)) => self.clean_up(unit, End::Value(value), cx, then),
-            (Err(payload), None) => self.drop_and_end(unit, End::Panicked(payload), cx, then),
-            (Err(payload), Some(value)) => {
-                let end = End::Value(value);
-                let end = end.and_panicked(payload, unit.node().id(), &|| unit.info());
-                self.clean_up(unit, end, cx, then)
-            }
+            (Err(payload), value) => self.end_panicked(unit, payload, value, cx, then),
         }
     }
 
+    #[inline]
     fn suspend<Z>(
         mut self: Pin<&mut Self>,
         mut unit: Unit,
@@ -135,12 +138,30 @@ where
             return self.drop_and_end(unit, End::Cancelled(cause), cx, then);
         }
         if let DrivenProj::Running { unit: slot, .. } = self.as_mut().project() {
-            *slot = Some(unit);
+            slot.put(unit);
         }
         Poll::Pending
     }
 
+    /// The future has panicked, or its destructor after it gave this value.
+    #[cold]
+    fn end_panicked<Z>(
+        self: Pin<&mut Self>,
+        unit: Unit,
+        payload: Payload,
+        value: Option<F::Output>,
+        cx: &mut Context<'_>,
+        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+    ) -> Poll<Z> {
+        let Some(value) = value else {
+            return self.drop_and_end(unit, End::Panicked(payload), cx, then);
+        };
+        let end = End::Value(value).and_panicked(payload, unit.node().id(), &|| unit.info());
+        self.clean_up(unit, end, cx, then)
+    }
+
     /// Drops the future, and then runs its clean-ups.
+    #[cold]
     fn drop_and_end<Z>(
         mut self: Pin<&mut Self>,
         unit: Unit,
@@ -152,7 +173,7 @@ where
         self.clean_up(unit, end, cx, then)
     }
 
-    #[inline]
+    #[inline(never)]
     fn clean_up<Z>(
         self: Pin<&mut Self>,
         unit: Unit,
@@ -190,19 +211,20 @@ where
         let Some(mut cleaning) = slot.take() else {
             return Poll::Pending;
         };
-        let Cleaning { unit, run, .. } = &mut *cleaning;
+        let Some(unit) = cleaning.unit.take() else {
+            return Poll::Pending;
+        };
         let doing = Doing::Poll(WakerId::of(cx.waker()));
-        if let Ok(Poll::Pending) = run_as(unit, doing, || run.poll(cx)) {
+        let (mut unit, polled) = run_as(unit, doing, || cleaning.run.poll(cx));
+        if let Ok(Poll::Pending) = polled {
             // They are shielded, but whoever polls a body has a time to see to.
-            if let Some(unit) = unit {
-                unit.park(cx.waker());
-            }
+            unit.park(cx.waker());
+            cleaning.unit = Some(unit);
             *slot = Some(cleaning);
             return Poll::Pending;
         }
         self.set(Self::Gone);
-        let Cleaning { unit, end, .. } = *cleaning;
-        Poll::Ready(then(unit.expect("clean-ups are those of a unit"), end))
+        Poll::Ready(then(unit, cleaning.end))
     }
 
     /// Drops the future from outside. What is left of its clean-ups comes back. `None` once it has
@@ -228,9 +250,7 @@ where
     /// Drops the future in its context. A panic of its destructor is a panic of the task, unless
     /// there was one already.
     fn drop_future(mut self: Pin<&mut Self>, unit: Unit, end: End<F::Output>) -> Ended<F::Output> {
-        let mut unit = Some(unit);
-        let dropped = run_as(&mut unit, Doing::End, || self.set(Self::Gone));
-        let unit = unit.expect("a drop gives the unit back");
+        let (unit, dropped) = run_as(unit, Doing::End, || self.set(Self::Gone));
         let end = match dropped {
             Ok(()) => end,
             Err(payload) => end.and_panicked(payload, unit.node().id(), &|| unit.info()),

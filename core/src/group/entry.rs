@@ -1,17 +1,18 @@
 //! How units and inner groups enter a group, and how they are refused (G10).
 
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::cancel::CancelCause;
 use crate::group::limit::Ticket;
 use crate::group::node::Node;
-use crate::group::table::{Inner, ScopeKey, Table, UnitKey, index};
+use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::unit::Unit;
 use crate::protect::Guarded;
 use crate::runtime::RunJob;
 use crate::sync::{lock, wake_all};
-use crate::task::TaskInfo;
+use crate::task::{TaskId, TaskInfo};
 
 /// How a unit enters a group.
 pub(crate) enum Admission {
@@ -62,12 +63,35 @@ impl Node {
     }
 
     /// Lets a unit in, or refuses it (G10). In a group with a limit it may have to wait (G18).
+    #[inline]
     pub(crate) fn enter(
         self: &Arc<Self>,
         info: TaskInfo,
         admission: Admission,
     ) -> Result<Unit, Refusal> {
-        self.enter_as(|table| table.enter(info, &admission, self))
+        if let (None, Admission::Ordinary) = (&info.name, &admission) {
+            if let Some(key) = self.enter_plainly(info.id, info.location) {
+                return Ok(Unit::new(self.clone(), key));
+            }
+        }
+        self.enter_fully(info, &admission)
+    }
+
+    /// The most common case. `None` if there is more to be looked at.
+    #[inline]
+    fn enter_plainly(&self, id: TaskId, location: &'static Location<'static>) -> Option<UnitKey> {
+        if self.has_limit || self.cause().is_some() {
+            return None;
+        }
+        lock(&self.table).enter_plainly(id, location)
+    }
+
+    fn enter_fully(
+        self: &Arc<Self>,
+        info: TaskInfo,
+        admission: &Admission,
+    ) -> Result<Unit, Refusal> {
+        self.enter_as(|table| table.enter(info, admission, self))
     }
 
     /// Lets a job in, which a cancellation finds from then on.
@@ -89,9 +113,7 @@ impl Node {
         let entry = enter(&mut lock(&self.table));
         match entry {
             Entry::Entered { key, queued, retired } => {
-                if !retired.is_empty() {
-                    wake_all(retired);
-                }
+                wake_all(retired);
                 Ok(Unit::entered(self.clone(), key, queued))
             }
             Entry::Closed => Err(Refusal::Closed(self.cause().cloned())),
@@ -111,6 +133,19 @@ impl Node {
 }
 
 impl Table {
+    #[inline]
+    fn enter_plainly(
+        &mut self,
+        id: TaskId,
+        location: &'static Location<'static>,
+    ) -> Option<UnitKey> {
+        if self.count == 0 {
+            return None;
+        }
+        self.count += 1;
+        Some(self.insert_unnamed(id, location))
+    }
+
     /// One decision under one lock: whoever has taken the count to zero was there before, and nobody is
     /// let in, or comes after, and waits (G10).
     fn enter(&mut self, info: TaskInfo, admission: &Admission, node: &Node) -> Entry {
@@ -171,8 +206,8 @@ impl Table {
         self.count += 1;
         let in_background = self.background.contains_key(&opener);
         let scope = Inner { node: inner, opener, guarded, in_background };
-        let key = ScopeKey(index(self.scopes.insert(scope)));
-        if self.units.contains(opener.0 as usize) {
+        let key = ScopeKey(self.scopes.insert(scope));
+        if self.units.contains(opener.0) {
             self.extras.entry(opener).or_default().opened.insert(key);
         }
         let retired = match in_background {

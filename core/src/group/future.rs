@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
@@ -20,9 +18,9 @@ use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
 use crate::group::node::{Node, NodeOptions};
-use crate::group::policy::Policy;
+use crate::group::setup::Setup;
 use crate::group::time::{Alarm, report_overdue};
-use crate::panics::{PanicPolicy, catch, contain, drop_payload};
+use crate::panics::{catch, contain, drop_payload};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
@@ -43,7 +41,7 @@ pin_project! {
         F: Future<Output = Result<T, E>>,
     {
         // Until the first poll.
-        setup: Option<Setup<R, E, B>>,
+        pub(super) setup: Option<Setup<R, E, B>>,
         // From the first poll until the result is returned.
         node: Option<Arc<Node>>,
         // Until the body has ended.
@@ -82,28 +80,6 @@ pin_project! {
     }
 }
 
-struct Setup<R, E, B> {
-    /// Or how to find the runtime at the first poll.
-    runtime: Result<R, fn() -> R>,
-    body: B,
-    /// `None` is the default one.
-    policy: Option<Box<dyn Policy<E>>>,
-    panics: PanicPolicy,
-    deadline: Option<Deadline>,
-    options: NodeOptions,
-    name: Option<Arc<str>>,
-    location: &'static Location<'static>,
-    on_open: Option<OnOpen<E, R>>,
-}
-
-type OnOpen<E, R> = Box<dyn FnOnce(&GroupHandle<E, R>) + Send>;
-
-#[derive(Clone, Copy)]
-enum Deadline {
-    After(Duration),
-    At(Instant),
-}
-
 impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
 where
     R: Runtime,
@@ -113,18 +89,7 @@ where
 {
     #[track_caller]
     pub(crate) fn new(runtime: Result<R, fn() -> R>, body: B) -> Self {
-        let setup = Setup {
-            runtime,
-            body,
-            policy: None,
-            panics: PanicPolicy::default(),
-            deadline: None,
-            options: NodeOptions::default(),
-            name: None,
-            location: Location::caller(),
-            on_open: None,
-        };
-        let setup = Some(setup);
+        let setup = Some(Setup::new(runtime, body));
         Self { setup, node: None, body: None, timer: None, alarm: None, guard: None, value: None }
     }
 
@@ -133,77 +98,6 @@ where
     #[track_caller]
     pub fn with_late_runtime(runtime: fn() -> R, body: B) -> Self {
         Self::new(Err(runtime), body)
-    }
-
-    /// Names the group; its body carries the name in failures (G17).
-    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
-        self.with(|setup| setup.name = Some(name.into()))
-    }
-
-    /// What the end of one task means for the others (G16). The default is
-    /// [`FailFast`](crate::FailFast).
-    pub fn policy(self, policy: impl Policy<E>) -> Self {
-        self.with(|setup| setup.policy = Some(Box::new(policy)))
-    }
-
-    /// What a panic of the body or of a task means (P1, P2).
-    pub fn panics(self, policy: PanicPolicy) -> Self {
-        self.with(|setup| setup.panics = policy)
-    }
-
-    /// Cancels the group when it has run this long, counted from its first poll (D2). A body that
-    /// does not suspend keeps its value even if the time is zero (D4).
-    pub fn deadline(self, after: Duration) -> Self {
-        self.with(|setup| setup.deadline = Some(Deadline::After(after)))
-    }
-
-    /// Cancels the group at this instant (D2).
-    pub fn deadline_at(self, at: Instant) -> Self {
-        self.with(|setup| setup.deadline = Some(Deadline::At(at)))
-    }
-
-    /// Gives the tasks time to stop by themselves when the group is cancelled, for whatever cause
-    /// (C3): first they are told, and only after `grace` those that are still running are dropped.
-    ///
-    /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
-    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11). The time is
-    /// one for all that is below the group; who did not stop in it is listed in the
-    /// [error](GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
-    /// gives its error.
-    ///
-    /// If the group's future is dropped, its body goes with it, and its tasks have their time.
-    pub fn grace(self, grace: Duration) -> Self {
-        self.with(|setup| setup.options.grace = Some(grace))
-    }
-
-    /// Lets at most `limit` tasks and jobs of the group run at once (G18); zero counts as one. The
-    /// body needs no place, and neither do inner groups and clean-ups.
-    ///
-    /// [`spawn`](GroupHandle::spawn) puts what has no place into a queue, in which a cancellation
-    /// drops it unpolled; [`spawn_when_free`](GroupHandle::spawn_when_free) waits for a place, and
-    /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and awaits one that
-    /// is in the queue can wait for ever, if all places are held like that.
-    pub fn limit(self, limit: usize) -> Self {
-        self.with(|setup| setup.options.limit = Some(limit))
-    }
-
-    /// Calls `f` with the group's handle at the first poll, before the body begins: for those who
-    /// cancel the group from elsewhere, or look into it (G9). Several are called in the order in which
-    /// they were set.
-    ///
-    /// # Panics
-    ///
-    /// When polled, if `f` does. The group has not begun then, and is to be dropped.
-    pub fn on_open(self, f: impl FnOnce(&GroupHandle<E, R>) + Send + 'static) -> Self {
-        self.with(|setup| {
-            let earlier = setup.on_open.take();
-            setup.on_open = Some(Box::new(move |handle| {
-                if let Some(earlier) = earlier {
-                    earlier(handle);
-                }
-                f(handle);
-            }));
-        })
     }
 
     /// `Ok(None)` instead of an error where the group's own deadline cut it and nothing failed: for
@@ -230,30 +124,11 @@ where
         }
     }
 
-    /// Where it says that it was opened.
-    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
-        self.with(|setup| setup.location = location)
-    }
-
-    pub(crate) fn name_set(&self) -> Option<Arc<str>> {
-        self.setup.as_ref().and_then(|setup| setup.name.clone())
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {
-        if let Some(setup) = &mut self.setup {
-            change(setup);
-        }
-        self
-    }
-
     /// Opens the group under the one that encloses it (G2).
     fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
         let mut this = self.project();
         let runtime = setup.runtime.unwrap_or_else(|find| find());
-        let deadline = setup.deadline.map(|deadline| match deadline {
-            Deadline::After(duration) => runtime.after(duration),
-            Deadline::At(at) => at,
-        });
+        let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
         let options = NodeOptions { asks_policy: setup.policy.is_some(), ..setup.options };
         let ledger = Ledger::new(setup.policy, setup.panics);
         let node = Node::with(Box::new(Core { runtime, ledger }), options);
@@ -271,6 +146,53 @@ where
         *this.node = Some(node);
         if let Some(on_open) = setup.on_open {
             on_open(&handle);
+        }
+    }
+
+    fn poll_opened(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, GroupError<E>>> {
+        let node = self.node.clone().expect("a group is not polled after it has returned");
+        if node.is_given_up() {
+            return Poll::Ready(self.end_abandoned(&node));
+        }
+        ready!(self.as_mut().poll_body(&node, cx));
+        // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
+        while node.poll_closed(cx).is_pending() {
+            if !self.as_mut().alarm_rang(&node, cx) {
+                return Poll::Pending;
+            }
+        }
+        if !node.is_closed() {
+            return Poll::Ready(self.end_abandoned(&node));
+        }
+        // What the caller would make of a mere cancellation must not depend on whether the caller's
+        // own comes a moment earlier or later (T1): it is dropped right after this poll.
+        if Core::<R, E>::of(&node).ledger.is_clean()
+            && node.cause().is_some()
+            && is_about_to_be_dropped()
+        {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.close(&node))
+    }
+
+    /// The result, now that all have ended.
+    fn close(self: Pin<&mut Self>, node: &Node) -> Result<T, GroupError<E>> {
+        let this = self.project();
+        *this.node = None;
+        let ledger = &Core::<R, E>::of(node).ledger;
+        let late = node.take_overdue();
+        if !late.is_empty() && ledger.will_raise() {
+            report_overdue(&late);
+        }
+        match ledger.close(this.value.take(), node.cause().cloned()) {
+            Ok(value) => {
+                report_overdue(&late);
+                Ok(value)
+            }
+            Err(error) => Err(error.with_overdue(late)),
         }
     }
 
@@ -351,61 +273,6 @@ where
         }
         let waker = GuardedWaker::around(cx.waker(), self.as_mut().project().guard);
         self.poll_opened(&mut Context::from_waker(&waker))
-    }
-}
-
-impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
-where
-    R: Runtime,
-    E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
-{
-    fn poll_opened(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<T, GroupError<E>>> {
-        let node = self.node.clone().expect("a group is not polled after it has returned");
-        if node.is_given_up() {
-            return Poll::Ready(self.end_abandoned(&node));
-        }
-        ready!(self.as_mut().poll_body(&node, cx));
-        // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
-        while node.poll_closed(cx).is_pending() {
-            if !self.as_mut().alarm_rang(&node, cx) {
-                return Poll::Pending;
-            }
-        }
-        if !node.is_closed() {
-            return Poll::Ready(self.end_abandoned(&node));
-        }
-        // What the caller would make of a mere cancellation must not depend on whether the caller's
-        // own comes a moment earlier or later (T1): it is dropped right after this poll.
-        if Core::<R, E>::of(&node).ledger.is_clean()
-            && node.cause().is_some()
-            && is_about_to_be_dropped()
-        {
-            return Poll::Pending;
-        }
-        Poll::Ready(self.close(&node))
-    }
-
-    /// The result, now that all have ended.
-    fn close(self: Pin<&mut Self>, node: &Node) -> Result<T, GroupError<E>> {
-        let this = self.project();
-        *this.node = None;
-        let ledger = &Core::<R, E>::of(node).ledger;
-        let late = node.take_overdue();
-        if !late.is_empty() && ledger.will_raise() {
-            report_overdue(&late);
-        }
-        match ledger.close(this.value.take(), node.cause().cloned()) {
-            Ok(value) => {
-                report_overdue(&late);
-                Ok(value)
-            }
-            Err(error) => Err(error.with_overdue(late)),
-        }
     }
 }
 

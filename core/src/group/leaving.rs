@@ -7,12 +7,12 @@ use std::task::Waker;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::group::limit::Granted;
 use crate::group::node::{Node, Owner};
-use crate::group::table::{Extra, Inner, ScopeKey, Slot, Table, UnitKey};
+use crate::group::table::{Extra, Inner, ScopeKey, Table, UnitKey};
 use crate::group::tree::Link;
 use crate::panics::contain;
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::sync::atomic::Ordering;
-use crate::sync::{drop_waker, lock, wake, wake_all};
+use crate::sync::{MutexGuard, drop_waker, lock, wake, wake_all};
 use crate::unhandled::UnhandledKind;
 
 /// What follows from a count that was given back, to be done outside the lock.
@@ -27,7 +27,7 @@ enum After {
 
 /// What is left of a unit, to be dealt with outside the lock.
 struct Removed {
-    waker: Waker,
+    waker: Option<Waker>,
     cover: Option<Arc<Cover>>,
     /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
     /// reports that.
@@ -47,33 +47,41 @@ impl Node {
     }
 
     /// A unit has ended: takes it out of the table and gives its count back.
+    #[inline]
     pub(crate) fn leave(&self, key: UnitKey) {
-        self.leave_where(key, |_| true);
+        self.leave_from(lock(&self.table), key);
     }
 
     /// The same, unless its handle is gone and its output must be dropped first. Whether it has left.
+    #[inline]
     pub(crate) fn leave_if_seen(&self, key: UnitKey) -> bool {
-        self.leave_where(key, |table| !table.is_unseen(key))
+        let table = lock(&self.table);
+        let may_leave = !table.is_unseen(key);
+        if may_leave {
+            self.leave_from(table, key);
+        }
+        may_leave
     }
 
-    fn leave_where(&self, key: UnitKey, may_leave: impl FnOnce(&Table) -> bool) -> bool {
-        let mut table = lock(&self.table);
-        if !may_leave(&table) {
-            return false;
-        }
-        if let Some((waker, after)) = table.leave_plainly(key, self) {
-            drop(table);
-            drop_waker(Some(waker));
-            if !matches!(after, After::Nothing) {
-                release_links(self.follow(after));
+    /// Most often nothing depends on a unit but the count.
+    #[inline]
+    fn leave_from(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
+        match table.leave_plainly(key, self) {
+            Some((waker, after)) => {
+                drop(table);
+                drop_waker(waker);
+                self.follow_up(after);
             }
-            return true;
+            None => self.leave_fully(table, key),
         }
+    }
+
+    #[cold]
+    fn leave_fully(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
         let removed = table.remove(key, self);
         drop(table);
         removed.into_iter().for_each(|removed| self.clear(removed));
         self.release();
-        true
     }
 
     /// Takes a unit out of the table that is not counted any more.
@@ -89,7 +97,7 @@ impl Node {
         if removed.cover.is_some() {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }
-        drop_waker(Some(removed.waker));
+        drop_waker(removed.waker);
         contain(UnhandledKind::Destructor, || drop(removed.unrun));
         self.carry_out(removed.granted);
         let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);
@@ -122,11 +130,17 @@ impl Node {
     /// Gives one count back; closes this group, and those above it, where it was the last.
     fn release(&self) {
         let after = lock(&self.table).give_back(self);
-        release_links(self.follow(after));
+        self.follow_up(after);
+    }
+
+    #[inline]
+    fn follow_up(&self, after: After) {
+        if !matches!(after, After::Nothing) {
+            release_links(self.follow(after));
+        }
     }
 
     /// The link to the enclosing group, if this one has closed.
-    #[inline]
     fn follow(&self, after: After) -> Option<Link> {
         match after {
             After::Nothing => None,
@@ -176,39 +190,44 @@ pub(super) fn release_links(mut link: Option<Link>) {
 
 impl Table {
     fn is_unseen(&self, key: UnitKey) -> bool {
-        self.units.get(key.0 as usize).is_some_and(|unit| unit.id.is_marked())
+        self.units.get(key.0).is_some_and(|unit| unit.id.is_marked())
     }
 
     /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
-    fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Waker, After)> {
-        if self.is_special(key) {
+    #[inline]
+    fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Option<Waker>, After)> {
+        if !self.is_plain() && !self.is_plain_without_name(key) {
             return None;
         }
-        let unit = self.units.try_remove(key.0 as usize)?;
-        if !self.extras.is_empty() {
-            self.extras.remove(&key);
+        if self.units.get(key.0)?.slot.is_cancelled() {
+            return None;
         }
-        self.forget_job(key);
+        let unit = self.units.remove(key.0)?;
         Some((unit.slot.into_waker(), self.give_back(node)))
     }
 
-    /// Whether more than a name and a job is known of it.
-    fn is_special(&self, key: UnitKey) -> bool {
-        let unit = self.units.get(key.0 as usize);
-        unit.is_some_and(|unit| matches!(unit.slot, Slot::Cancelled(_)))
-            || self.limiter.is_some()
+    /// Whether nothing is known of the unit that has ended but a name and a job, which are forgotten.
+    fn is_plain_without_name(&mut self, key: UnitKey) -> bool {
+        let is_special = self.limiter.is_some()
             || self.background.contains_key(&key)
-            || self.extras.get(&key).is_some_and(Extra::is_special)
+            || self.extras.get(&key).is_some_and(Extra::is_special);
+        if !is_special {
+            self.extras.remove(&key);
+            self.forget_job(key);
+        }
+        !is_special
     }
 
     fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Removed> {
         let unrun = self.unrun(key);
-        let unit = self.units.try_remove(key.0 as usize)?;
+        let unit = self.units.remove(key.0)?;
         self.forget_job(key);
         let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
-        let abandoned =
-            opened.iter().map(|scope| self.scopes[scope.0 as usize].node.clone()).collect();
-        if matches!(unit.slot, Slot::Cancelled(_)) {
+        let abandoned = opened
+            .iter()
+            .filter_map(|scope| Some(self.scopes.get(scope.0)?.node.clone()))
+            .collect();
+        if unit.slot.is_cancelled() {
             node.singled_out.fetch_sub(1, Ordering::Release);
         }
         if self.background.remove(&key).is_some() {
@@ -225,7 +244,7 @@ impl Table {
 
     /// Takes an inner group out, to be dropped outside the lock, and gives its count back.
     fn leave_scope(&mut self, key: ScopeKey, node: &Node) -> (Option<Inner>, After) {
-        let scope = self.scopes.try_remove(key.0 as usize);
+        let scope = self.scopes.remove(key.0);
         if let Some(scope) = &scope {
             self.forget_opened(scope.opener, key);
             self.in_background -= usize::from(scope.in_background);
@@ -243,17 +262,22 @@ impl Table {
     }
 
     /// One is not counted any more.
+    #[inline]
     fn give_back(&mut self, node: &Node) -> After {
         self.count -= 1;
-        match self.count {
-            0 => {
-                node.closed.store(true, Ordering::Release);
-                After::Closing
-            }
-            1 => After::Few(self.retire_if_alone(node)),
-            count if count <= self.in_background => After::Few(self.retire_if_alone(node)),
-            _ => After::Nothing,
+        match self.count > 1 && self.count > self.in_background {
+            true => After::Nothing,
+            false => self.after_few(node),
         }
+    }
+
+    #[inline(never)]
+    fn after_few(&mut self, node: &Node) -> After {
+        if self.count > 0 {
+            return After::Few(self.retire_if_alone(node));
+        }
+        node.closed.store(true, Ordering::Release);
+        After::Closing
     }
 
     /// Marks the background tasks as cancelled if nobody else is alive (G19), with the wakers of those
@@ -264,9 +288,9 @@ impl Table {
         if !may_be || (node.cause().is_none() && !self.is_alone()) {
             return Vec::new();
         }
-        let wakers = self.retire(&CauseKind::Finished.into());
-        node.singled_out.fetch_add(wakers.len(), Ordering::Release);
-        wakers
+        let told = self.retire(&CauseKind::Finished.into());
+        node.singled_out.fetch_add(told.len(), Ordering::Release);
+        told.into_iter().flatten().collect()
     }
 
     /// Whether all that is in it is in the background.
@@ -275,10 +299,11 @@ impl Table {
             && self.scopes.iter().all(|(_, scope)| scope.in_background)
     }
 
-    fn retire(&mut self, cause: &CancelCause) -> Vec<Waker> {
+    /// Those who were told, with the wakers that they have.
+    fn retire(&mut self, cause: &CancelCause) -> Vec<Option<Waker>> {
         let Self { background, units, .. } = self;
         let told = background.iter().filter_map(|(key, id)| {
-            units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == *id)?.cancel(cause.clone())
+            units.get_mut(key.0).filter(|unit| unit.id.get() == *id)?.cancel(cause.clone())
         });
         told.collect()
     }

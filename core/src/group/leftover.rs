@@ -11,7 +11,7 @@ use crate::group::ledger::Fault;
 use crate::group::node::Node;
 use crate::group::time::Alarm;
 use crate::group::unit::Unit;
-use crate::panics::contain;
+use crate::panics::{catch, contain};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{Doing, run_as};
@@ -58,7 +58,14 @@ impl Future for Leftover {
         let this = self.get_mut();
         let doing = Doing::Poll(WakerId::of(cx.waker()));
         if let Some(run) = &mut this.run {
-            let polled = run_as(&mut this.unit, doing, || run.poll(cx));
+            let polled = match this.unit.take() {
+                None => catch(|| run.poll(cx)),
+                Some(unit) => {
+                    let (unit, polled) = run_as(unit, doing, || run.poll(cx));
+                    this.unit = Some(unit);
+                    polled
+                }
+            };
             ready!(polled.unwrap_or(Poll::Ready(())));
         }
         this.end();

@@ -1,9 +1,10 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
 //! `node` is the state that does not depend on any type, `tree` its place among other groups, `time`
-//! its deadline and grace period, `table` its live units (each a `unit`), `entry` and `leaving` how
-//! they come and go, `limit` who of them has a place. `ledger` decides what each end means, `driven` polls users' futures, `future` is the group
-//! as its owner awaits it, and `handle` is what the body and the tasks spawn with.
+//! its deadline and grace period, `table` its live units (each a `unit`, in a `slab`), `entry` and
+//! `leaving` how they come and go, `limit` who of them has a place. `ledger` decides what each end means,
+//! `driven` polls users' futures, `setup` has a group's options, `future` is the group as its owner awaits
+//! it, and `handle` is what the body and the tasks spawn with.
 
 mod body;
 mod core;
@@ -19,6 +20,8 @@ mod limit;
 mod live;
 mod node;
 mod policy;
+mod setup;
+mod slab;
 mod spawn;
 mod start;
 mod table;

@@ -68,7 +68,7 @@ pub(crate) struct Node {
     /// not recurse (G15).
     pub(super) parent: Mutex<Option<Link>>,
     pub(super) time: Time,
-    has_limit: bool,
+    pub(super) has_limit: bool,
     /// Failures are values at handles: there is no group that anyone awaits.
     pub(super) is_lone: bool,
     asks_policy: bool,
@@ -165,6 +165,7 @@ impl Node {
     }
 
     /// Whether it, or one of its units alone, was cancelled: what is cheap to ask.
+    #[inline]
     pub(crate) fn knows_a_cause(&self) -> bool {
         self.cancelled.get().is_some() || self.singled_out.load(Ordering::Acquire) > 0
     }
@@ -212,6 +213,14 @@ impl Node {
         self.own_cause(key).or_else(|| self.cause().cloned())
     }
 
+    /// Why the unit's future is to be dropped now; one that `has_begun` is not within a grace period
+    /// (C3), and none is while a shield of it is active (C4).
+    pub(super) fn due(&self, key: UnitKey, has_begun: bool) -> Option<CancelCause> {
+        let cause = if has_begun { self.cutting_cause(key) } else { self.cause_for(key) }?;
+        let cover = self.cover_of(key);
+        (!cover.is_some_and(|cover| cover.is_active())).then_some(cause)
+    }
+
     /// Why the unit is to be dropped: as `cause_for`, but not within a grace period.
     pub(crate) fn cutting_cause(&self, key: UnitKey) -> Option<CancelCause> {
         let hard = |cancelled: &&Cancellation| cancelled.hard.load(Ordering::Relaxed);
@@ -227,10 +236,12 @@ impl Node {
     }
 
     /// What protects the unit, if anything does.
+    #[inline]
     pub(crate) fn cover_of(&self, key: UnitKey) -> Option<Arc<Cover>> {
         if self.has_covers() { lock(&self.table).cover(key) } else { None }
     }
 
+    #[inline]
     pub(crate) fn has_covers(&self) -> bool {
         self.covered.load(Ordering::Relaxed) > 0
     }
@@ -248,7 +259,7 @@ impl Node {
     pub(crate) fn park(&self, key: UnitKey, waker: &Waker) {
         let waker = waker.clone();
         let old = lock(&self.table).park(key, waker);
-        drop_waker(Some(old));
+        drop_waker(old);
     }
 
     /// The same where it is most likely there.
@@ -291,15 +302,15 @@ impl Node {
 
     /// Cancels one unit (T6).
     pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
-        let waker = {
+        let told = {
             let mut table = lock(&self.table);
-            let waker = table.cancel_unit(key, id, cause);
-            if waker.is_some() {
+            let told = table.cancel_unit(key, id, cause);
+            if told.is_some() {
                 self.singled_out.fetch_add(1, Ordering::Release);
             }
-            waker
+            told
         };
-        if let Some(waker) = waker {
+        if let Some(Some(waker)) = told {
             wake(waker);
         }
     }

@@ -5,13 +5,12 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use slab::Slab;
-
 use crate::cancel::{CancelCause, InEffect};
 use crate::group::job::Pool;
 use crate::group::limit::Limiter;
 use crate::group::live::LiveTask;
 use crate::group::node::Node;
+use crate::group::slab::Slab;
 use crate::protect::{Cover, Guarded};
 use crate::runtime::{Job, RunJob};
 use crate::sync::WakerId;
@@ -81,16 +80,16 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// Once, with its waker.
-    pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Waker> {
-        let Slot::Wakes(waker) = &mut self.slot else {
+    /// Once. With its waker, if it has one.
+    pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Option<Waker>> {
+        if let Slot::NoWaker(Some(_)) = self.slot {
             return None;
-        };
-        let noop = Waker::noop().clone();
-        let waker = std::mem::replace(waker, noop.clone());
-        let single = Single { cause, waker: noop, _in_effect: InEffect::begin() };
-        self.slot = Slot::Cancelled(Box::new(single));
-        Some(waker)
+        }
+        let single = Single { cause, waker: None, _in_effect: InEffect::begin() };
+        match std::mem::replace(&mut self.slot, Slot::NoWaker(Some(Box::new(single)))) {
+            Slot::Wakes(waker) => Some(Some(waker)),
+            Slot::NoWaker(_) => Some(None),
+        }
     }
 }
 
@@ -119,49 +118,52 @@ impl MarkedId {
 
 /// How a unit is reached.
 pub(super) enum Slot {
-    /// The waker to call; one that does nothing if the unit has not been suspended yet, or was woken
-    /// by a cancellation. Not a variant of its own, which would cost eight bytes.
+    /// The waker to call.
     Wakes(Waker),
-    /// Cancelled by itself, its siblings not (T6); with the waker of one that is shielded.
-    Cancelled(Box<Single>),
+    /// Not suspended yet, or woken by a cancellation. Boxed if it was cancelled by itself, its siblings not
+    /// (T6). One variant for both, since a third one would cost eight bytes.
+    NoWaker(Option<Box<Single>>),
 }
 
 /// A unit that was cancelled by itself.
 pub(super) struct Single {
     cause: CancelCause,
-    pub(super) waker: Waker,
+    /// Of one that is shielded.
+    waker: Option<Waker>,
     /// Counts as long as it is there.
     _in_effect: InEffect,
 }
 
 impl Slot {
-    fn fresh() -> Self {
-        Self::Wakes(Waker::noop().clone())
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::NoWaker(Some(_)))
     }
 
-    fn waker(&self) -> &Waker {
+    fn waker(&self) -> Option<&Waker> {
         match self {
-            Self::Wakes(waker) => waker,
-            Self::Cancelled(cancelled) => &cancelled.waker,
+            Self::Wakes(waker) => Some(waker),
+            Self::NoWaker(single) => single.as_ref()?.waker.as_ref(),
         }
     }
 
-    fn replace_waker(&mut self, fresh: Waker) -> Waker {
-        let waker = match self {
-            Self::Wakes(waker) => waker,
-            Self::Cancelled(cancelled) => &mut cancelled.waker,
-        };
-        std::mem::replace(waker, fresh)
+    fn replace_waker(&mut self, fresh: Option<Waker>) -> Option<Waker> {
+        if let Self::NoWaker(Some(single)) = self {
+            return std::mem::replace(&mut single.waker, fresh);
+        }
+        let fresh = fresh.map_or(Self::NoWaker(None), Self::Wakes);
+        std::mem::replace(self, fresh).into_waker()
     }
 
-    fn take_waker(&mut self) -> Waker {
-        self.replace_waker(Waker::noop().clone())
+    fn take_waker(&mut self) -> Option<Waker> {
+        self.replace_waker(None)
     }
 
-    pub(super) fn into_waker(self) -> Waker {
+    #[inline]
+    pub(super) fn into_waker(self) -> Option<Waker> {
         match self {
-            Self::Wakes(waker) => waker,
-            Self::Cancelled(single) => single.waker,
+            Self::Wakes(waker) => Some(waker),
+            Self::NoWaker(None) => None,
+            Self::NoWaker(Some(single)) => single.waker,
         }
     }
 }
@@ -200,37 +202,54 @@ impl Table {
     }
 
     pub(crate) fn insert(&mut self, info: TaskInfo) -> UnitKey {
-        let unit =
-            Unit { slot: Slot::fresh(), id: MarkedId::new(info.id), location: info.location };
-        let key = UnitKey(index(self.units.insert(unit)));
+        let key = self.insert_unnamed(info.id, info.location);
         if info.name.is_some() {
             self.extras.entry(key).or_default().name = info.name;
         }
         key
     }
 
+    #[inline]
+    pub(super) fn insert_unnamed(
+        &mut self,
+        id: TaskId,
+        location: &'static Location<'static>,
+    ) -> UnitKey {
+        let unit = Unit { slot: Slot::NoWaker(None), id: MarkedId::new(id), location };
+        UnitKey(self.units.insert(unit))
+    }
+
+    /// Whether it knows nothing of its units but who they are and how each is reached.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.extras.is_empty()
+            && self.jobs.is_empty()
+            && self.background.is_empty()
+            && self.limiter.is_none()
+    }
+
     pub(crate) fn info(&self, key: UnitKey) -> Option<TaskInfo> {
-        let unit = self.units.get(key.0 as usize)?;
+        let unit = self.units.get(key.0)?;
         let name = self.extras.get(&key).and_then(|extra| extra.name.clone());
         Some(TaskInfo { id: unit.id.get(), name, location: unit.location })
     }
 
     /// All live units.
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
-        let keys = self.units.iter().map(|(key, _)| UnitKey(index(key)));
+        let keys = self.units.iter().map(|(key, _)| UnitKey(key));
         keys.filter_map(|key| self.info(key)).collect()
     }
 
     /// All live units, and how each stands.
     pub(crate) fn live(&self) -> Vec<(UnitKey, LiveTask)> {
-        let look = |(key, unit): (usize, &Unit)| {
-            let key = UnitKey(index(key));
+        let look = |(key, unit): (u32, &Unit)| {
+            let key = UnitKey(key);
             let task = LiveTask {
                 info: self.info(key)?,
                 is_body: false,
                 is_queued: self.limiter.as_ref().is_some_and(|limiter| limiter.is_queued(key)),
                 is_shielded: self.cover(key).is_some_and(|cover| cover.is_active()),
-                waker: WakerId::of(unit.slot.waker()),
+                waker: WakerId::of(unit.slot.waker().unwrap_or(Waker::noop())),
             };
             Some((key, task))
         };
@@ -243,52 +262,52 @@ impl Table {
     }
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
-        self.units.get(key.0 as usize).is_some_and(|unit| unit.id.get() == id)
+        self.units.get(key.0).is_some_and(|unit| unit.id.get() == id)
     }
 
     /// The handle of the unit was dropped.
     pub(crate) fn mark_handle_gone(&mut self, key: UnitKey, id: TaskId) {
-        let unit = self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id);
+        let unit = self.units.get_mut(key.0).filter(|unit| unit.id.get() == id);
         if let Some(unit) = unit {
             unit.id.mark();
         }
     }
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
-        match &self.units.get(key.0 as usize)?.slot {
-            Slot::Cancelled(cancelled) => Some(cancelled.cause.clone()),
-            Slot::Wakes(_) => None,
+        match &self.units.get(key.0)?.slot {
+            Slot::NoWaker(Some(single)) => Some(single.cause.clone()),
+            _ => None,
         }
     }
 
     /// Whether the unit needs no other waker than it has; none if it is gone.
     pub(crate) fn is_parked_with(&self, key: UnitKey, waker: &Waker) -> bool {
-        let unit = self.units.get(key.0 as usize);
-        unit.is_none_or(|unit| unit.slot.waker().will_wake(waker))
+        let is_same = |own: &Waker| own.will_wake(waker);
+        self.units.get(key.0).is_none_or(|unit| unit.slot.waker().is_some_and(is_same))
     }
 
     /// Parks the unit and gives back the waker that is no longer needed.
-    pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Waker {
-        match self.units.get_mut(key.0 as usize) {
-            Some(unit) => unit.slot.replace_waker(waker),
-            None => waker,
+    pub(crate) fn park(&mut self, key: UnitKey, waker: Waker) -> Option<Waker> {
+        match self.units.get_mut(key.0) {
+            Some(unit) => unit.slot.replace_waker(Some(waker)),
+            None => Some(waker),
         }
     }
 
-    /// Marks one unit as cancelled, once, and gives its waker.
+    /// Marks one unit as cancelled, once. With its waker, if it has one.
     pub(crate) fn cancel_unit(
         &mut self,
         key: UnitKey,
         id: TaskId,
         cause: CancelCause,
-    ) -> Option<Waker> {
-        self.units.get_mut(key.0 as usize).filter(|unit| unit.id.get() == id)?.cancel(cause)
+    ) -> Option<Option<Waker>> {
+        self.units.get_mut(key.0).filter(|unit| unit.id.get() == id)?.cancel(cause)
     }
 
     /// Keeps a job until it has a place; gives it back if it has, or has ended already.
     pub(crate) fn hold(&mut self, key: UnitKey, id: TaskId, pool: Pool, job: Job) -> Option<Job> {
         match &mut self.limiter {
-            Some(limiter) if self.units.get(key.0 as usize).is_some_and(|u| u.id.get() == id) => {
+            Some(limiter) if self.units.get(key.0).is_some_and(|u| u.id.get() == id) => {
                 limiter.hold(key, pool, job)
             }
             _ => Some(job),
@@ -302,7 +321,7 @@ impl Table {
 
     /// What protects the unit; made if there is none yet. Whether it was made.
     pub(crate) fn make_cover(&mut self, key: UnitKey) -> (Arc<Cover>, bool) {
-        if !self.units.contains(key.0 as usize) {
+        if !self.units.contains(key.0) {
             return (Arc::default(), false);
         }
         let cover = &mut self.extras.entry(key).or_default().cover;
@@ -312,7 +331,7 @@ impl Table {
 
     /// Takes the waker of a unit.
     pub(crate) fn take_waker(&mut self, key: UnitKey) -> Option<Waker> {
-        Some(self.units.get_mut(key.0 as usize)?.slot.take_waker())
+        self.units.get_mut(key.0)?.slot.take_waker()
     }
 
     pub(crate) fn add_job(&mut self, key: UnitKey, job: Weak<dyn RunJob>) {
@@ -332,7 +351,7 @@ impl Table {
     /// The inner groups whose shield has ended.
     pub(crate) fn uncovered(&mut self) -> Vec<Weak<Node>> {
         let mut freed = Vec::new();
-        for (_, scope) in &mut self.scopes {
+        for scope in self.scopes.values_mut() {
             let ended = |guarded: &mut Arc<Guarded>| !guarded.is_active();
             if scope.guarded.take_if(ended).is_some() {
                 freed.push(scope.node.clone());
@@ -357,9 +376,7 @@ impl Table {
     /// Takes all that a cancellation must reach. Units stay; their slots are fresh again.
     pub(crate) fn signals(&mut self) -> Signals {
         let mut wakers = self.take_watchers();
-        for (_, unit) in &mut self.units {
-            wakers.push(unit.slot.take_waker());
-        }
+        wakers.extend(self.units.values_mut().filter_map(|unit| unit.slot.take_waker()));
         let jobs = std::mem::take(&mut self.jobs).into_iter().flatten().collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
         let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
@@ -370,11 +387,6 @@ impl Table {
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.watchers).into_values().collect()
     }
-}
-
-/// Keys are kept in 32 bits: a group of 2^32 live units would not fit into memory.
-pub(super) fn index(key: usize) -> u32 {
-    u32::try_from(key).expect("fewer than 2^32 live units in one group")
 }
 
 #[cfg(test)]

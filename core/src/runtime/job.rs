@@ -175,21 +175,22 @@ where
 
     /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
     fn cancel(&self, closure: C, unit: Unit, cause: CancelCause) {
-        let (node, mut closure, mut current) = (unit.node().clone(), Some(closure), Some(unit));
+        let (node, mut own) = (unit.node().clone(), Some((unit, closure)));
         node.core().within(&mut || {
-            let dropped = run_as(&mut current, Doing::End, || drop(closure.take()));
+            let Some((unit, closure)) = own.take() else {
+                return;
+            };
+            let (unit, dropped) = run_as(unit, Doing::End, || drop(closure));
             contained(UnhandledKind::Destructor, dropped);
+            self.finish(unit, End::Cancelled(cause.clone()));
         });
-        self.finish(current, End::Cancelled(cause));
     }
 
     /// Settles, stores the output for the handle, and only then counts the job as ended.
-    fn finish(&self, unit: Option<Unit>, end: End<Result<T, Fault<E>>>) {
+    fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let (heir, held) = lock(&self.state).end();
         held.into_iter().for_each(Held::give_back);
-        let Some(unit) = heir.or(unit) else {
-            return;
-        };
+        let unit = heir.unwrap_or(unit);
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
                 let ending =
@@ -252,12 +253,8 @@ where
             first();
             closure()
         };
-        let mut current = Some(unit);
-        let end = match run_as(&mut current, Doing::Job, job) {
-            Ok(value) => End::Value(value),
-            Err(payload) => End::Panicked(payload),
-        };
-        self.finish(current, end);
+        let (unit, outcome) = run_as(unit, Doing::Job, job);
+        self.finish(unit, outcome.map_or_else(End::Panicked, End::Value));
     }
 
     fn revoke(&self, cause: CancelCause) {

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{Core, Driven, End, Ended, Ending, Fault, Role, Settled, Unit};
+use crate::group::{Core, Driven, End, Ended, Ending, Fault, Node, Role, Settled, Unit};
 use crate::panics::{catch, contain, contained};
 use crate::runtime::Runtime;
 use crate::stack::{Doing, run_as};
@@ -41,21 +42,11 @@ pin_project! {
         D: OnDone<F::Value>,
     {
         // Dropped before its end: the runtime was shut down (R1).
+        #[inline]
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(node) = this.driven.unit().map(|unit| unit.node().clone()) {
-                node.cancel(CauseKind::Shutdown.into());
-                let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
-                let (mut driven, on_done) = (this.driven, this.on_done);
-                node.core().within(&mut || {
-                    let cut = driven.as_mut().cut(cause.clone());
-                    let Some((Ended { unit, end }, cleanups)) = cut else {
-                        return;
-                    };
-                    // Nobody is left to poll them: dropping them reports that (C5).
-                    contain(UnhandledKind::Destructor, || drop(cleanups));
-                    drop(finish::<R, E, F, D>(unit, end, on_done));
-                });
+            if let Some(node) = this.driven.node().cloned() {
+                cut::<R, E, F, D>(&node, this.driven, this.on_done);
             }
         }
     }
@@ -93,8 +84,28 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
     }
 }
 
+#[cold]
+fn cut<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
+    node: &Arc<Node>,
+    mut driven: Pin<&mut DrivenTask<F, E>>,
+    on_done: &mut D,
+) {
+    node.cancel(CauseKind::Shutdown.into());
+    let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Shutdown.into());
+    node.core().within(&mut || {
+        let cut = driven.as_mut().cut(cause.clone());
+        let Some((Ended { unit, end }, cleanups)) = cut else {
+            return;
+        };
+        // Nobody is left to poll them: dropping them reports that (C5).
+        contain(UnhandledKind::Destructor, || drop(cleanups));
+        drop(finish::<R, E, F, D>(unit, end, on_done));
+    });
+}
+
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
+#[inline(always)]
 fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
     unit: Unit,
     end: End<F::Output>,
@@ -104,16 +115,29 @@ fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
         End::Value(Ok(value)) if !D::CALLS && !unit.node().asks_policy() => {
             unit.end_with(Output::new(Ok(value)))
         }
-        End::Cancelled(cause) if !D::CALLS => unit.end_with(Output::cancelled(cause)),
-        end => {
-            let outcome = settle::<R, E, _>(&unit, end);
-            let mut current = Some(unit);
-            let called = run_as(&mut current, Doing::End, || on_done.call(outcome.as_ref()));
-            contained(UnhandledKind::Callback, called);
-            let unit = current.expect("a callback gives the unit back");
-            unit.end_with(Output::new(outcome))
-        }
+        end => finish_fully::<R, E, F, D>(unit, end, on_done),
     }
+}
+
+#[inline(never)]
+fn finish_fully<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
+    unit: Unit,
+    end: End<F::Output>,
+    on_done: &mut D,
+) -> Output<F::Value> {
+    if !D::CALLS {
+        return match end {
+            End::Cancelled(cause) => unit.end_with(Output::cancelled(cause)),
+            end => {
+                let outcome = settle::<R, E, _>(&unit, end);
+                unit.end_with(Output::new(outcome))
+            }
+        };
+    }
+    let outcome = settle::<R, E, _>(&unit, end);
+    let (unit, called) = run_as(unit, Doing::End, || on_done.call(outcome.as_ref()));
+    contained(UnhandledKind::Callback, called);
+    unit.end_with(Output::new(outcome))
 }
 
 fn settle<R: Runtime, E: AsDynError, T>(
@@ -211,7 +235,17 @@ impl<T> Output<T> {
 }
 
 impl<T> Drop for Output<T> {
+    #[inline]
     fn drop(&mut self) {
+        if let Kept::Outcome(_) = self.0 {
+            self.drop_unseen();
+        }
+    }
+}
+
+impl<T> Output<T> {
+    #[inline(never)]
+    fn drop_unseen(&mut self) {
         let Kept::Outcome(outcome) = mem::replace(&mut self.0, Kept::Nothing) else {
             return;
         };

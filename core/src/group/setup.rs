@@ -1,0 +1,158 @@
+//! The options of a group, set before it is first polled.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::AsDynError;
+use crate::group::future::GroupFuture;
+use crate::group::handle::GroupHandle;
+use crate::group::node::NodeOptions;
+use crate::group::policy::Policy;
+use crate::panics::PanicPolicy;
+use crate::runtime::Runtime;
+
+/// What a group is opened with.
+pub(super) struct Setup<R, E, B> {
+    /// Or how to find the runtime at the first poll.
+    pub(super) runtime: Result<R, fn() -> R>,
+    pub(super) body: B,
+    /// `None` is the default one.
+    pub(super) policy: Option<Box<dyn Policy<E>>>,
+    pub(super) panics: PanicPolicy,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) options: NodeOptions,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) location: &'static Location<'static>,
+    pub(super) on_open: Option<OnOpen<E, R>>,
+}
+
+type OnOpen<E, R> = Box<dyn FnOnce(&GroupHandle<E, R>) + Send>;
+
+#[derive(Clone, Copy)]
+pub(super) enum Deadline {
+    After(Duration),
+    At(Instant),
+}
+
+impl Deadline {
+    pub(super) fn instant<R: Runtime>(self, runtime: &R) -> Instant {
+        match self {
+            Self::After(duration) => runtime.after(duration),
+            Self::At(at) => at,
+        }
+    }
+}
+
+impl<R, E, B> Setup<R, E, B> {
+    #[track_caller]
+    pub(super) fn new(runtime: Result<R, fn() -> R>, body: B) -> Self {
+        Self {
+            runtime,
+            body,
+            policy: None,
+            panics: PanicPolicy::default(),
+            deadline: None,
+            options: NodeOptions::default(),
+            name: None,
+            location: Location::caller(),
+            on_open: None,
+        }
+    }
+}
+
+impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
+where
+    R: Runtime,
+    E: AsDynError,
+    B: FnOnce(GroupHandle<E, R>) -> F,
+    F: Future<Output = Result<T, E>>,
+{
+    /// Names the group; its body carries the name in failures (G17).
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.with(|setup| setup.name = Some(name.into()))
+    }
+
+    /// What the end of one task means for the others (G16). The default is
+    /// [`FailFast`](crate::FailFast).
+    pub fn policy(self, policy: impl Policy<E>) -> Self {
+        self.with(|setup| setup.policy = Some(Box::new(policy)))
+    }
+
+    /// What a panic of the body or of a task means (P1, P2).
+    pub fn panics(self, policy: PanicPolicy) -> Self {
+        self.with(|setup| setup.panics = policy)
+    }
+
+    /// Cancels the group when it has run this long, counted from its first poll (D2). A body that
+    /// does not suspend keeps its value even if the time is zero (D4).
+    pub fn deadline(self, after: Duration) -> Self {
+        self.with(|setup| setup.deadline = Some(Deadline::After(after)))
+    }
+
+    /// Cancels the group at this instant (D2).
+    pub fn deadline_at(self, at: Instant) -> Self {
+        self.with(|setup| setup.deadline = Some(Deadline::At(at)))
+    }
+
+    /// Gives the tasks time to stop by themselves when the group is cancelled, for whatever cause
+    /// (C3): first they are told, and only after `grace` those that are still running are dropped.
+    ///
+    /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
+    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11). The time is
+    /// one for all that is below the group; who did not stop in it is listed in the
+    /// [error](GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
+    /// gives its error.
+    ///
+    /// If the group's future is dropped, its body goes with it, and its tasks have their time.
+    pub fn grace(self, grace: Duration) -> Self {
+        self.with(|setup| setup.options.grace = Some(grace))
+    }
+
+    /// Lets at most `limit` tasks and jobs of the group run at once (G18); zero counts as one. The
+    /// body needs no place, and neither do inner groups and clean-ups.
+    ///
+    /// [`spawn`](GroupHandle::spawn) puts what has no place into a queue, in which a cancellation
+    /// drops it unpolled; [`spawn_when_free`](GroupHandle::spawn_when_free) waits for a place, and
+    /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and awaits one that
+    /// is in the queue can wait for ever, if all places are held like that.
+    pub fn limit(self, limit: usize) -> Self {
+        self.with(|setup| setup.options.limit = Some(limit))
+    }
+
+    /// Calls `f` with the group's handle at the first poll, before the body begins: for those who
+    /// cancel the group from elsewhere, or look into it (G9). Several are called in the order in which
+    /// they were set.
+    ///
+    /// # Panics
+    ///
+    /// When polled, if `f` does. The group has not begun then, and is to be dropped.
+    pub fn on_open(self, f: impl FnOnce(&GroupHandle<E, R>) + Send + 'static) -> Self {
+        self.with(|setup| {
+            let earlier = setup.on_open.take();
+            setup.on_open = Some(Box::new(move |handle| {
+                if let Some(earlier) = earlier {
+                    earlier(handle);
+                }
+                f(handle);
+            }));
+        })
+    }
+
+    /// Where it says that it was opened.
+    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
+        self.with(|setup| setup.location = location)
+    }
+
+    pub(crate) fn name_set(&self) -> Option<Arc<str>> {
+        self.setup.as_ref().and_then(|setup| setup.name.clone())
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {
+        if let Some(setup) = &mut self.setup {
+            change(setup);
+        }
+        self
+    }
+}
