@@ -52,6 +52,15 @@ impl Shared {
         self.live.set(self.live.get() + 1);
     }
 
+    /// A child has ended with this outcome.
+    #[inline]
+    fn hand_over<T>(&self, cell: Rc<ChildCell<T>>, outcome: Result<T, TaskError>) {
+        cell.settle(Output::new(outcome));
+        // An output that nobody will take is gone before the child counts as ended.
+        drop(cell);
+        self.live.set(self.live.get() - 1);
+    }
+
     /// Whether the one who is polled right now is about to be dropped.
     pub(crate) fn is_cutting(&self) -> bool {
         self.polling.get() && self.cause.is_set() && !is_child_shielded()
@@ -87,6 +96,8 @@ impl Shared {
 pub(crate) struct State<'env, E> {
     pub(crate) shared: Rc<Shared>,
     pub(crate) ledger: Ledger<E>,
+    /// Whether there is a policy, which wants to hear of each end.
+    pub(crate) asks_policy: bool,
     /// Spawned since the scope was last polled.
     pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
 }
@@ -172,10 +183,14 @@ where
     F: Future<Output = Result<T, Fault<E>>>,
     E: AsDynError,
 {
-    /// Counts as live from here on.
-    pub(crate) fn new(future: F, ends: Ends<'env, T, E>) -> Self {
+    /// Counts as live from here on. Made where it is to lie, which saves it two moves.
+    #[inline]
+    pub(crate) fn boxed(future: F, ends: Ends<'env, T, E>) -> Pin<Box<Self>> {
         ends.state.shared.add_child();
-        Self { future: Some(future), cover: None, cleaning: None, end: Some(ends) }
+        let mut child = Box::new(Self { future: None, cover: None, cleaning: None, end: None });
+        child.future = Some(future);
+        child.end = Some(ends);
+        Box::into_pin(child)
     }
 
     /// Whether it is to be dropped now.
@@ -191,8 +206,12 @@ where
         }
     }
 
-    /// Polls the future, and drops it where it is ready. What it came to, if it did.
-    fn poll_future(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<End<F::Output>> {
+    /// Polls the future, and drops it where it is ready. What it came to, if it did, and a panic.
+    #[inline]
+    fn poll_future(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> (Option<F::Output>, Result<(), Payload>) {
         let this = self.project();
         let (mut future, mut value) = (this.future, None);
         let polled = catch(|| {
@@ -204,13 +223,29 @@ where
                 }
             });
         });
-        match (polled, value) {
-            (Ok(()), value) => value.map(End::Value),
-            (Err(payload), None) => Some(End::Panicked(payload)),
-            (Err(payload), Some(value)) => {
-                Some(and_panicked(End::Value(value), payload, this.end.as_ref()))
-            }
-        }
+        (value, polled)
+    }
+
+    /// Whether nobody has to be told of a value but its handle.
+    #[inline]
+    fn ends_plainly(&self) -> bool {
+        let is_plain = |ends: &Ends<'_, T, E>| ends.on_done.is_none() && !ends.state.asks_policy;
+        self.cover.is_none() && self.end.as_ref().is_some_and(is_plain)
+    }
+
+    /// Its future panicked, or that had a value and panicked when it was dropped.
+    #[cold]
+    fn panicked(
+        mut self: Pin<&mut Self>,
+        value: Option<F::Output>,
+        payload: Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let end = match value {
+            Some(value) => and_panicked(End::Value(value), payload, self.end.as_ref()),
+            None => self.as_mut().drop_future(End::Panicked(payload)),
+        };
+        self.end_with(end, cx)
     }
 
     /// Drops the future, which comes to this end.
@@ -283,10 +318,7 @@ where
         if let Some(on_done) = on_done {
             contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
         }
-        cell.settle(Output::new(outcome));
-        // An output that nobody will take is gone before the child counts as ended.
-        drop(cell);
-        shared.live.set(shared.live.get() - 1);
+        shared.hand_over(cell, outcome);
     }
 }
 
@@ -319,18 +351,18 @@ where
             return self.cut(cx);
         }
         match self.as_mut().poll_future(cx) {
-            None if self.is_due() => self.cut(cx),
-            None => {
+            (Some(Ok(value)), Ok(())) if self.ends_plainly() => {
+                if let Some(Ends { state, cell, .. }) = self.project().end.take() {
+                    state.shared.hand_over(cell, Ok(value));
+                }
+                Poll::Ready(())
+            }
+            (Some(value), Ok(())) => self.end_with(End::Value(value), cx),
+            (value, Err(payload)) => self.panicked(value, payload, cx),
+            (None, Ok(())) if self.is_due() => self.cut(cx),
+            (None, Ok(())) => {
                 self.park(cx.waker());
                 Poll::Pending
-            }
-            Some(end) => {
-                let end = match end {
-                    // It is still there.
-                    End::Panicked(_) => self.as_mut().drop_future(end),
-                    end => end,
-                };
-                self.end_with(end, cx)
             }
         }
     }

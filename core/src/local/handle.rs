@@ -198,8 +198,7 @@ where
         let (cell, info) = (ChildCell::new(), TaskInfo { id, name, location });
         let (role, handle) = (Role::Task, LocalHandle::new(shared.clone(), id, cell.clone()));
         let ends = Ends { state: state.clone(), cell, info, role, on_done };
-        let child = Child::new(MapFault::new(future), ends);
-        state.queue.borrow_mut().push(Box::pin(child));
+        state.queue.borrow_mut().push(Child::boxed(MapFault::new(future), ends));
         shared.wake();
         Ok(handle)
     }

@@ -155,16 +155,17 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
+        let asks_policy = self.policy.is_some();
         let ledger = Ledger::new(self.policy, self.panics);
         let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
-        let state = Rc::new(State { shared, ledger, queue });
+        let state = Rc::new(State { shared, ledger, asks_policy, queue });
         let info = TaskInfo { id: TaskId(next_id()), name: self.name, location: self.location };
         let cell = ChildCell::new();
         let role = Role::Body;
         let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
         let future = Body::new(self.body, Scope { state: state.clone() });
         let mut children = Set::new(SHARED_POLLS);
-        children.push_pending(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
+        children.push_pending(Child::boxed(future, ends) as LocalFuture<'env>);
         Run { state, children, body: cell, cut: false, returned: false }
     }
 }
