@@ -1,7 +1,7 @@
 //! One child of a local scope: its future, driven to its end in place.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,96 +11,14 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
-use crate::local::cell::{ChildCell, FirstCause};
+use crate::group::{End, Ending, Fault, Role, Settled};
+use crate::local::cell::ChildCell;
+use crate::local::shared::State;
 use crate::panics::{Payload, catch, contain};
 use crate::protect::{CleanupRun, Cover};
-use crate::stack::{is_child_shielded, run_below};
-use crate::sync::{drop_waker, wake};
-use crate::task::{Output, TaskError, TaskInfo};
+use crate::stack::run_below;
+use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::UnhandledKind;
-
-/// What the scope's future, its handles and its children share. No borrow is held while user code
-/// runs.
-pub(crate) struct Shared {
-    pub(crate) id: GroupId,
-    pub(crate) cause: FirstCause,
-    /// The body and the children that have not ended; zero once closes the scope.
-    live: Cell<usize>,
-    /// Whether the scope's future is being polled: only then will an awaiting child be dropped (T1).
-    polling: Cell<bool>,
-    /// Of the scope's future, as last polled.
-    waker: Cell<Option<Waker>>,
-}
-
-impl Shared {
-    pub(crate) fn new() -> Self {
-        Self {
-            id: GroupId::new(),
-            cause: FirstCause::default(),
-            live: Cell::new(0),
-            polling: Cell::new(false),
-            waker: Cell::new(None),
-        }
-    }
-
-    pub(crate) fn live(&self) -> usize {
-        self.live.get()
-    }
-
-    pub(crate) fn add_child(&self) {
-        self.live.set(self.live.get() + 1);
-    }
-
-    /// A child has ended with this outcome.
-    #[inline]
-    fn hand_over<T>(&self, cell: Rc<ChildCell<T>>, outcome: Result<T, TaskError>) {
-        cell.settle(Output::new(outcome));
-        // An output that nobody will take is gone before the child counts as ended.
-        drop(cell);
-        self.live.set(self.live.get() - 1);
-    }
-
-    /// Whether the one who is polled right now is about to be dropped.
-    pub(crate) fn is_cutting(&self) -> bool {
-        self.polling.get() && self.cause.is_set() && !is_child_shielded()
-    }
-
-    pub(crate) fn cancel(&self, cause: CancelCause) {
-        if self.cause.set(cause) {
-            self.wake();
-        }
-    }
-
-    /// Has the scope's future polled: something was spawned or cancelled.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = self.waker.take() {
-            wake(waker);
-        }
-    }
-
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        drop_waker(self.waker.replace(Some(waker.clone())));
-    }
-
-    /// Runs `f` as part of the scope's poll. It does not panic.
-    pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = self.polling.replace(true);
-        let value = f();
-        self.polling.set(before);
-        value
-    }
-}
-
-/// The typed part of a scope.
-pub(crate) struct State<'env, E> {
-    pub(crate) shared: Rc<Shared>,
-    pub(crate) ledger: Ledger<E>,
-    /// Whether there is a policy, which wants to hear of each end.
-    pub(crate) asks_policy: bool,
-    /// Spawned since the scope was last polled.
-    pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
-}
 
 pub(crate) type LocalFuture<'env> = Pin<Box<dyn LocalChild + 'env>>;
 
@@ -156,21 +74,47 @@ pin_project! {
 pub(crate) struct Ends<'env, T, E> {
     pub(crate) state: Rc<State<'env, E>>,
     pub(crate) cell: Rc<ChildCell<T>>,
-    pub(crate) info: TaskInfo,
+    pub(crate) id: TaskId,
+    pub(crate) location: &'static Location<'static>,
     pub(crate) role: Role,
+    pub(crate) extras: Option<Box<Extras<'env, T>>>,
+}
+
+/// What most children have not.
+pub(crate) struct Extras<'env, T> {
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) on_done: Option<LocalCallback<'env, T>>,
+}
+
+impl<'env, T> Extras<'env, T> {
+    /// `None` if there are none.
+    pub(crate) fn of(
+        name: Option<Arc<str>>,
+        on_done: Option<LocalCallback<'env, T>>,
+    ) -> Option<Box<Self>> {
+        (name.is_some() || on_done.is_some()).then(|| Box::new(Self { name, on_done }))
+    }
 }
 
 pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) + 'env>;
 
 impl<T, E> Ends<'_, T, E> {
+    fn info(&self) -> TaskInfo {
+        let name = self.extras.as_ref().and_then(|extras| extras.name.clone());
+        TaskInfo { id: self.id, name, location: self.location }
+    }
+
+    fn has_callback(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.on_done.is_some())
+    }
+
     #[inline]
     fn is_cancelled(&self) -> bool {
-        self.cell.cause.is_set() || self.state.shared.cause.is_set()
+        self.cell.is_cancelled() || self.state.shared.cause.is_set()
     }
 
     fn cause(&self) -> Option<CancelCause> {
-        self.cell.cause.get().or_else(|| self.state.shared.cause.get())
+        self.cell.cause().or_else(|| self.state.shared.cause.get())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
@@ -229,7 +173,7 @@ where
     /// Whether nobody has to be told of a value but its handle.
     #[inline]
     fn ends_plainly(&self) -> bool {
-        let is_plain = |ends: &Ends<'_, T, E>| ends.on_done.is_none() && !ends.state.asks_policy;
+        let is_plain = |ends: &Ends<'_, T, E>| !ends.has_callback() && !ends.state.asks_policy;
         self.cover.is_none() && self.end.as_ref().is_some_and(is_plain)
     }
 
@@ -261,7 +205,7 @@ where
     /// The clean-ups, if it has any.
     fn cleanups(&self, end: &End<F::Output>) -> Option<CleanupRun> {
         self.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
-            let info = self.end.as_ref().map(|ends| ends.info.clone());
+            let info = self.end.as_ref().map(Ends::info);
             CleanupRun::new(end.exit_kind(), info, cover.clone())
         })
     }
@@ -306,18 +250,18 @@ where
     /// only then counts the child as ended.
     fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
         let this = self.project();
-        let Some(Ends { state, cell, info, role, on_done }) = this.end.take() else {
-            return;
-        };
-        let shared = &state.shared;
-        let ending = Ending { group: shared.id, role, info: &|| info.clone() };
-        let Settled { outcome, cancel } = state.ledger.settle(&ending, end);
+        let Some(ends) = this.end.take() else { return };
+        let shared = &ends.state.shared;
+        let ending = Ending { group: shared.id, role: ends.role, info: &|| ends.info() };
+        let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);
         }
-        if let Some(on_done) = on_done {
+        let Ends { state, cell, extras, .. } = ends;
+        if let Some(on_done) = extras.and_then(|extras| extras.on_done) {
             contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
         }
+        let shared = &state.shared;
         shared.hand_over(cell, outcome);
     }
 }
@@ -376,7 +320,7 @@ fn and_panicked<T, E: AsDynError>(
     ends: Option<&Ends<'_, T, E>>,
 ) -> End<Result<T, Fault<E>>> {
     match ends {
-        Some(ends) => end.and_panicked(payload, ends.state.shared.id, &|| ends.info.clone()),
+        Some(ends) => end.and_panicked(payload, ends.state.shared.id, &|| ends.info()),
         None => End::Panicked(payload),
     }
 }

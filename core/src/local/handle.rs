@@ -13,10 +13,11 @@ use crate::combine::Branch;
 use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::cell::ChildCell;
-use crate::local::child::{Child, Ends, LocalCallback, Shared, State};
+use crate::local::child::{Child, Ends, Extras, LocalCallback};
+use crate::local::shared::{Shared, State};
 use crate::panics::contain;
 use crate::sync::wake;
-use crate::task::{TaskError, TaskId, TaskInfo, next_id};
+use crate::task::{TaskError, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// The handle of a local scope: spawn and cancel with it. Cheap to clone; stays on its thread.
@@ -195,9 +196,9 @@ where
             let cause = shared.cause.get();
             return Err((Refused::new(future, cause), shared, on_done));
         }
-        let (cell, info) = (ChildCell::new(), TaskInfo { id, name, location });
+        let (cell, extras) = (ChildCell::new(), Extras::of(name, on_done));
         let (role, handle) = (Role::Task, LocalHandle::new(shared.clone(), id, cell.clone()));
-        let ends = Ends { state: state.clone(), cell, info, role, on_done };
+        let ends = Ends { state: state.clone(), cell, id, location, role, extras };
         state.queue.borrow_mut().push(Child::boxed(MapFault::new(future), ends));
         shared.wake();
         Ok(handle)

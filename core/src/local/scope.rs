@@ -14,12 +14,13 @@ use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{Body, Ledger, Policy, Role};
 use crate::local::cell::ChildCell;
-use crate::local::child::{Child, Ends, LocalFuture, Shared, State};
+use crate::local::child::{Child, Ends, Extras, LocalFuture};
 use crate::local::handle::Scope;
+use crate::local::shared::{Shared, State};
 use crate::panics::{PanicPolicy, contain};
 use crate::set::Set;
 use crate::sync::wake;
-use crate::task::{Output, TaskId, TaskInfo, next_id};
+use crate::task::{Output, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// Opens a local scope: a group whose children may borrow from the caller, need not be `Send`, and
@@ -159,10 +160,9 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         let ledger = Ledger::new(self.policy, self.panics);
         let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
         let state = Rc::new(State { shared, ledger, asks_policy, queue });
-        let info = TaskInfo { id: TaskId(next_id()), name: self.name, location: self.location };
-        let cell = ChildCell::new();
-        let role = Role::Body;
-        let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
+        let (cell, role, location) = (ChildCell::new(), Role::Body, self.location);
+        let (id, extras) = (TaskId(next_id()), Extras::of(self.name, None));
+        let ends = Ends { state: state.clone(), cell: cell.clone(), id, location, role, extras };
         let future = Body::new(self.body, Scope { state: state.clone() });
         let mut children = Set::new(SHARED_POLLS);
         children.push_pending(Child::boxed(future, ends) as LocalFuture<'env>);
