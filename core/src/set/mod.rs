@@ -80,11 +80,11 @@ impl<F, O> Set<F, O> {
             let (at, many) = (self.open_block(), futures.size_hint().0.max(self.running));
             let block = self.blocks.get_or_add(at);
             self.running += block.fill(many, &mut futures);
-            if !block.is_full() {
-                self.filled(at);
+            let has_room = !block.is_full();
+            self.filled(at);
+            if has_room {
                 break;
             }
-            self.filled(at);
         }
     }
 
