@@ -47,13 +47,21 @@ enum Frame {
         is_child: bool,
     },
     /// The inside of a shield.
-    Shield(Arc<Guarded>),
+    Shield(Option<Arc<Guarded>>),
 }
 
 impl Frame {
     fn guarded(&self) -> Option<&Arc<Guarded>> {
         match self {
-            Self::Shield(guarded) => Some(guarded),
+            Self::Shield(guarded) => guarded.as_ref(),
+            Self::Cutter { .. } => None,
+        }
+    }
+
+    #[inline]
+    fn take_guarded(&mut self) -> Option<Arc<Guarded>> {
+        match self {
+            Self::Shield(guarded) => guarded.take(),
             Self::Cutter { .. } => None,
         }
     }
@@ -180,21 +188,39 @@ fn push(frame: Frame) {
     look_at(|stack| stack.frames.push(frame));
 }
 
-/// Runs `f` inside the shield in `guarded`, which is put back when it is done, and catches its panic.
-pub(crate) fn run_shielded<T>(
-    guarded: &mut Option<Arc<Guarded>>,
-    f: impl FnOnce() -> T,
-) -> Result<T, Payload> {
+/// Runs `f` inside the shield in `guarded`, which is put back when it is done, also by a panic.
+#[inline]
+pub(crate) fn run_shielded<T>(guarded: &mut Option<Arc<Guarded>>, f: impl FnOnce() -> T) -> T {
     push_unpushed();
-    look_at(|stack| stack.frames.extend(guarded.take().map(Frame::Shield)));
-    if guarded.is_some() {
-        return catch(f);
+    look_at(|stack| {
+        // Made, filled and emptied where it lies: a processor that has just written the parts of
+        // something is slow to read them as one.
+        stack.frames.resize_with(stack.frames.len() + 1, || Frame::Shield(None));
+        if let Some(Frame::Shield(inside)) = stack.frames.last_mut() {
+            *inside = guarded.take();
+        }
+    });
+    let _inside = Inside { guarded };
+    f()
+}
+
+/// A shield while its inside is under way: then it is in its frame, if there is a stack.
+struct Inside<'a> {
+    guarded: &'a mut Option<Arc<Guarded>>,
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.guarded.is_none() {
+            *self.guarded = look_at(|stack| {
+                let own = stack.frames.last_mut().and_then(Frame::take_guarded);
+                stack.frames.truncate(stack.frames.len() - 1);
+                own
+            })
+            .flatten();
+        }
     }
-    let outcome = catch(f);
-    if let Some(Frame::Shield(own)) = look_at(|stack| stack.frames.pop()).flatten() {
-        *guarded = Some(own);
-    }
-    outcome
 }
 
 /// `None` on a thread that is being torn down.

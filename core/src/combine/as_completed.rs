@@ -62,11 +62,8 @@ impl<B: Branch> AsCompleted<B> {
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
-        let ended = ready!(self.running.poll_ended(cx, Future::poll));
-        Poll::Ready(ended.map(|(index, outcome)| {
-            self.running.vacate(index);
-            outcome
-        }))
+        let ended = ready!(self.running.poll_next(cx, Future::poll));
+        Poll::Ready(ended.map(|(_, outcome)| outcome))
     }
 }
 

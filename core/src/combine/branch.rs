@@ -83,8 +83,6 @@ pub(super) fn poll_stopped<B: Branch, O>(
     cx: &mut Context<'_>,
 ) -> Poll<()> {
     branches.begin();
-    while let Some((index, ())) = ready!(branches.poll_ended(cx, Branch::poll_ended)) {
-        branches.vacate(index);
-    }
+    while ready!(branches.poll_next(cx, Branch::poll_ended)).is_some() {}
     Poll::Ready(())
 }

@@ -72,8 +72,7 @@ where
     /// Looks at all by position, up to the first that has a value. `None` when all have failed.
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
         self.running.begin();
-        while let Some((index, outcome)) = ready!(self.running.poll_ended(cx, Future::poll)) {
-            self.running.vacate(index);
+        while let Some((index, outcome)) = ready!(self.running.poll_next(cx, Future::poll)) {
             if outcome.is_ok() {
                 return Poll::Ready(Some(outcome));
             }

@@ -104,11 +104,7 @@ impl<B: Branch> Gather<B> {
         stops: impl Fn(&B::Output) -> bool,
     ) -> Poll<Option<B::Output>> {
         self.running.begin();
-        let stopped = ready!(self.running.poll_kept(cx, Future::poll, stops));
-        Poll::Ready(stopped.map(|(index, outcome)| {
-            self.running.vacate(index);
-            outcome
-        }))
+        self.running.poll_kept(cx, Future::poll, stops)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
@@ -68,23 +68,34 @@ pin_project! {
 
 impl<F: Future> InPlace<F> {
     /// Polls the future, which is dropped when it is ready.
-    #[inline]
+    #[inline(always)]
     fn poll_running(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let StateProjected::Running { future } = this.state.as_mut().project() else {
             return Poll::Pending;
         };
-        let polled = run_below(this.cover, false, || future.poll(cx));
-        if polled.is_ready() {
-            this.state.set(State::Gone);
-        }
-        polled
+        let outcome = ready!(run_below(this.cover, false, || future.poll(cx)));
+        this.state.set(State::Gone);
+        Poll::Ready(outcome)
     }
 
     fn drop_if_stopped(mut self: Pin<&mut Self>) {
         let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
         if self.stopping && !is_covered && self.is_running() {
             self.as_mut().project().state.set(State::Gone);
+        }
+    }
+
+    /// What came of one that was stopped, or has ended already.
+    #[cold]
+    fn poll_stopped(mut self: Pin<&mut Self>) -> Poll<F::Output> {
+        self.as_mut().drop_if_stopped();
+        if self.is_running() {
+            return Poll::Pending;
+        }
+        match self.project().state.project_replace(State::Gone) {
+            StateTaken::Ended { outcome } => Poll::Ready(outcome),
+            _ => panic!("polled after it has given its outcome or was stopped"),
         }
     }
 
@@ -124,13 +135,9 @@ impl<F: Future> Future for InPlace<F> {
         if let Poll::Ready(outcome) = self.as_mut().poll_running(cx) {
             return Poll::Ready(outcome);
         }
-        self.as_mut().drop_if_stopped();
-        if self.is_running() {
-            return Poll::Pending;
-        }
-        match self.project().state.project_replace(State::Gone) {
-            StateTaken::Ended { outcome } => Poll::Ready(outcome),
-            _ => panic!("polled after it has given its outcome or was stopped"),
+        match self.is_running() && !self.stopping {
+            true => Poll::Pending,
+            false => self.poll_stopped(),
         }
     }
 }

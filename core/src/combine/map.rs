@@ -127,10 +127,9 @@ where
         if self.failed.is_none() {
             self.as_mut().pull(kept, cx);
             let this = self.as_mut().project();
-            let Some((at, outcome)) = ready!(this.running.poll_ended(cx, Future::poll)) else {
+            let Some((at, outcome)) = ready!(this.running.poll_next(cx, Future::poll)) else {
                 return if this.items.is_some() { Poll::Pending } else { Poll::Ready(None) };
             };
-            this.running.vacate(at);
             let index = this.positions[at];
             match outcome {
                 Ok(value) => return Poll::Ready(Some(Ok((index, value)))),

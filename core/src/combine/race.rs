@@ -69,11 +69,8 @@ impl<B: Branch> Future for Race<B> {
         if this.won.is_none() {
             // Looks at all by position, up to the first that has ended.
             this.running.begin();
-            let first = ready!(this.running.poll_ended(cx, Future::poll));
-            this.won = first.map(|(index, outcome)| {
-                this.running.vacate(index);
-                outcome
-            });
+            let first = ready!(this.running.poll_next(cx, Future::poll));
+            this.won = first.map(|(_, outcome)| outcome);
             stop_all(&mut this.running);
         }
         ready!(poll_stopped(&mut this.running, cx));

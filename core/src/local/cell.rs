@@ -1,6 +1,6 @@
 //! What a child of a local scope and its handle share. All of it stays on one thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -8,14 +8,10 @@ use crate::cancel::CancelCause;
 use crate::sync::{drop_waker, wake};
 use crate::task::Output;
 
-/// No borrow is held while a waker or other user code runs.
+/// No user code runs while something is out of its cell.
 pub(crate) struct ChildCell<T> {
-    outcome: RefCell<Outcome<T>>,
-    is_settled: Cell<bool>,
-    /// Its own cancellation (T6).
-    cause: RefCell<Option<CancelCause>>,
-    /// The child's, while it is suspended.
-    waker: RefCell<Option<Waker>>,
+    outcome: Cell<Outcome<T>>,
+    wish: Cell<Wish>,
 }
 
 enum Outcome<T> {
@@ -25,41 +21,80 @@ enum Outcome<T> {
     Taken,
 }
 
+/// What its handle wants of the child.
+enum Wish {
+    /// To go on; with the child's waker, while it is suspended.
+    GoOn(Option<Waker>),
+    /// Its own cancellation (T6). The first cause stays (C2).
+    End(CancelCause),
+}
+
 impl<T> ChildCell<T> {
+    #[inline]
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self {
-            outcome: RefCell::new(Outcome::Awaited(None)),
-            is_settled: Cell::new(false),
-            cause: RefCell::new(None),
-            waker: RefCell::new(None),
-        })
+        let (outcome, wish) = (Outcome::Awaited(None), Wish::GoOn(None));
+        Rc::new(Self { outcome: Cell::new(outcome), wish: Cell::new(wish) })
     }
 
     pub(crate) fn cause(&self) -> Option<CancelCause> {
-        self.cause.borrow().clone()
+        self.look(|wish| match wish {
+            Wish::GoOn(_) => None,
+            Wish::End(cause) => Some(cause.clone()),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.look(|wish| matches!(wish, Wish::End(_)))
+    }
+
+    #[inline]
+    fn look<R>(&self, f: impl FnOnce(&Wish) -> R) -> R {
+        let wish = self.wish.replace(Wish::GoOn(None));
+        let seen = f(&wish);
+        self.wish.set(wish);
+        seen
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        self.cause.borrow_mut().get_or_insert(cause);
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            wake(waker);
+        match self.wish.replace(Wish::End(cause)) {
+            Wish::GoOn(Some(waker)) => wake(waker),
+            Wish::GoOn(None) => {}
+            first => self.wish.set(first),
         }
     }
 
     /// The child is suspended, and this is its waker.
     pub(crate) fn park(&self, waker: &Waker) {
-        let same = self.waker.borrow().as_ref().is_some_and(|old| old.will_wake(waker));
+        let same = self.look(|wish| match wish {
+            Wish::GoOn(Some(old)) => old.will_wake(waker),
+            Wish::GoOn(None) => false,
+            // Nothing more is wanted of it.
+            Wish::End(_) => true,
+        });
         if !same {
-            let old = self.waker.borrow_mut().replace(waker.clone());
-            drop_waker(old);
+            self.replace_waker(waker.clone());
+        }
+    }
+
+    /// As it was cloned, which is user code, the child was perhaps cancelled.
+    fn replace_waker(&self, fresh: Waker) {
+        match self.wish.replace(Wish::GoOn(Some(fresh))) {
+            Wish::GoOn(old) => drop_waker(old),
+            end => {
+                if let Wish::GoOn(Some(fresh)) = self.wish.replace(end) {
+                    wake(fresh);
+                }
+            }
         }
     }
 
     /// The child has ended.
+    #[inline]
     pub(crate) fn settle(&self, output: Output<T>) {
-        drop_waker(self.waker.borrow_mut().take());
-        self.is_settled.set(true);
+        if let Wish::GoOn(Some(waker)) = self.wish.replace(Wish::GoOn(None)) {
+            drop_waker(Some(waker));
+        }
         let before = self.outcome.replace(Outcome::Here(output));
         if let Outcome::Awaited(Some(waker)) = before {
             wake(waker);
@@ -67,21 +102,67 @@ impl<T> ChildCell<T> {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled.get()
+        let outcome = self.outcome.replace(Outcome::Taken);
+        let settled = !matches!(outcome, Outcome::Awaited(_));
+        self.outcome.set(outcome);
+        settled
     }
 
     /// What came of the child; `None` if that was taken.
+    #[inline]
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>> {
-        if self.is_settled() {
-            return Poll::Ready(match self.outcome.replace(Outcome::Taken) {
-                Outcome::Here(output) => Some(output),
-                _ => None,
-            });
+        match self.outcome.replace(Outcome::Taken) {
+            Outcome::Here(output) => Poll::Ready(Some(output)),
+            Outcome::Taken => Poll::Ready(None),
+            Outcome::Awaited(old) => {
+                self.await_with(old, cx);
+                Poll::Pending
+            }
         }
-        let before = self.outcome.replace(Outcome::Awaited(Some(cx.waker().clone())));
-        if let Outcome::Awaited(old) = before {
-            drop_waker(old);
+    }
+
+    /// The waker of whoever waits takes the place of the `old` one.
+    fn await_with(&self, old: Option<Waker>, cx: &mut Context<'_>) {
+        let same = old.as_ref().is_some_and(|old| old.will_wake(cx.waker()));
+        if same {
+            self.outcome.set(Outcome::Awaited(old));
+            return;
         }
-        Poll::Pending
+        self.outcome.set(Outcome::Awaited(None));
+        let fresh = cx.waker().clone();
+        self.outcome.set(Outcome::Awaited(Some(fresh)));
+        drop_waker(old);
+    }
+}
+
+/// Why something was cancelled; the first cause stays (C2).
+#[derive(Default)]
+pub(crate) struct FirstCause(Cell<Option<CancelCause>>);
+
+impl FirstCause {
+    pub(crate) fn get(&self) -> Option<CancelCause> {
+        self.look(Option::clone)
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.look(Option::is_some)
+    }
+
+    /// Whether it is the first.
+    pub(crate) fn set(&self, cause: CancelCause) -> bool {
+        let first = !self.is_set();
+        if first {
+            self.0.set(Some(cause));
+        }
+        first
+    }
+
+    #[inline]
+    fn look<T>(&self, f: impl FnOnce(&Option<CancelCause>) -> T) -> T {
+        let cause = self.0.take();
+        let seen = f(&cause);
+        self.0.set(cause);
+        seen
     }
 }

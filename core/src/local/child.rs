@@ -1,7 +1,7 @@
 //! One child of a local scope: its future, driven to its end in place.
 
-use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,94 +11,14 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{End, Ending, Fault, GroupId, Ledger, Role, Settled};
+use crate::group::{End, Ending, Fault, Role, Settled};
 use crate::local::cell::ChildCell;
-use crate::panics::{catch, contain};
+use crate::local::shared::State;
+use crate::panics::{Payload, catch, contain};
 use crate::protect::{CleanupRun, Cover};
-use crate::stack::{is_child_shielded, run_below};
-use crate::sync::{drop_waker, wake};
-use crate::task::{Output, TaskError, TaskInfo};
+use crate::stack::run_below;
+use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::UnhandledKind;
-
-/// What the scope's future, its handles and its children share. No borrow is held while user code
-/// runs.
-pub(crate) struct Shared {
-    pub(crate) id: GroupId,
-    /// Set once: the first cause stays (C2).
-    cause: RefCell<Option<CancelCause>>,
-    /// The body and the children that have not ended; zero once closes the scope.
-    live: Cell<usize>,
-    /// Whether the scope's future is being polled: only then will an awaiting child be dropped (T1).
-    polling: Cell<bool>,
-    /// Of the scope's future, as last polled.
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Shared {
-    pub(crate) fn new() -> Self {
-        Self {
-            id: GroupId::new(),
-            cause: RefCell::new(None),
-            live: Cell::new(0),
-            polling: Cell::new(false),
-            waker: RefCell::new(None),
-        }
-    }
-
-    pub(crate) fn cause(&self) -> Option<CancelCause> {
-        self.cause.borrow().clone()
-    }
-
-    pub(crate) fn live(&self) -> usize {
-        self.live.get()
-    }
-
-    pub(crate) fn add_child(&self) {
-        self.live.set(self.live.get() + 1);
-    }
-
-    /// Whether the one who is polled right now is about to be dropped.
-    pub(crate) fn is_cutting(&self) -> bool {
-        self.polling.get() && self.cause.borrow().is_some() && !is_child_shielded()
-    }
-
-    pub(crate) fn cancel(&self, cause: CancelCause) {
-        let first = self.cause.borrow().is_none();
-        if first {
-            *self.cause.borrow_mut() = Some(cause);
-            self.wake();
-        }
-    }
-
-    /// Has the scope's future polled: something was spawned or cancelled.
-    pub(crate) fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-    }
-
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let old = self.waker.borrow_mut().replace(waker.clone());
-        drop_waker(old);
-    }
-
-    /// Runs `f` as part of the scope's poll. It does not panic.
-    pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = self.polling.replace(true);
-        let value = f();
-        self.polling.set(before);
-        value
-    }
-}
-
-/// The typed part of a scope.
-pub(crate) struct State<'env, E> {
-    pub(crate) shared: Rc<Shared>,
-    pub(crate) ledger: Ledger<E>,
-    /// Spawned since the scope was last polled.
-    pub(crate) queue: RefCell<Vec<LocalFuture<'env>>>,
-}
 
 pub(crate) type LocalFuture<'env> = Pin<Box<dyn LocalChild + 'env>>;
 
@@ -137,7 +57,11 @@ pin_project! {
             };
             let (end, run) = match this.as_mut().project().cleaning.take() {
                 Some(cleaning) => (cleaning.0, Some(cleaning.1)),
-                None => this.as_mut().drop_future(End::Cancelled(cause)),
+                None => {
+                    let end = this.as_mut().drop_future(End::Cancelled(cause));
+                    let run = this.cleanups(&end);
+                    (end, run)
+                }
             };
             // Dropping them reports that they did not run.
             contain(UnhandledKind::Destructor, || drop(run));
@@ -150,16 +74,47 @@ pin_project! {
 pub(crate) struct Ends<'env, T, E> {
     pub(crate) state: Rc<State<'env, E>>,
     pub(crate) cell: Rc<ChildCell<T>>,
-    pub(crate) info: TaskInfo,
+    pub(crate) id: TaskId,
+    pub(crate) location: &'static Location<'static>,
     pub(crate) role: Role,
+    pub(crate) extras: Option<Box<Extras<'env, T>>>,
+}
+
+/// What most children have not.
+pub(crate) struct Extras<'env, T> {
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) on_done: Option<LocalCallback<'env, T>>,
+}
+
+impl<'env, T> Extras<'env, T> {
+    /// `None` if there are none.
+    pub(crate) fn of(
+        name: Option<Arc<str>>,
+        on_done: Option<LocalCallback<'env, T>>,
+    ) -> Option<Box<Self>> {
+        (name.is_some() || on_done.is_some()).then(|| Box::new(Self { name, on_done }))
+    }
 }
 
 pub(crate) type LocalCallback<'env, T> = Box<dyn FnOnce(Result<&T, &TaskError>) + 'env>;
 
 impl<T, E> Ends<'_, T, E> {
+    fn info(&self) -> TaskInfo {
+        let name = self.extras.as_ref().and_then(|extras| extras.name.clone());
+        TaskInfo { id: self.id, name, location: self.location }
+    }
+
+    fn has_callback(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.on_done.is_some())
+    }
+
+    #[inline]
+    fn is_cancelled(&self) -> bool {
+        self.cell.is_cancelled() || self.state.shared.cause.is_set()
+    }
+
     fn cause(&self) -> Option<CancelCause> {
-        self.cell.cause().or_else(|| self.state.shared.cause())
+        self.cell.cause().or_else(|| self.state.shared.cause.get())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
@@ -172,16 +127,21 @@ where
     F: Future<Output = Result<T, Fault<E>>>,
     E: AsDynError,
 {
-    /// Counts as live from here on.
-    pub(crate) fn new(future: F, ends: Ends<'env, T, E>) -> Self {
+    /// Counts as live from here on. Made where it is to lie, which saves it two moves.
+    #[inline]
+    pub(crate) fn boxed(future: F, ends: Ends<'env, T, E>) -> Pin<Box<Self>> {
         ends.state.shared.add_child();
-        Self { future: Some(future), cover: None, cleaning: None, end: Some(ends) }
+        let mut child = Box::new(Self { future: None, cover: None, cleaning: None, end: None });
+        child.future = Some(future);
+        child.end = Some(ends);
+        Box::into_pin(child)
     }
 
-    /// Why it is to be dropped now.
-    fn due(&self) -> Option<CancelCause> {
-        let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
-        self.end.as_ref().and_then(Ends::cause).filter(|_| !is_covered)
+    /// Whether it is to be dropped now.
+    #[inline]
+    fn is_due(&self) -> bool {
+        let is_covered = || self.cover.as_ref().is_some_and(|cover| cover.is_active());
+        self.end.as_ref().is_some_and(Ends::is_cancelled) && !is_covered()
     }
 
     fn park(&self, waker: &Waker) {
@@ -190,35 +150,82 @@ where
         }
     }
 
-    /// Drops the future. Its clean-ups come back, if it has any.
-    fn drop_future(
+    /// Polls the future, and drops it where it is ready. What it came to, if it did, and a panic.
+    #[inline]
+    fn poll_future(
         self: Pin<&mut Self>,
-        end: End<F::Output>,
-    ) -> (End<F::Output>, Option<CleanupRun>) {
-        let mut this = self.project();
-        let dropped = catch(|| run_below(this.cover, true, || this.future.set(None)));
-        let end = match (dropped, this.end.as_ref()) {
-            (Ok(()), _) => end,
-            (Err(payload), Some(ends)) => {
-                end.and_panicked(payload, ends.state.shared.id, &|| ends.info.clone())
-            }
-            (Err(payload), None) => End::Panicked(payload),
-        };
-        let run = this.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
-            let info = this.end.as_ref().map(|ends| ends.info.clone());
-            CleanupRun::new(end.exit_kind(), info, cover.clone())
+        cx: &mut Context<'_>,
+    ) -> (Option<F::Output>, Result<(), Payload>) {
+        let this = self.project();
+        let (mut future, mut value) = (this.future, None);
+        let polled = catch(|| {
+            run_below(this.cover, true, || {
+                let polled = future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+                if let Some(Poll::Ready(ready)) = polled {
+                    value = Some(ready);
+                    future.set(None);
+                }
+            });
         });
-        (end, run)
+        (value, polled)
     }
 
-    /// Drops the future, runs its clean-ups, and then enters its end.
+    /// Whether nobody has to be told of a value but its handle.
+    #[inline]
+    fn ends_plainly(&self) -> bool {
+        let is_plain = |ends: &Ends<'_, T, E>| !ends.has_callback() && !ends.state.asks_policy;
+        self.cover.is_none() && self.end.as_ref().is_some_and(is_plain)
+    }
+
+    /// Its future panicked, or that had a value and panicked when it was dropped.
+    #[cold]
+    fn panicked(
+        mut self: Pin<&mut Self>,
+        value: Option<F::Output>,
+        payload: Payload,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let end = match value {
+            Some(value) => and_panicked(End::Value(value), payload, self.end.as_ref()),
+            None => self.as_mut().drop_future(End::Panicked(payload)),
+        };
+        self.end_with(end, cx)
+    }
+
+    /// Drops the future, which comes to this end.
+    #[cold]
+    fn drop_future(self: Pin<&mut Self>, end: End<F::Output>) -> End<F::Output> {
+        let mut this = self.project();
+        match catch(|| run_below(this.cover, true, || this.future.set(None))) {
+            Ok(()) => end,
+            Err(payload) => and_panicked(end, payload, this.end.as_ref()),
+        }
+    }
+
+    /// The clean-ups, if it has any.
+    fn cleanups(&self, end: &End<F::Output>) -> Option<CleanupRun> {
+        self.cover.as_ref().filter(|cover| cover.has_cleanups()).map(|cover| {
+            let info = self.end.as_ref().map(Ends::info);
+            CleanupRun::new(end.exit_kind(), info, cover.clone())
+        })
+    }
+
+    /// It was cancelled: drops the future, runs its clean-ups, and then enters its end.
+    #[cold]
+    fn cut(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let cause = self.end.as_ref().map_or_else(CancelCause::requested, Ends::cause_of_drop);
+        let end = self.as_mut().drop_future(End::Cancelled(cause));
+        self.end_with(end, cx)
+    }
+
+    /// The future is gone: runs its clean-ups, and then enters its end.
     fn end_with(mut self: Pin<&mut Self>, end: End<F::Output>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.as_mut().drop_future(end) {
-            (end, None) => {
+        match self.cleanups(&end) {
+            None => {
                 self.finish(end);
                 Poll::Ready(())
             }
-            (end, Some(run)) => {
+            Some(run) => {
                 *self.as_mut().project().cleaning = Some(Box::new((end, run)));
                 self.poll_cleanups(cx)
             }
@@ -243,22 +250,19 @@ where
     /// only then counts the child as ended.
     fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
         let this = self.project();
-        let Some(Ends { state, cell, info, role, on_done }) = this.end.take() else {
-            return;
-        };
-        let shared = &state.shared;
-        let ending = Ending { group: shared.id, role, info: &|| info.clone() };
-        let Settled { outcome, cancel } = state.ledger.settle(&ending, end);
+        let Some(ends) = this.end.take() else { return };
+        let shared = &ends.state.shared;
+        let ending = Ending { group: shared.id, role: ends.role, info: &|| ends.info() };
+        let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);
         }
-        if let Some(on_done) = on_done {
+        let Ends { state, cell, extras, .. } = ends;
+        if let Some(on_done) = extras.and_then(|extras| extras.on_done) {
             contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
         }
-        cell.settle(Output::new(outcome));
-        // An output that nobody will take is gone before the child counts as ended.
-        drop(cell);
-        shared.live.set(shared.live.get() - 1);
+        let shared = &state.shared;
+        shared.hand_over(cell, outcome);
     }
 }
 
@@ -287,23 +291,36 @@ where
         if self.cleaning.is_some() {
             return self.poll_cleanups(cx);
         }
-        if let Some(cause) = self.due() {
-            return self.end_with(End::Cancelled(cause), cx);
+        if self.is_due() {
+            return self.cut(cx);
         }
-        let this = self.as_mut().project();
-        let mut future = this.future;
-        let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let end = match catch(|| run_below(this.cover, true, poll)) {
-            Ok(Some(Poll::Ready(value))) => End::Value(value),
-            Ok(_) => match self.due() {
-                None => {
-                    self.park(cx.waker());
-                    return Poll::Pending;
+        match self.as_mut().poll_future(cx) {
+            (Some(Ok(value)), Ok(())) if self.ends_plainly() => {
+                if let Some(Ends { state, cell, .. }) = self.project().end.take() {
+                    state.shared.hand_over(cell, Ok(value));
                 }
-                Some(cause) => End::Cancelled(cause),
-            },
-            Err(payload) => End::Panicked(payload),
-        };
-        self.end_with(end, cx)
+                Poll::Ready(())
+            }
+            (Some(value), Ok(())) => self.end_with(End::Value(value), cx),
+            (value, Err(payload)) => self.panicked(value, payload, cx),
+            (None, Ok(())) if self.is_due() => self.cut(cx),
+            (None, Ok(())) => {
+                self.park(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The future's destructor panicked after this end.
+#[cold]
+fn and_panicked<T, E: AsDynError>(
+    end: End<Result<T, Fault<E>>>,
+    payload: Payload,
+    ends: Option<&Ends<'_, T, E>>,
+) -> End<Result<T, Fault<E>>> {
+    match ends {
+        Some(ends) => end.and_panicked(payload, ends.state.shared.id, &|| ends.info()),
+        None => End::Panicked(payload),
     }
 }

@@ -13,10 +13,11 @@ use crate::combine::Branch;
 use crate::error::{AsDynError, BoxError};
 use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::cell::ChildCell;
-use crate::local::child::{Child, Ends, LocalCallback, Shared, State};
+use crate::local::child::{Child, Ends, Extras, LocalCallback};
+use crate::local::shared::{Shared, State};
 use crate::panics::contain;
 use crate::sync::wake;
-use crate::task::{TaskError, TaskId, TaskInfo, next_id};
+use crate::task::{TaskError, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// The handle of a local scope: spawn and cancel with it. Cheap to clone; stays on its thread.
@@ -99,7 +100,7 @@ impl<E> Scope<'_, E> {
 
     /// Why the scope was cancelled, if it was (C2).
     pub fn cause(&self) -> Option<CancelCause> {
-        self.state.shared.cause()
+        self.state.shared.cause.get()
     }
 
     /// Whether the scope was cancelled.
@@ -190,15 +191,15 @@ where
         id: TaskId,
     ) -> Result<LocalHandle<T>, (Refused<F>, Rc<Shared>, Option<LocalCallback<'env, T>>)> {
         let Self { scope: Scope { state }, future, name, location, on_done } = self;
-        let (shared, cause) = (state.shared.clone(), state.shared.cause());
-        if cause.is_some() || shared.live() == 0 {
+        let shared = state.shared.clone();
+        if shared.cause.is_set() || shared.live() == 0 {
+            let cause = shared.cause.get();
             return Err((Refused::new(future, cause), shared, on_done));
         }
-        let (cell, info) = (ChildCell::new(), TaskInfo { id, name, location });
+        let (cell, extras) = (ChildCell::new(), Extras::of(name, on_done));
         let (role, handle) = (Role::Task, LocalHandle::new(shared.clone(), id, cell.clone()));
-        let ends = Ends { state: state.clone(), cell, info, role, on_done };
-        let child = Child::new(MapFault::new(future), ends);
-        state.queue.borrow_mut().push(Box::pin(child));
+        let ends = Ends { state: state.clone(), cell, id, location, role, extras };
+        state.queue.borrow_mut().push(Child::boxed(MapFault::new(future), ends));
         shared.wake();
         Ok(handle)
     }

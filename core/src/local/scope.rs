@@ -14,12 +14,13 @@ use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{Body, Ledger, Policy, Role};
 use crate::local::cell::ChildCell;
-use crate::local::child::{Child, Ends, LocalFuture, Shared, State};
+use crate::local::child::{Child, Ends, Extras, LocalFuture};
 use crate::local::handle::Scope;
+use crate::local::shared::{Shared, State};
 use crate::panics::{PanicPolicy, contain};
 use crate::set::Set;
 use crate::sync::wake;
-use crate::task::{Output, TaskId, TaskInfo, next_id};
+use crate::task::{Output, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// Opens a local scope: a group whose children may borrow from the caller, need not be `Send`, and
@@ -155,16 +156,16 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
+        let asks_policy = self.policy.is_some();
         let ledger = Ledger::new(self.policy, self.panics);
         let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
-        let state = Rc::new(State { shared, ledger, queue });
-        let info = TaskInfo { id: TaskId(next_id()), name: self.name, location: self.location };
-        let cell = ChildCell::new();
-        let role = Role::Body;
-        let ends = Ends { state: state.clone(), cell: cell.clone(), info, role, on_done: None };
+        let state = Rc::new(State { shared, ledger, asks_policy, queue });
+        let (cell, role, location) = (ChildCell::new(), Role::Body, self.location);
+        let (id, extras) = (TaskId(next_id()), Extras::of(self.name, None));
+        let ends = Ends { state: state.clone(), cell: cell.clone(), id, location, role, extras };
         let future = Body::new(self.body, Scope { state: state.clone() });
         let mut children = Set::new(SHARED_POLLS);
-        children.push_pending(Box::pin(Child::new(future, ends)) as LocalFuture<'env>);
+        children.push_pending(Child::boxed(future, ends) as LocalFuture<'env>);
         Run { state, children, body: cell, cut: false, returned: false }
     }
 }
@@ -190,36 +191,47 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     /// Polls what was woken, until all have ended or none can go on; gives way to the executor now and
     /// then, without which the scope could not be cancelled from outside (C1).
     fn poll_children(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..ENDS_IN_ONE_POLL {
+        let mut ends = 0;
+        while ends < ENDS_IN_ONE_POLL {
+            // A round counts as well: it may be one in which somebody spawned.
+            ends += 1;
             self.take_spawned();
-            if self.state.shared.cause().is_some() && !self.cut {
+            if self.must_cut() {
                 self.cut_children();
             }
-            let children = &mut self.children;
-            let polled = self.state.shared.while_polling(|| children.poll_ended(cx, Future::poll));
-            match polled {
-                Poll::Ready(Some((child, ()))) => self.children.vacate(child),
+            match self.poll_some(&mut ends, cx) {
                 Poll::Ready(None) if self.state.queue.borrow().is_empty() => {
                     return Poll::Ready(());
                 }
-                Poll::Ready(None) => {}
-                Poll::Pending if self.has_more_to_do() => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending if !self.has_more_to_do() => return Poll::Pending,
+                _ => {}
             }
         }
         wake(cx.waker().clone());
         Poll::Pending
     }
 
+    /// The same as far as nothing else is to be done.
+    fn poll_some(&mut self, ends: &mut usize, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let Self { state, children, cut, .. } = self;
+        let stops = || {
+            *ends += 1;
+            *ends >= ENDS_IN_ONE_POLL || (state.shared.cause.is_set() && !*cut)
+        };
+        state.shared.while_polling(|| children.poll_each(cx, Future::poll, stops))
+    }
+
     fn take_spawned(&mut self) {
-        for child in self.state.queue.take() {
-            self.children.push(child);
-        }
+        let spawned = self.state.queue.take();
+        self.children.extend(spawned);
     }
 
     fn has_more_to_do(&self) -> bool {
-        let must_cut = self.state.shared.cause().is_some() && !self.cut;
-        must_cut || !self.state.queue.borrow().is_empty()
+        self.must_cut() || !self.state.queue.borrow().is_empty()
+    }
+
+    fn must_cut(&self) -> bool {
+        self.state.shared.cause.is_set() && !self.cut
     }
 
     /// The scope was cancelled: drops its children in place, but for those that are protected. They
@@ -284,7 +296,7 @@ where
             return Poll::Pending;
         }
         run.returned = true;
-        let (value, cause) = (run.value(), run.state.shared.cause());
+        let (value, cause) = (run.value(), run.state.shared.cause.get());
         let state = run.state.clone();
         this.run = None;
         Poll::Ready(state.ledger.close(value, cause))

@@ -167,13 +167,13 @@ impl CleanupRun {
                 },
             };
             let hold = self.hold.get_or_insert_with(Hold::new);
-            let outcome = match hold.run(|| current.as_mut().poll(cx)) {
+            let outcome = match catch(|| hold.run(|| current.as_mut().poll(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(outcome)) => Ok(outcome),
                 Err(payload) => Err(payload),
             };
             let ended = self.current.take();
-            let dropped = hold.run(|| drop(ended));
+            let dropped = catch(|| hold.run(|| drop(ended)));
             self.report(outcome);
             self.report(dropped.map(Ok));
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::group::{Node, Unit};
-use crate::panics::Payload;
 use crate::protect::Cleanup;
 use crate::stack;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -114,8 +113,9 @@ impl Hold {
         Self { guarded: Some(guarded), covers, units }
     }
 
-    /// Runs `f` inside the shield, and catches its panic.
-    pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> Result<T, Payload> {
+    /// Runs `f` inside the shield.
+    #[inline]
+    pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> T {
         stack::run_shielded(&mut self.guarded, f)
     }
 }

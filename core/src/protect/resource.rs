@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -100,7 +99,7 @@ where
         let this = self.project();
         assert!(stack::has_cleanups(), "`acquire` was polled outside any task or body");
         let hold = this.hold.get_or_insert_with(Hold::new);
-        let opened = hold.run(|| this.open.poll(cx)).unwrap_or_else(|panic| resume_unwind(panic));
+        let opened = hold.run(|| this.open.poll(cx));
         let opened = ready!(opened);
         let release = this.release.take().expect("it is not polled after it has returned");
         let resource = opened.map(|value| Resource::new(value, release));

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use crate::TaskContext;
 use crate::protect::Hold;
 use crate::runtime::{AnyRuntime, Sleep, Timer};
-use crate::{TaskContext, protect};
 
 /// Protects a future: while it runs, the task that awaits it is not dropped by a cancellation (C4).
 ///
@@ -66,7 +65,7 @@ pin_project! {
         timer: Option<<AnyRuntime as Timer>::Sleep>,
         begun: bool,
         // From the first poll until the future is ready, or the limit has passed.
-        hold: Option<protect::Hold>,
+        hold: Option<Hold>,
     }
 }
 
@@ -85,14 +84,14 @@ impl<F: Future> Future for Shield<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if !std::mem::replace(this.begun, true) {
-            *this.timer = this.limit.and_then(timer);
-            *this.hold = Some(Hold::new());
+        if !*this.begun {
+            *this.begun = true;
+            (*this.timer, *this.hold) = begin(*this.limit);
         }
         let Some(hold) = this.hold else {
             return this.future.poll(cx);
         };
-        let polled = hold.run(|| this.future.poll(cx)).unwrap_or_else(|panic| resume_unwind(panic));
+        let polled = hold.run(|| this.future.poll(cx));
         let passed = |timer: &mut Pin<Box<dyn Sleep>>| timer.as_mut().poll(cx).is_ready();
         if polled.is_ready() || this.timer.as_mut().is_some_and(passed) {
             *this.hold = None;
@@ -100,6 +99,14 @@ impl<F: Future> Future for Shield<F> {
         }
         polled
     }
+}
+
+/// What a shield has as long as it is active.
+type Active = (Option<<AnyRuntime as Timer>::Sleep>, Option<Hold>);
+
+#[cold]
+fn begin(limit: Option<Duration>) -> Active {
+    (limit.and_then(timer), Some(Hold::new()))
 }
 
 fn timer(limit: Duration) -> Option<<AnyRuntime as Timer>::Sleep> {

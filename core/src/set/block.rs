@@ -29,15 +29,47 @@ pub(super) struct Block<F, O> {
     calls: Vec<Option<Call>>,
 }
 
-/// With what the futures of a block are polled.
-pub(super) enum Wakers<'a> {
-    Callers,
-    /// Those of the set; so many polls of each with the shared one.
-    Own {
-        queue: &'a Arc<Queue>,
-        block: usize,
-        shared_polls: u8,
-    },
+/// Where the wakers of a block's futures are made.
+pub(super) struct Wakers<'a> {
+    pub(super) queue: &'a Arc<Queue>,
+    /// The block's position.
+    pub(super) block: usize,
+    /// So many polls of each are made with the shared one.
+    pub(super) shared_polls: u8,
+}
+
+/// What came of polling some of a block, up to the first that gave something to return.
+pub(super) struct Polled<T> {
+    /// How many were polled.
+    pub(super) count: usize,
+    /// The last of them.
+    last: u32,
+    /// Those of them that have ended.
+    pub(super) ended: u32,
+    pub(super) found: Option<(usize, T)>,
+}
+
+impl<T> Polled<T> {
+    #[inline]
+    pub(super) fn new() -> Self {
+        Self { count: 0, last: 0, ended: 0, found: None }
+    }
+
+    /// Enters what came of one; whether to go on.
+    #[inline]
+    fn enter(&mut self, at: u32, result: Poll<Option<T>>) -> bool {
+        self.count += 1;
+        self.last = at;
+        let Poll::Ready(ended) = result else { return true };
+        self.ended |= 1 << at;
+        self.found = ended.map(|value| (at as usize, value));
+        self.found.is_none()
+    }
+
+    /// Those of `mask` up to the last that was polled.
+    pub(super) fn of(&self, mask: u32) -> u32 {
+        mask & (u32::MAX >> (WIDTH as u32 - 1 - self.last))
+    }
 }
 
 impl<F, O> Block<F, O> {
@@ -55,15 +87,30 @@ impl<F, O> Block<F, O> {
         }
     }
 
-    /// Is empty before. Takes futures from `more` until it is full; it is for about `many`.
+    /// Takes futures from `more` until it is full, and says how many; made anew it is for about `many`.
     #[inline]
-    pub(super) fn fill(&mut self, many: usize, more: &mut impl Iterator<Item = F>) {
-        let (places, filled) = Places::filled(many, more);
-        self.places = Some(places);
-        self.enter(u32::MAX.checked_shr(WIDTH as u32 - filled).unwrap_or(0));
+    pub(super) fn fill(&mut self, many: usize, more: &mut impl Iterator<Item = F>) -> usize {
+        if self.places.is_none() {
+            let (places, filled) = Places::filled(many, more);
+            self.places = Some(places);
+            self.enter(u32::MAX.checked_shr(WIDTH as u32 - filled).unwrap_or(0));
+            return filled as usize;
+        }
+        self.fill_up(more)
+    }
+
+    fn fill_up(&mut self, more: &mut impl Iterator<Item = F>) -> usize {
+        let mut added = 0;
+        while !self.is_full() {
+            let Some(future) = more.next() else { break };
+            self.push(0, future);
+            added += 1;
+        }
+        added
     }
 
     /// Puts it into a vacant place; it has room, or is empty.
+    #[inline]
     pub(super) fn push(&mut self, many: usize, future: F) -> usize {
         let Some(places) = &mut self.places else {
             self.fill(many, &mut Some(future).into_iter());
@@ -118,73 +165,102 @@ impl<F, O> Block<F, O> {
     }
 
     /// Polls those of `mask` that run, up to the first for which `poll` gives something to return. Those
-    /// for which it is ready without that have ended, and their outcomes are in their places.
+    /// for which it is ready have ended. Without `wakers` they get the caller's.
     #[inline]
     pub(super) fn poll<T>(
         &mut self,
         mask: u32,
         cx: &mut Context<'_>,
-        wakers: &Wakers<'_>,
+        wakers: Option<&Wakers<'_>>,
         yields: &mut bool,
-        poll: &mut impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
-    ) -> Option<(usize, T)> {
-        let Self { places, fresh, shared, polled, call, calls, .. } = self;
-        let (mut ended, mut found) = (0, None);
+        mut poll: impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
+    ) -> Polled<T> {
+        let mask = mask & self.running;
+        let spent = wakers.map_or(0, |wakers| self.spent(wakers.shared_polls));
+        let Self { places, call, calls, .. } = self;
+        let mut polled = Polled::new();
         if let Some(places) = places {
-            places.visit(mask & self.running, |at, slot| {
-                let bit = 1 << at;
-                let result = match wakers {
-                    Wakers::Callers => poll(slot, cx),
-                    Wakers::Own { queue, block, shared_polls } => {
-                        *fresh &= !bit;
-                        let index = block * WIDTH + at as usize;
-                        let call = if is_spent(polled, bit, *shared_polls) {
-                            own_call(calls, queue, index)
-                        } else {
-                            *shared |= bit;
-                            call.get_or_insert_with(|| Call::new(queue, Woken::Block(*block)))
-                        };
-                        call.watch(yields, |waker| poll(slot, &mut Context::from_waker(waker)))
-                    }
-                };
-                match result {
-                    Poll::Pending => {}
-                    Poll::Ready(None) => ended |= bit,
-                    Poll::Ready(Some(value)) => found = Some((at as usize, value)),
-                }
-                found.is_none()
+            places.visit(mask, |at, slot| {
+                let call = wakers.map(|wakers| match spent & 1 << at {
+                    0 => &*call.get_or_insert_with(|| wakers.shared()),
+                    _ => own_call(calls, at as usize, wakers),
+                });
+                let watch = call.map(Call::watch);
+                let waker = call.map_or(cx.waker(), Call::waker);
+                let result = poll(slot, &mut Context::from_waker(waker));
+                *yields |= watch.is_some_and(|watch| watch.has_called()) && result.is_pending();
+                polled.enter(at, result)
             });
         }
-        self.ended(ended);
-        found
+        if wakers.is_some() {
+            self.were_polled(polled.of(mask), spent);
+        }
+        if polled.ended != 0 {
+            self.ended(polled.ended);
+        }
+        polled
+    }
+
+    /// Those that have been polled so often with the shared waker.
+    fn spent(&self, shared_polls: u8) -> u32 {
+        let polled = &self.polled[..usize::from(shared_polls)];
+        polled.iter().fold(u32::MAX, |spent, polled| spent & polled)
+    }
+
+    /// These were, of which those that were not `spent` had the shared waker.
+    fn were_polled(&mut self, those: u32, spent: u32) {
+        self.fresh &= !those;
+        self.shared |= those & !spent;
+        let mut again = those;
+        for polled in &mut self.polled {
+            (*polled, again) = (*polled | again, *polled & again);
+        }
     }
 
     /// Their wakers wake nobody any more.
     #[inline]
-    pub(super) fn ended(&mut self, ended: u32) {
+    fn ended(&mut self, ended: u32) {
         self.running &= !ended;
         self.fresh &= !ended;
         self.shared &= !ended;
         if self.shared | self.fresh == 0 {
             self.call = None;
         }
-        for (at, call) in self.calls.iter_mut().enumerate() {
-            if ended & 1 << at != 0 {
-                // Without strangers that could call it, it is good for the next.
-                call.take_if(|call| !call.is_unshared());
-            }
+        if !self.calls.is_empty() {
+            self.retire(ended);
         }
     }
 
-    /// Takes what is in a place out of it, which is vacant then.
-    pub(super) fn release<T>(
-        &mut self,
-        at: usize,
-        take: impl FnOnce(Pin<&mut Slot<F, O>>) -> T,
-    ) -> Option<T> {
-        self.ended(1 << at);
-        self.taken &= !(1 << at);
-        self.places.as_mut().map(|places| take(places.slot(at)))
+    /// Takes back the wakers of their own.
+    fn retire(&mut self, ended: u32) {
+        let mut rest = ended;
+        while rest != 0 {
+            // Without strangers that could call it, it is good for the next.
+            self.calls[rest.trailing_zeros() as usize].take_if(|call| !call.is_unshared());
+            rest &= rest - 1;
+        }
+    }
+
+    pub(super) fn slot(&mut self, at: usize) -> Option<Pin<&mut Slot<F, O>>> {
+        self.places.as_mut().map(|places| places.slot(at))
+    }
+
+    /// Takes out all that run, in order.
+    pub(super) fn drain(&mut self, mut f: impl FnMut(usize, F))
+    where
+        F: Unpin,
+    {
+        let running = self.running;
+        self.ended(running);
+        self.taken &= !running;
+        if let Some(places) = &mut self.places {
+            places.visit(running, |at, slot| {
+                if let Slot::Running { future } = std::mem::take(slot.get_mut()) {
+                    f(at as usize, future);
+                }
+                true
+            });
+        }
     }
 
     /// Does something with each that runs, in order.
@@ -200,26 +276,19 @@ impl<F, O> Block<F, O> {
     }
 }
 
-/// Whether it has been polled so often with the shared waker; if not, it will be now.
-#[inline]
-fn is_spent(polled: &mut [u32; 2], bit: u32, shared_polls: u8) -> bool {
-    for polled in &mut polled[..usize::from(shared_polls)] {
-        if *polled & bit == 0 {
-            *polled |= bit;
-            return false;
-        }
+impl Wakers<'_> {
+    #[cold]
+    fn shared(&self) -> Call {
+        Call::new(self.queue, Woken::Block(self.block))
     }
-    true
 }
 
 /// The child's own, which it gets now if it has none.
-fn own_call<'a>(
-    calls: &'a mut Vec<Option<Call>>,
-    queue: &Arc<Queue>,
-    index: usize,
-) -> &'a mut Call {
+#[inline]
+fn own_call<'a>(calls: &'a mut Vec<Option<Call>>, at: usize, wakers: &Wakers<'_>) -> &'a mut Call {
     if calls.is_empty() {
         calls.resize_with(WIDTH, || None);
     }
-    calls[index % WIDTH].get_or_insert_with(|| Call::new(queue, Woken::Child(index)))
+    let index = wakers.block * WIDTH + at;
+    calls[at].get_or_insert_with(|| Call::new(wakers.queue, Woken::Child(index)))
 }

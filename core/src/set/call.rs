@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::task::{Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, drop_waker, lock, wake};
@@ -114,10 +114,12 @@ crate::sync::thread_local! {
     static POLLED: Cell<usize> = const { Cell::new(0) };
 }
 
+#[inline]
 fn is_polled_here(signal: usize) -> bool {
     signal != 0 && POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
 }
 
+#[inline]
 fn replace_polled(signal: usize) -> usize {
     POLLED.try_with(|polled| polled.replace(signal)).unwrap_or(0)
 }
@@ -135,19 +137,15 @@ impl Call {
         Self { waker: signal.clone().into(), signal }
     }
 
-    /// Polls with its waker. `yields` is set if that is woken in a poll that is pending.
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Comes before a poll with its waker, after which it is dropped.
     #[inline]
-    pub(super) fn watch<T>(
-        &self,
-        yields: &mut bool,
-        poll: impl FnOnce(&Waker) -> Poll<T>,
-    ) -> Poll<T> {
-        let was_raised = self.is_raised();
-        let outer = Outer(replace_polled(self.signal.address()));
-        let polled = poll(&self.waker);
-        drop(outer);
-        *yields |= polled.is_pending() && !was_raised && self.is_raised();
-        polled
+    pub(super) fn watch(&self) -> Watch<'_> {
+        let outer = replace_polled(self.signal.address());
+        Watch { call: self, was_raised: self.is_raised(), outer }
     }
 
     /// Whether somebody was woken by it, who has not been polled since. A hint.
@@ -172,12 +170,25 @@ impl Drop for Call {
     }
 }
 
-/// What was polled before, and is again after this, also after a panic.
-struct Outer(usize);
+/// A poll with a call's waker; the thread's record of it is as before after it, also after a panic.
+pub(super) struct Watch<'a> {
+    call: &'a Call,
+    was_raised: bool,
+    outer: usize,
+}
 
-impl Drop for Outer {
+impl Watch<'_> {
+    /// Whether the waker was called since the poll began.
+    #[inline]
+    pub(super) fn has_called(self) -> bool {
+        !self.was_raised && self.call.is_raised()
+    }
+}
+
+impl Drop for Watch<'_> {
+    #[inline]
     fn drop(&mut self) {
-        replace_polled(self.0);
+        replace_polled(self.outer);
     }
 }
 

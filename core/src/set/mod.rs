@@ -1,22 +1,22 @@
 //! A set of futures that are polled in place: what combinators and local scopes are made of.
 //!
-//! `block` is some of them side by side, `places` what they are pinned in, `call` how they are woken.
+//! `block` is some of them side by side, `places` what they are pinned in, `call` how they are woken,
+//! `poll` how it goes through them.
 
 mod block;
 mod call;
 mod places;
+mod poll;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use block::{Block, Wakers};
+use block::Block;
 pub(crate) use call::is_of_a_set;
 use call::{Queue, Woken};
-use places::{Slot, SlotProjected, SlotTaken, WIDTH};
-
-use crate::sync::wake;
+use places::{Slot, SlotTaken, WIDTH};
 
 /// Futures, each with an index that it keeps, and the outcomes of those that have ended, where these
 /// are kept.
@@ -26,9 +26,9 @@ use crate::sync::wake;
 /// called. Whoever ends by then needs none.
 ///
 /// After [`poll_all`](Self::poll_all) all are polled at each turn, in order, with the caller's waker.
-pub(crate) struct Set<F, O = ()> {
+pub(crate) struct Set<F, O = Infallible> {
     blocks: Blocks<F, O>,
-    /// The blocks that have room, what is filled next last.
+    /// The blocks before the last that have room, what is filled next last.
     open: Vec<usize>,
     running: usize,
     /// So many polls of each, at most two, are made with the waker that its block shares.
@@ -65,22 +65,27 @@ impl<F, O> Set<F, O> {
     }
 
     /// With these, whose indexes are in their order.
+    #[inline]
     pub(crate) fn of(shared_polls: u8, futures: impl IntoIterator<Item = F>) -> Self {
-        let (mut set, mut futures) = (Self::new(shared_polls), futures.into_iter());
-        let mut at = 0;
+        let mut set = Self::new(shared_polls);
+        set.extend(futures);
+        set
+    }
+
+    /// Puts them into vacant places.
+    #[inline]
+    pub(crate) fn extend(&mut self, futures: impl IntoIterator<Item = F>) {
+        let mut futures = futures.into_iter();
         while futures.size_hint().1 != Some(0) {
-            let many = futures.size_hint().0.max(set.running);
-            let block = set.blocks.get_or_add(at);
-            block.fill(many, &mut futures);
-            set.running += block.running.count_ones() as usize;
-            if !block.is_full() {
-                set.open.push(at);
+            let (at, many) = (self.open_block(), futures.size_hint().0.max(self.running));
+            let block = self.blocks.get_or_add(at);
+            self.running += block.fill(many, &mut futures);
+            let has_room = !block.is_full();
+            self.filled(at);
+            if has_room {
                 break;
             }
-            at += 1;
         }
-        set.list();
-        set
     }
 
     /// How many run.
@@ -95,16 +100,23 @@ impl<F, O> Set<F, O> {
     /// Puts it into a vacant place, and gives its index, which may have been another's.
     pub(crate) fn push(&mut self, future: F) -> usize {
         let at_block = self.open_block();
+        let many = self.running;
         let block = self.blocks.get_or_add(at_block);
-        let at = block.push(self.running, future);
-        if block.is_full() {
-            self.open.pop();
-        }
-        if block.lists() {
+        let at = block.push(many, future);
+        self.running += 1;
+        self.filled(at_block);
+        at_block * WIDTH + at
+    }
+
+    /// Some were put into this block, the one that was to be filled next.
+    fn filled(&mut self, at_block: usize) {
+        let block = &mut self.blocks.all()[at_block];
+        if self.queue.is_some() && block.lists() {
             self.batch.push_back(Woken::Fresh(at_block));
         }
-        self.running += 1;
-        at_block * WIDTH + at
+        if block.is_full() && self.open.last() == Some(&at_block) {
+            self.open.pop();
+        }
     }
 
     /// The same for one that will surely be pending: it gets a waker of its own.
@@ -113,20 +125,19 @@ impl<F, O> Set<F, O> {
         self.blocks.get_or_add(index / WIDTH).set_own(index % WIDTH);
     }
 
+    /// The one that is filled next, which may be the one after the last.
+    #[inline]
     fn open_block(&mut self) -> usize {
         if let Some(block) = self.open.last() {
             return *block;
         }
         let blocks = self.blocks.all();
-        let new = if blocks[0].places.is_none() { 0 } else { blocks.len() };
-        self.open.push(new);
-        new
+        blocks.len() - usize::from(blocks.last().is_some_and(|last| !last.is_full()))
     }
 
     /// From now on all are polled at each turn.
     pub(crate) fn poll_all(&mut self) {
         self.by_turn = true;
-        self.batch = VecDeque::new();
     }
 
     /// All are to be polled again.
@@ -148,185 +159,48 @@ impl<F, O> Set<F, O> {
         }
     }
 
-    /// A turn begins.
-    pub(crate) fn begin(&mut self) {
-        if self.by_turn {
-            self.block = 0;
-            self.left = self.blocks.all()[0].running;
-        }
-    }
-
-    /// Polls those that were woken, up to the first that has ended, which stays in its place. `None` if
-    /// nobody runs.
-    ///
-    /// Those that are woken meanwhile are polled as well, unless one has woken itself: then the executor
-    /// has its turn (C1).
-    pub(crate) fn poll_ended<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut poll: impl FnMut(Pin<&mut F>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Option<(usize, T)>> {
-        self.poll_slots(cx, |slot, cx| match slot.project() {
-            SlotProjected::Running { future } => poll(future, cx).map(Some),
-            _ => Poll::Pending,
-        })
-    }
-
-    /// The same for all, whose outcomes are kept, up to the first of which `stops` is true.
-    pub(crate) fn poll_kept(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut poll: impl FnMut(Pin<&mut F>, &mut Context<'_>) -> Poll<O>,
-        stops: impl Fn(&O) -> bool,
-    ) -> Poll<Option<(usize, O)>> {
-        self.poll_slots(cx, |mut slot, cx| {
-            let SlotProjected::Running { future } = slot.as_mut().project() else {
-                return Poll::Pending;
-            };
-            poll(future, cx).map(|outcome| {
-                if stops(&outcome) {
-                    return Some(outcome);
-                }
-                slot.set(Slot::Kept { outcome });
-                None
-            })
-        })
-    }
-
-    #[inline]
-    fn poll_slots<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut poll: impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
-    ) -> Poll<Option<(usize, T)>> {
-        let (most, mut polled, mut yields) = (self.running, 0, false);
-        loop {
-            while self.left != 0 || self.next_block() {
-                let (at_block, mask) = (self.block, self.left);
-                polled += mask.count_ones() as usize;
-                let ended = self.poll_block(mask, cx, &mut yields, &mut poll);
-                if let Some((at, value)) = ended {
-                    // Those after it.
-                    self.left = mask & !(u32::MAX >> (WIDTH - 1 - at));
-                    return Poll::Ready(Some((at_block * WIDTH + at, value)));
-                }
-                self.left = 0;
-            }
-            if self.running == 0 {
-                return Poll::Ready(None);
-            }
-            if !self.goes_on(yields || polled > most, cx) {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    #[inline]
-    fn poll_block<T>(
-        &mut self,
-        mask: u32,
-        cx: &mut Context<'_>,
-        yields: &mut bool,
-        poll: &mut impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
-    ) -> Option<(usize, T)> {
-        let (at, shared_polls) = (self.block, self.shared_polls);
-        let wakers = match self.by_turn {
-            true => Wakers::Callers,
-            false => {
-                let queue = self.queue.get_or_insert_default();
-                Wakers::Own { queue, block: at, shared_polls }
-            }
-        };
-        let block = self.blocks.all().get_mut(at)?;
-        let before = block.running.count_ones();
-        let found = block.poll(mask, cx, &wakers, yields, poll);
-        self.running -= (before - block.running.count_ones()) as usize;
-        found
-    }
-
-    /// Goes on to the next block, or to a child that was woken alone.
-    fn next_block(&mut self) -> bool {
-        if self.by_turn {
-            let next = self.blocks.all().get(self.block + 1).map(|block| block.running);
-            self.block += usize::from(next.is_some());
-            self.left = next.unwrap_or(0);
-            return next.is_some();
-        }
-        let Some(woken) = self.batch.pop_front() else {
-            return false;
-        };
-        let (block, at) = match woken {
-            Woken::Fresh(block) | Woken::Block(block) => (block, None),
-            Woken::Child(index) => (index / WIDTH, Some(index % WIDTH)),
-        };
-        self.block = block;
-        self.left = self.blocks.all().get_mut(block).map_or(0, |block| match at {
-            None => block.woken(woken),
-            Some(at) => block.woken_alone(at),
-        });
-        true
-    }
-
-    /// Whether there are others that were woken.
-    fn goes_on(&mut self, gives_way: bool, cx: &mut Context<'_>) -> bool {
-        let Some(queue) = self.queue.as_ref().filter(|_| !self.by_turn) else {
-            return false;
-        };
-        if gives_way {
-            if !queue.park(cx.waker()) {
-                wake(cx.waker().clone());
-            }
-            return false;
-        }
-        queue.take(&mut self.batch);
-        !self.batch.is_empty() || !queue.park(cx.waker())
-    }
-
-    /// Drops what is in the place.
-    pub(crate) fn vacate(&mut self, index: usize) {
-        self.release(index, |mut slot| slot.set(Slot::Vacant));
-    }
-
-    /// Takes it out of its place.
+    /// Takes one that has ended out of its place.
     pub(crate) fn take(&mut self, index: usize) -> Option<F>
     where
         F: Unpin,
     {
-        self.release(index, |slot| match std::mem::take(slot.get_mut()) {
+        let (at_block, at) = (index / WIDTH, index % WIDTH);
+        let slot = self.blocks.all().get_mut(at_block)?.slot(at)?;
+        let slot = std::mem::take(slot.get_mut());
+        self.vacated(at_block, 1 << at);
+        match slot {
             Slot::Running { future } => Some(future),
             _ => None,
-        })?
+        }
     }
 
-    fn release<T>(
-        &mut self,
-        index: usize,
-        take: impl FnOnce(Pin<&mut Slot<F, O>>) -> T,
-    ) -> Option<T> {
-        let at_block = index / WIDTH;
-        let block = self.blocks.all().get_mut(at_block)?;
+    /// These places are vacant now; nobody there runs.
+    #[inline]
+    fn vacated(&mut self, at_block: usize, places: u32) {
+        let blocks = self.blocks.all();
+        let is_last = at_block + 1 == blocks.len();
+        let Some(block) = blocks.get_mut(at_block) else { return };
         let was_full = block.is_full();
-        self.running -= 1;
-        let taken = block.release(index % WIDTH, take);
+        block.taken &= !places;
         let is_empty = block.taken == 0;
-        if was_full {
+        if was_full && !is_last {
             self.open.push(at_block);
         }
         if is_empty {
             self.shrink(at_block);
         }
-        taken
     }
 
     /// Frees an empty block, but for one.
+    #[cold]
     fn shrink(&mut self, empty: usize) {
         if self.running == 0 {
             self.left = 0;
-            self.open.retain(|block| *block == 0);
+            self.open.clear();
             if let Blocks::Many(blocks) = &mut self.blocks {
                 blocks.truncate(1);
             }
-        } else if self.open.last() != Some(&empty) {
+        } else if self.open_block() != empty {
             self.blocks.all()[empty].places = None;
         }
     }
@@ -338,14 +212,18 @@ impl<F, O> Set<F, O> {
         }
     }
 
-    /// Takes out all that run, in order, with their indexes.
+    /// Takes out all that run, in order, with their indexes. Nothing else is in it.
     pub(crate) fn drain(&mut self) -> Vec<(usize, F)>
     where
         F: Unpin,
     {
-        let mut indexes = Vec::with_capacity(self.running);
-        self.for_each(|index, _| indexes.push(index));
-        indexes.into_iter().filter_map(|index| Some((index, self.take(index)?))).collect()
+        let mut all = Vec::with_capacity(self.running);
+        for (at_block, block) in self.blocks.all().iter_mut().enumerate() {
+            block.drain(|at, future| all.push((at_block * WIDTH + at, future)));
+        }
+        self.running = 0;
+        self.shrink(0);
+        all
     }
 
     /// Takes out the outcomes that were kept, in order. Nobody runs.

@@ -29,30 +29,22 @@ pin_project! {
     }
 }
 
-/// Some places side by side. A slice cannot be pinned by safe code so that its items are; a field can.
+/// Some items side by side: places, or fours of them. A slice cannot be pinned by safe code so that its
+/// items are; a field can.
 pub(super) trait Row {
     type Future;
-    type Slot;
+    type Item;
     const LEN: usize;
 
     /// With these in it, as far as there are any; `filled` counts them.
     fn filled(more: &mut impl Iterator<Item = Self::Future>, filled: &mut u32) -> Self;
 
-    fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut Self::Slot>;
-
-    /// Goes through the places whose bits are set, of which the first is the lowest bit, until one says
-    /// `false`. That is faster than to look each of them up.
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut Self::Slot>) -> bool,
-    ) -> bool;
+    fn item(self: Pin<&mut Self>, at: usize) -> Pin<&mut Self::Item>;
 }
 
 impl<F, O> Row for Slot<F, O> {
     type Future = F;
-    type Slot = Self;
+    type Item = Self;
     const LEN: usize = 1;
 
     #[inline]
@@ -65,18 +57,8 @@ impl<F, O> Row for Slot<F, O> {
     }
 
     #[inline]
-    fn slot(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
+    fn item(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
         self
-    }
-
-    #[inline]
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut Self>) -> bool,
-    ) -> bool {
-        mask & 1 == 0 || f(first, self)
     }
 }
 
@@ -92,7 +74,7 @@ pin_project! {
 
 impl<P: Row> Row for Twice<P> {
     type Future = P::Future;
-    type Slot = P::Slot;
+    type Item = P::Item;
     const LEN: usize = 2 * P::LEN;
 
     #[inline]
@@ -101,36 +83,70 @@ impl<P: Row> Row for Twice<P> {
     }
 
     #[inline]
-    fn slot(self: Pin<&mut Self>, at: usize) -> Pin<&mut P::Slot> {
+    fn item(self: Pin<&mut Self>, at: usize) -> Pin<&mut P::Item> {
         let this = self.project();
         let half = if at & P::LEN == 0 { this.first } else { this.second };
-        half.slot(at)
-    }
-
-    #[inline]
-    fn visit(
-        self: Pin<&mut Self>,
-        first: u32,
-        mask: u32,
-        f: &mut impl FnMut(u32, Pin<&mut P::Slot>) -> bool,
-    ) -> bool {
-        let this = self.project();
-        let second = mask >> P::LEN;
-        this.first.visit(first, mask, f)
-            && (second == 0 || this.second.visit(first + P::LEN as u32, second, f))
+        half.item(at)
     }
 }
 
-type Four<P> = Twice<Twice<P>>;
-type Sixteen<P> = Four<Four<P>>;
-type ThirtyTwo<P> = Twice<Sixteen<P>>;
+pin_project! {
+    /// Four places, which are gone through at once.
+    pub(super) struct Four<F, O> {
+        #[pin]
+        slots: Twice<Twice<Slot<F, O>>>,
+    }
+}
+
+impl<F, O> Row for Four<F, O> {
+    type Future = F;
+    type Item = Self;
+    const LEN: usize = 1;
+
+    #[inline]
+    fn filled(more: &mut impl Iterator<Item = F>, filled: &mut u32) -> Self {
+        Self { slots: Row::filled(more, filled) }
+    }
+
+    #[inline]
+    fn item(self: Pin<&mut Self>, _: usize) -> Pin<&mut Self> {
+        self
+    }
+}
+
+type Sixteen<F, O> = Twice<Twice<Four<F, O>>>;
+type ThirtyTwo<F, O> = Twice<Sixteen<F, O>>;
 
 /// A row of the length that fits.
 pub(super) enum Places<F, O> {
     One(Pin<Box<Slot<F, O>>>),
-    Four(Pin<Box<Four<Slot<F, O>>>>),
-    Sixteen(Pin<Box<Sixteen<Slot<F, O>>>>),
-    All(Pin<Box<ThirtyTwo<Slot<F, O>>>>),
+    Four(Pin<Box<Four<F, O>>>),
+    Sixteen(Pin<Box<Sixteen<F, O>>>),
+    All(Pin<Box<ThirtyTwo<F, O>>>),
+}
+
+/// One place or four of a row.
+enum Part<'a, F, O> {
+    One(Pin<&'a mut Slot<F, O>>),
+    Four(Pin<&'a mut Four<F, O>>),
+}
+
+impl<'a, F, O> Part<'a, F, O> {
+    #[inline]
+    fn slot(&mut self, at: usize) -> Pin<&mut Slot<F, O>> {
+        match self {
+            Self::One(slot) => slot.as_mut(),
+            Self::Four(four) => four.as_mut().project().slots.item(at),
+        }
+    }
+
+    #[inline]
+    fn into_slot(self, at: usize) -> Pin<&'a mut Slot<F, O>> {
+        match self {
+            Self::One(slot) => slot,
+            Self::Four(four) => four.project().slots.item(at),
+        }
+    }
 }
 
 impl<F, O> Places<F, O> {
@@ -163,26 +179,39 @@ impl<F, O> Places<F, O> {
     /// `at` is a place whose bit is in the mask.
     #[inline]
     pub(super) fn slot(&mut self, at: usize) -> Pin<&mut Slot<F, O>> {
-        match self {
-            Self::One(row) => row.as_mut().slot(at),
-            Self::Four(row) => row.as_mut().slot(at),
-            Self::Sixteen(row) => row.as_mut().slot(at),
-            Self::All(row) => row.as_mut().slot(at),
-        }
+        self.part(at / 4).into_slot(at % 4)
     }
 
-    /// Goes through the places whose bits are set, until one says `false`.
+    /// Goes through the places whose bits are set, in order, until one says `false`.
     #[inline]
     pub(super) fn visit(
         &mut self,
         mask: u32,
         mut f: impl FnMut(u32, Pin<&mut Slot<F, O>>) -> bool,
     ) {
+        let mut rest = mask;
+        while rest != 0 {
+            let first = rest.trailing_zeros() & !3;
+            let mut part = self.part(first as usize / 4);
+            let mut four = rest >> first & 0xF;
+            rest &= !(0xF << first);
+            while four != 0 {
+                let at = four.trailing_zeros();
+                four &= four - 1;
+                if !f(first + at, part.slot(at as usize)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn part(&mut self, at: usize) -> Part<'_, F, O> {
         match self {
-            Self::One(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::Four(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::Sixteen(row) => row.as_mut().visit(0, mask, &mut f),
-            Self::All(row) => row.as_mut().visit(0, mask, &mut f),
-        };
+            Self::One(slot) => Part::One(slot.as_mut()),
+            Self::Four(row) => Part::Four(row.as_mut()),
+            Self::Sixteen(row) => Part::Four(row.as_mut().item(at)),
+            Self::All(row) => Part::Four(row.as_mut().item(at)),
+        }
     }
 }
