@@ -83,8 +83,15 @@ impl Heap {
         for _ in 0..2 {
             let outcome: Outcome<usize> = rt
                 .group(async |g| {
-                    let each = self.parked(|task| g.spawn(task)).await;
-                    g.cancel();
+                    let (each, handles) = self.parked(|task| g.spawn(task)).await;
+                    for handle in &handles {
+                        handle.cancel();
+                    }
+                    // A runtime gives the bytes of a task back after its group may have ended, but before its
+                    // handle has been awaited: what is measured next must not begin in between.
+                    for handle in handles {
+                        drop(handle.await);
+                    }
                     Ok(each)
                 })
                 .await;
@@ -93,8 +100,8 @@ impl Heap {
         bytes
     }
 
-    /// Bytes for each of many tasks that `spawn` starts in whatever way.
-    pub async fn parked<H>(&self, spawn: impl Fn(ParkedTask) -> H) -> usize {
+    /// Bytes for each of many tasks that `spawn` starts in whatever way, and their handles.
+    pub async fn parked<H>(&self, spawn: impl Fn(ParkedTask) -> H) -> (usize, Vec<H>) {
         let polled = Arc::new(AtomicUsize::new(0));
         let mut handles = Vec::with_capacity(PARKED);
         let before = (self.live_bytes)();
@@ -102,7 +109,7 @@ impl Heap {
         while polled.load(SeqCst) < PARKED {
             yield_now().await;
         }
-        ((self.live_bytes)() - before) / PARKED
+        (((self.live_bytes)() - before) / PARKED, handles)
     }
 
     /// Runs large tasks to their end, handles dropped, beside siblings that wait.
