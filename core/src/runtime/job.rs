@@ -35,25 +35,14 @@ impl Job {
 
     /// Runs it, unless it was cancelled before. Never panics.
     pub fn run(self) {
-        self.run_around(&|| {}, &mut || {});
-    }
-
-    /// Runs it, and calls `before_wake` when its closure has ended and somebody waits for it, who is woken
-    /// right after that: whoever may submit the next job at once. So a pool can have it known by then that
-    /// this thread will be free. `before_wake` must neither block nor panic.
-    pub fn run_then(self, mut before_wake: impl FnMut()) {
-        self.run_around(&|| {}, &mut before_wake);
+        self.run_after(|| {});
     }
 
     /// Runs it with `first` before its closure, as if that began with it: for pools that try out
     /// what a panic in a job does. The panic of `first` is the job's own (P4).
-    pub fn run_after(self, first: impl Fn()) {
-        self.run_around(&first, &mut || {});
-    }
-
-    fn run_around(mut self, first: &dyn Fn(), before_wake: &mut dyn FnMut()) {
+    pub fn run_after(mut self, first: impl Fn()) {
         if let Some(cell) = self.cell.take() {
-            cell.run(first, before_wake);
+            cell.run(&first);
         }
     }
 
@@ -86,7 +75,7 @@ impl fmt::Debug for Job {
 pub(crate) trait RunJob: Send + Sync {
     /// It has been let into its group. A cancellation that came before has found nothing to revoke.
     fn enter(&self, unit: Unit);
-    fn run(&self, first: &dyn Fn(), before_wake: &mut dyn FnMut());
+    fn run(&self, first: &dyn Fn());
     /// Ends the job if it has not been started (B3).
     fn revoke(&self, cause: CancelCause);
     /// Keeps its place in a semaphore's line, or the permit that came of that, until the job ends.
@@ -217,29 +206,29 @@ where
             };
             let (unit, dropped) = run_as(unit, Doing::End, || drop(closure));
             contained(UnhandledKind::Destructor, dropped);
-            self.settle(unit, End::Cancelled(cause.clone()), &mut || {});
+            self.settle(unit, End::Cancelled(cause.clone()));
         });
     }
 
     /// Stores the output for the handle, and only then counts the job as ended. A plain success is settled
     /// without the ledger.
-    fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>, before_wake: &mut dyn FnMut()) {
+    fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let end = match end {
             End::Value(Ok(value)) if !unit.node().asks_policy() => {
                 let succeeded = lock(&self.state).succeed(value);
                 match succeeded {
-                    Ok((heir, filled)) => return leave(heir.unwrap_or(unit), filled, before_wake),
+                    Ok((heir, filled)) => return leave(heir.unwrap_or(unit), filled),
                     Err(value) => End::Value(Ok(value)),
                 }
             }
             end => end,
         };
-        self.settle(unit, end, before_wake);
+        self.settle(unit, end);
     }
 
     /// The same for all others: what it held goes back first, and its group is cancelled if its end says
     /// so.
-    fn settle(&self, unit: Unit, end: End<Result<T, Fault<E>>>, before_wake: &mut dyn FnMut()) {
+    fn settle(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let (heir, held) = lock(&self.state).end();
         held.into_iter().for_each(|held| held.give_back());
         let unit = heir.unwrap_or(unit);
@@ -256,19 +245,16 @@ where
             None => given_up(&unit.info(), end),
         };
         let filled = lock(&self.state).value.fill(Output::new(outcome));
-        leave(unit, filled, before_wake);
+        leave(unit, filled);
     }
 }
 
 /// Wakes whoever waits, or drops what nobody takes, and counts the job as ended.
 #[inline]
-fn leave<T>(unit: Unit, filled: Filled<T>, before_wake: &mut dyn FnMut()) {
+fn leave<T>(unit: Unit, filled: Filled<T>) {
     match filled {
         Ok(None) => {}
-        Ok(Some(waker)) => {
-            before_wake();
-            wake(waker);
-        }
+        Ok(Some(waker)) => wake(waker),
         Err(output) => drop(output),
     }
     unit.end();
@@ -307,7 +293,7 @@ where
         }
     }
 
-    fn run(&self, first: &dyn Fn(), before_wake: &mut dyn FnMut()) {
+    fn run(&self, first: &dyn Fn()) {
         let Some(Taken { closure, unit, cause }) = self.begin() else {
             return;
         };
@@ -320,7 +306,7 @@ where
             closure()
         };
         let (unit, outcome) = run_as(unit, Doing::Job, job);
-        self.finish(unit, outcome.map_or_else(End::Panicked, End::Value), before_wake);
+        self.finish(unit, outcome.map_or_else(End::Panicked, End::Value));
     }
 
     fn revoke(&self, cause: CancelCause) {

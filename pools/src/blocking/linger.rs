@@ -38,30 +38,6 @@ impl Bell {
     }
 }
 
-/// Whether a job has come lately while somebody lingered.
-#[derive(Default)]
-pub(crate) struct Luck {
-    /// How often in a row none has.
-    misses: u32,
-    /// How often nobody is to linger before it is tried again.
-    pauses: u32,
-}
-
-impl Luck {
-    /// Whether to linger this time. Where no core is free, whoever would submit is waiting for that of the
-    /// one who lingers: then it is tried less and less often.
-    pub(crate) fn may_hold(&mut self) -> bool {
-        let is_due = self.pauses == 0;
-        self.pauses = self.pauses.saturating_sub(1);
-        is_due
-    }
-
-    pub(crate) fn learn(&mut self, has_come: bool) {
-        self.misses = if has_come { 0 } else { (self.misses + 1).min(MOST_MISSES) };
-        self.pauses = (1 << self.misses) - 1;
-    }
-}
-
 /// Whether lingering can help: with one core it only keeps it from those who would submit.
 pub(crate) fn helps() -> bool {
     static HELPS: OnceLock<bool> = OnceLock::new();
@@ -71,9 +47,6 @@ pub(crate) fn helps() -> bool {
 /// Longer than a caller takes from one job's end to the next submission, and nothing to speak of
 /// beside what it costs to wake a thread.
 const MOMENT: Duration = Duration::from_micros(50);
-
-/// After so many misses in a row every 64th chance is still taken.
-const MOST_MISSES: u32 = 6;
 
 /// How often it listens before it looks at the clock.
 const SPINS: u32 = 32;
@@ -87,19 +60,6 @@ mod tests {
         let (bell, begun) = (Bell::default(), Instant::now());
         bell.linger();
         assert!(begun.elapsed() >= MOMENT);
-    }
-
-    #[test]
-    fn luck_is_tried_less_and_less_often_and_comes_back_at_once() {
-        let mut luck = Luck::default();
-        let mut pauses_after_a_miss = || {
-            luck.learn(false);
-            (0..).take_while(|_| !luck.may_hold()).count()
-        };
-        let pauses: Vec<_> = (0..8).map(|_| pauses_after_a_miss()).collect();
-        assert_eq!(pauses, [1, 3, 7, 15, 31, 63, 63, 63]);
-        luck.learn(true);
-        assert!(luck.may_hold());
     }
 
     #[test]

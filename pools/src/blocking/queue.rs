@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyscope_core::Job;
 
-use crate::blocking::linger::{self, Bell, Luck};
+use crate::blocking::linger::{self, Bell};
 use crate::blocking::worker::Worker;
 
 /// Asks for a thread that runs the worker.
@@ -33,12 +33,10 @@ pub(crate) struct State {
     pub(crate) workers: usize,
     /// How many of them wait for a job.
     pub(crate) idle: usize,
-    /// One of them has been called and has not come yet, is about to end its job, or lingers: the
-    /// *lookout*. It will look into the queue, and call the next one if there is still more to do; so nobody else has to be called
+    /// One of them has been called and has not come yet, or lingers: the *lookout*. It will look into
+    /// the queue, and call the next one if there is still more to do; so nobody else has to be called
     /// until then.
     pub(crate) called: bool,
-    /// Of those who linger.
-    luck: Luck,
 }
 
 /// Who is to be called, once the lock is released.
@@ -72,16 +70,6 @@ impl Shared {
             state.call(self.threads)
         };
         self.carry_out(call);
-    }
-
-    /// Whoever waits for the job of this thread is about to be woken, and may submit another at once. This
-    /// thread will look into the queue as soon as it is back: nobody else need be called for that.
-    pub(crate) fn will_look(&self, called: &mut bool) {
-        let mut state = self.lock();
-        if !state.called && state.jobs.is_empty() {
-            state.called = true;
-            *called = true;
-        }
     }
 
     /// The next job, for a worker who has come if it was `called`. `None` if there is none for as long
@@ -123,7 +111,7 @@ impl Shared {
         mut state: MutexGuard<'a, State>,
         called: &mut bool,
     ) -> MutexGuard<'a, State> {
-        if state.called || !linger::helps() || !state.luck.may_hold() {
+        if state.called || !linger::helps() {
             return state;
         }
         state.called = true;
@@ -133,8 +121,6 @@ impl Shared {
         self.bell.linger();
         state = self.lock();
         state.answer(called);
-        let has_come = !state.jobs.is_empty();
-        state.luck.learn(has_come);
         state
     }
 

@@ -15,7 +15,7 @@ use crate::blocking::queue::Shared;
 pub struct Worker {
     /// `None` once its place has been given back.
     shared: Option<Arc<Shared>>,
-    /// It is the lookout: the pool counts on it to look into the queue.
+    /// It was called and has not come yet.
     called: bool,
 }
 
@@ -28,12 +28,10 @@ impl Worker {
     /// back and another asked for: so others who use the runtime's threads have their turn, and a
     /// runtime that is being shut down can refuse the rest.
     pub fn run(mut self) {
-        let mut free = Instant::now();
         while let Some(job) = self.next(None) {
-            self.run_one(job);
-            // One look at the clock for each job: the moment in which it was waited for counts as part of it.
-            let begun = mem::replace(&mut free, Instant::now());
-            if free - begun >= LONG {
+            let begun = Instant::now();
+            job.run();
+            if begun.elapsed() >= LONG {
                 return self.start_again();
             }
         }
@@ -42,13 +40,8 @@ impl Worker {
     /// Runs jobs on this thread until there have been none for so long.
     pub(crate) fn run_until_idle_for(mut self, keep_alive: Duration) {
         while let Some(job) = self.next(Some(keep_alive)) {
-            self.run_one(job);
+            job.run();
         }
-    }
-
-    fn run_one(&mut self, job: Job) {
-        let Self { shared, called } = self;
-        job.run_then(|| shared.iter().for_each(|shared| shared.will_look(called)));
     }
 
     fn start_again(self) {
