@@ -7,7 +7,7 @@ use crate::error::AsDynError;
 use crate::group::job::Pool;
 use crate::group::ledger::Ledger;
 use crate::group::leftover::watch_grace;
-use crate::group::node::{AnyCore, Node};
+use crate::group::node::{AnyCore, Node, NodeOptions};
 use crate::runtime::{AnyRuntime, Job, Runtime, when_permitted};
 
 pub(crate) struct Core<R, E> {
@@ -16,6 +16,13 @@ pub(crate) struct Core<R, E> {
 }
 
 impl<R: Runtime, E: AsDynError> Core<R, E> {
+    /// A new group of these types. Of its ledger its node knows what the end of a task would have to ask.
+    pub(crate) fn open(runtime: R, ledger: Ledger<E>, options: NodeOptions) -> Arc<Node> {
+        let options =
+            NodeOptions { is_lone: ledger.is_lone(), asks_policy: ledger.asks_policy(), ..options };
+        Node::with(Box::new(Self { runtime, ledger }), options)
+    }
+
     /// The typed part of a group that is known to have these types.
     pub(crate) fn of(node: &Node) -> &Self {
         Self::get(node).expect("a handle is made with the types of its group")

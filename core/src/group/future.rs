@@ -17,7 +17,7 @@ use crate::group::handle::GroupHandle;
 use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
-use crate::group::node::{Node, NodeOptions};
+use crate::group::node::Node;
 use crate::group::setup::Setup;
 use crate::group::time::{Alarm, report_overdue};
 use crate::panics::{catch, contain, drop_payload};
@@ -129,9 +129,8 @@ where
         let mut this = self.project();
         let runtime = setup.runtime.unwrap_or_else(|find| find());
         let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
-        let options = NodeOptions { asks_policy: setup.policy.is_some(), ..setup.options };
         let ledger = Ledger::new(setup.policy, setup.panics);
-        let node = Node::with(Box::new(Core { runtime, ledger }), options);
+        let node = Core::open(runtime, ledger, setup.options);
         if deadline.is_some() {
             node.set_deadline(deadline);
         }

@@ -141,6 +141,16 @@ impl<E: AsDynError> Ledger<E> {
         Self { panics_at_handle: true, ..self }
     }
 
+    /// Whether failures are values at handles.
+    pub(crate) fn is_lone(&self) -> bool {
+        self.panics_at_handle
+    }
+
+    /// Whether a success means anything: to fail-fast, and to a lone task, it does not.
+    pub(crate) fn asks_policy(&self) -> bool {
+        self.policy.is_some() && !self.panics_at_handle
+    }
+
     /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
     /// ended, so that whoever awaits it finds the group cancelled (T1).
     pub(crate) fn settle<T>(

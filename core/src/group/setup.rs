@@ -102,7 +102,7 @@ where
     /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
     /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11). The time is
     /// one for all that is below the group; who did not stop in it is listed in the
-    /// [error](GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
+    /// [error](crate::GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
     /// gives its error.
     ///
     /// If the group's future is dropped, its body goes with it, and its tasks have their time.

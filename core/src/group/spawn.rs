@@ -238,8 +238,7 @@ where
 pub(super) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let policy = Some(Box::new(Supervise) as _);
     let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume).at_handle();
-    let core = Box::new(Core { runtime: runtime.clone(), ledger });
-    let node = Node::with(core, NodeOptions { is_lone: true, ..NodeOptions::default() });
+    let node = Core::open(runtime.clone(), ledger, NodeOptions::default());
     node.give_up();
     node
 }
