@@ -1,11 +1,13 @@
 //! Jobs that are given up (rule B3).
 
-use anyscope_core::{Group, Runtime, TaskHandle};
+use std::future::pending;
+
+use anyscope_core::{BoxError, Group, Runtime, TaskContext, TaskHandle, block_on};
 
 use super::pools::{counted_jobs, run_dry};
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, Stuck, boom, lost, parked, unique};
+use crate::probe::{Count, Gate, Outcome, Stuck, boom, lost, parked, unique, yield_now};
 use crate::queued::Queued;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -14,6 +16,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b3_given_up_job_is_waited_for_by_drained_only::<R>),
         case(b3_failure_of_a_given_up_job_goes_to_the_hook::<R>),
         case(b3_giving_up_a_task_cancels_it::<R>),
+        case(b3_given_up_job_that_awaits_takes_nobodys_place::<R>),
     ]
 }
 
@@ -122,4 +125,51 @@ fn b3_giving_up_a_task_cancels_it<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
         assert_eq!(dropped.get(), 1);
     });
+}
+
+/// It keeps its own: what it awaits takes no waker from the task that came after it, which a cancellation
+/// finds.
+fn b3_given_up_job_that_awaits_takes_nobodys_place<R: Runtime>(env: &Env<R>) {
+    let (running, given_up, suspended) = (Gate::new(), Gate::new(), Gate::new());
+    let (polled, gone, own) = (Gate::new(), Count::new(), Count::new());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, told, again) = (running.clone(), given_up.clone(), suspended.clone());
+                let own = own.clone();
+                let job = g.spawn_blocking(move || {
+                    let id = TaskContext::current().map(|job| job.id());
+                    begun.open();
+                    told.wait_blocking();
+                    if TaskContext::current().map(|job| job.id()) == id {
+                        own.note();
+                    }
+                    let cut = block_on(async {
+                        // Polled again it has been suspended, and has left its waker.
+                        yield_now().await;
+                        again.open();
+                        pending::<()>().await;
+                    });
+                    assert!(cut.is_err());
+                });
+                running.wait().await;
+                job.give_up(&rt);
+                let (first, dropped) = (polled.clone(), gone.on_drop());
+                g.spawn(async move {
+                    let _dropped = dropped;
+                    first.open();
+                    pending::<Result<(), BoxError>>().await
+                });
+                polled.wait().await;
+                given_up.open();
+                suspended.wait().await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(gone.get(), 1, "the cancellation has found the task");
+        rt.drained().await;
+    });
+    assert_eq!(own.get(), 1, "the job is still itself");
 }

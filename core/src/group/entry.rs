@@ -190,7 +190,7 @@ impl Table {
         }
     }
 
-    /// Counts an inner group; `None` if this one has ended. With the background tasks, where nobody
+    /// Counts an inner group; `None` if this one has ended, or has given the opener up. With the background tasks, where nobody
     /// else is alive.
     pub(super) fn enter_scope(
         &mut self,
@@ -199,7 +199,7 @@ impl Table {
         guarded: Option<Arc<Guarded>>,
         node: &Node,
     ) -> Option<(ScopeKey, Vec<Waker>)> {
-        if self.count == 0 {
+        if self.count == 0 || self.is_given_up(opener) {
             return None;
         }
         self.count += 1;

@@ -1,5 +1,6 @@
 //! How units and inner groups leave a group, and what follows when one was the last.
 
+use std::collections::BTreeSet;
 use std::mem::needs_drop;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -7,7 +8,8 @@ use std::task::Waker;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::group::limit::Granted;
 use crate::group::node::{Node, Owner};
-use crate::group::table::{Extra, Inner, ScopeKey, Table, UnitKey};
+use crate::group::record::Extra;
+use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::tree::Link;
 use crate::panics::contain;
 use crate::protect::{CleanupRun, Cover, ExitKind};
@@ -36,6 +38,15 @@ struct Removed {
     abandoned: Vec<Weak<Node>>,
     /// Who has its place now.
     granted: Granted,
+}
+
+/// What follows from a job that was given up.
+#[must_use]
+pub(crate) struct GivenUp {
+    /// Its inner groups, which are nobody's now.
+    abandoned: Vec<Weak<Node>>,
+    granted: Granted,
+    after: After,
 }
 
 impl Node {
@@ -82,6 +93,18 @@ impl Node {
         self.release();
     }
 
+    /// A job is waited for no longer, though it goes on (B3): gives its count back, and its place in a limit.
+    /// What follows is to be carried out when no lock is held.
+    pub(crate) fn give_up_job(&self, key: UnitKey) -> GivenUp {
+        lock(&self.table).give_up_job(key, self)
+    }
+
+    pub(crate) fn follow_given_up(&self, GivenUp { abandoned, granted, after }: GivenUp) {
+        self.carry_out(granted);
+        self.abandon_all(&abandoned);
+        self.follow_up(after);
+    }
+
     /// Takes a unit out of the table that is not counted any more.
     pub(super) fn remove(&self, key: UnitKey) {
         let removed = lock(&self.table).remove(key, self);
@@ -98,8 +121,12 @@ impl Node {
         drop_waker(removed.waker);
         contain(UnhandledKind::Destructor, || drop(removed.unrun));
         self.carry_out(removed.granted);
-        let abandoned = removed.abandoned.iter().filter_map(Weak::upgrade);
-        abandoned.for_each(|scope| scope.abandon(self.cause_below()));
+        self.abandon_all(&removed.abandoned);
+    }
+
+    fn abandon_all(&self, scopes: &[Weak<Node>]) {
+        let scopes = scopes.iter().filter_map(Weak::upgrade);
+        scopes.for_each(|scope| scope.abandon(self.cause_below()));
     }
 
     /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
@@ -220,19 +247,42 @@ impl Table {
         let unrun = self.unrun(key);
         let unit = self.units.remove(key.0)?;
         self.forget_job(key);
-        let Extra { opened, cover, .. } = self.extras.remove(&key).unwrap_or_default();
-        let abandoned = opened
-            .iter()
-            .filter_map(|scope| Some(self.scopes.get(scope.0)?.node.clone()))
-            .collect();
+        let extra = self.extras.remove(&key).unwrap_or_default();
+        let abandoned = self.nodes_of(&extra.opened);
         if unit.slot.is_cancelled() {
             node.singled_out.fetch_sub(1, Ordering::Release);
         }
         if self.background.remove(&key).is_some() {
             self.in_background -= 1;
         }
-        let granted = self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default();
-        Some(Removed { waker: unit.slot.into_waker(), cover, unrun, abandoned, granted })
+        let granted = match extra.is_given_up {
+            true => {
+                self.given_up -= 1;
+                Granted::default()
+            }
+            false => self.leave_limit(key),
+        };
+        let (waker, cover) = (unit.slot.into_waker(), extra.cover);
+        Some(Removed { waker, cover, unrun, abandoned, granted })
+    }
+
+    fn leave_limit(&mut self, key: UnitKey) -> Granted {
+        self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default()
+    }
+
+    fn nodes_of(&self, scopes: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
+        let scopes = scopes.iter().filter_map(|scope| self.scopes.get(scope.0));
+        scopes.map(|scope| scope.node.clone()).collect()
+    }
+
+    fn give_up_job(&mut self, key: UnitKey, node: &Node) -> GivenUp {
+        self.forget_job(key);
+        let extra = self.extras.entry(key).or_default();
+        extra.is_given_up = true;
+        let opened = extra.opened.clone();
+        self.given_up += 1;
+        let (abandoned, granted) = (self.nodes_of(&opened), self.leave_limit(key));
+        GivenUp { abandoned, granted, after: self.give_back(node) }
     }
 
     fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {
@@ -293,7 +343,7 @@ impl Table {
 
     /// Whether all that is in it is in the background.
     fn is_alone(&self) -> bool {
-        self.units.len() == self.background.len()
+        self.units.len() == self.background.len() + self.given_up
             && self.scopes.iter().all(|(_, scope)| scope.in_background)
     }
 

@@ -1,8 +1,8 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
 //! `node` is the state that does not depend on any type, `tree` its place among other groups, `time`
-//! its deadline and grace period, `table` its live units (each a `unit`, in a `slab`), `entry` and
-//! `leaving` how they come and go, `limit` who of them has a place. `ledger` decides what each end means,
+//! its deadline and grace period, `table` its live units (each a `unit`, of which it has a `record` in
+//! a `slab`), `entry` and `leaving` how they come and go, `limit` who of them has a place. `ledger` decides what each end means,
 //! `driven` polls users' futures, `setup` has a group's options, `future` is the group as its owner awaits
 //! it, and `handle` is what the body and the tasks spawn with.
 
@@ -20,6 +20,7 @@ mod limit;
 mod live;
 mod node;
 mod policy;
+mod record;
 mod setup;
 mod slab;
 mod spawn;

@@ -1,15 +1,16 @@
 //! The table of a group's live units: who can be cancelled, and how each is reached.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::cancel::{CancelCause, InEffect};
+use crate::cancel::CancelCause;
 use crate::group::job::Pool;
 use crate::group::limit::Limiter;
 use crate::group::live::LiveTask;
 use crate::group::node::Node;
+use crate::group::record::{Extra, MarkedId, Slot, Unit};
 use crate::group::slab::Slab;
 use crate::protect::{Cover, Guarded};
 use crate::runtime::{Job, RunJob};
@@ -51,6 +52,8 @@ pub(crate) struct Table {
     watchers: BTreeMap<WatchKey, Waker>,
     /// Never reused: a watcher that was woken may come back with its old key.
     next_watch: WatchKey,
+    /// Jobs that were given up and have not ended.
+    pub(super) given_up: usize,
     /// Who is cancelled when the others have ended (G19).
     pub(super) background: BTreeMap<UnitKey, TaskId>,
     /// Of a group with a limit (G18).
@@ -70,122 +73,6 @@ pub(crate) struct Inner {
 /// Names one watcher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WatchKey(u64);
-
-/// What each live unit costs: 32 bytes.
-pub(super) struct Unit {
-    pub(super) slot: Slot,
-    /// The id, and whether the handle is gone.
-    pub(super) id: MarkedId,
-    location: &'static Location<'static>,
-}
-
-impl Unit {
-    /// Once. With its waker, if it has one.
-    pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Option<Waker>> {
-        if let Slot::NoWaker(Some(_)) = self.slot {
-            return None;
-        }
-        let single = Single { cause, waker: None, _in_effect: InEffect::begin() };
-        match std::mem::replace(&mut self.slot, Slot::NoWaker(Some(Box::new(single)))) {
-            Slot::Wakes(waker) => Some(Some(waker)),
-            Slot::NoWaker(_) => Some(None),
-        }
-    }
-}
-
-/// An id and a flag in its highest bit, which no id reaches.
-pub(super) struct MarkedId(u64);
-
-impl MarkedId {
-    const MARK: u64 = 1 << 63;
-
-    fn new(id: TaskId) -> Self {
-        Self(id.0)
-    }
-
-    pub(super) fn get(&self) -> TaskId {
-        TaskId(self.0 & !Self::MARK)
-    }
-
-    fn mark(&mut self) {
-        self.0 |= Self::MARK;
-    }
-
-    pub(super) fn is_marked(&self) -> bool {
-        self.0 & Self::MARK != 0
-    }
-}
-
-/// How a unit is reached.
-pub(super) enum Slot {
-    /// The waker to call.
-    Wakes(Waker),
-    /// Not suspended yet, or woken by a cancellation. Boxed if it was cancelled by itself, its siblings not
-    /// (T6). One variant for both, since a third one would cost eight bytes.
-    NoWaker(Option<Box<Single>>),
-}
-
-/// A unit that was cancelled by itself.
-pub(super) struct Single {
-    cause: CancelCause,
-    /// Of one that is shielded.
-    waker: Option<Waker>,
-    /// Counts as long as it is there.
-    _in_effect: InEffect,
-}
-
-impl Slot {
-    pub(super) fn is_cancelled(&self) -> bool {
-        matches!(self, Self::NoWaker(Some(_)))
-    }
-
-    fn waker(&self) -> Option<&Waker> {
-        match self {
-            Self::Wakes(waker) => Some(waker),
-            Self::NoWaker(single) => single.as_ref()?.waker.as_ref(),
-        }
-    }
-
-    fn replace_waker(&mut self, fresh: Option<Waker>) -> Option<Waker> {
-        if let Self::NoWaker(Some(single)) = self {
-            return std::mem::replace(&mut single.waker, fresh);
-        }
-        let fresh = fresh.map_or(Self::NoWaker(None), Self::Wakes);
-        std::mem::replace(self, fresh).into_waker()
-    }
-
-    fn take_waker(&mut self) -> Option<Waker> {
-        self.replace_waker(None)
-    }
-
-    #[inline]
-    pub(super) fn into_waker(self) -> Option<Waker> {
-        match self {
-            Self::Wakes(waker) => Some(waker),
-            Self::NoWaker(None) => None,
-            Self::NoWaker(Some(single)) => single.waker,
-        }
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Extra {
-    name: Option<Arc<str>>,
-    /// The inner groups that this unit opened and that are still open.
-    pub(super) opened: BTreeSet<ScopeKey>,
-    pub(super) cover: Option<Arc<Cover>>,
-}
-
-impl Extra {
-    /// Whether there is more than a name.
-    pub(super) fn is_special(&self) -> bool {
-        self.cover.is_some() || !self.opened.is_empty()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.name.is_none() && self.opened.is_empty() && self.cover.is_none()
-    }
-}
 
 /// All that a cancellation has to wake, revoke and pass on.
 pub(crate) struct Signals {
@@ -237,13 +124,17 @@ impl Table {
     /// All live units.
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
         let keys = self.units.iter().map(|(key, _)| UnitKey(key));
-        keys.filter_map(|key| self.info(key)).collect()
+        let own = keys.filter(|key| !self.is_given_up(*key));
+        own.filter_map(|key| self.info(key)).collect()
     }
 
     /// All live units, and how each stands.
     pub(crate) fn live(&self) -> Vec<(UnitKey, LiveTask)> {
         let look = |(key, unit): (u32, &Unit)| {
             let key = UnitKey(key);
+            if self.is_given_up(key) {
+                return None;
+            }
             let task = LiveTask {
                 info: self.info(key)?,
                 is_body: false,
@@ -254,6 +145,10 @@ impl Table {
             Some((key, task))
         };
         self.units.iter().filter_map(look).collect()
+    }
+
+    pub(super) fn is_given_up(&self, key: UnitKey) -> bool {
+        self.given_up > 0 && self.extras.get(&key).is_some_and(|extra| extra.is_given_up)
     }
 
     /// Inner groups that are still open, and which unit opened each.
@@ -386,15 +281,5 @@ impl Table {
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.watchers).into_values().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unit_costs_32_bytes() {
-        assert_eq!(size_of::<Unit>(), 32);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cancel::CancelCause;
+use crate::group::leaving::GivenUp;
 use crate::group::node::Node;
 use crate::group::table::UnitKey;
 use crate::protect::Cover;
@@ -239,6 +240,15 @@ impl Unit {
         drop(output);
         self.node.leave(self.key());
         Output::nothing()
+    }
+
+    /// A job that goes on is waited for no longer (B3). Whoever ends it must say `end_given_up`.
+    pub(crate) fn give_up_job(&self) -> GivenUp {
+        self.node.give_up_job(self.key())
+    }
+
+    pub(crate) fn end_given_up(self) {
+        self.node.remove(self.key());
     }
 
     /// The body has ended. Its count may have been given back already.

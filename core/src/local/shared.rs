@@ -75,12 +75,22 @@ impl Shared {
         drop_waker(self.waker.replace(Some(waker.clone())));
     }
 
-    /// Runs `f` as part of the scope's poll. It does not panic.
+    /// Runs `f` as part of the scope's poll.
     pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
-        let before = self.polling.replace(true);
-        let value = f();
-        self.polling.set(before);
-        value
+        let _polling = Polling { polling: &self.polling, before: self.polling.replace(true) };
+        f()
+    }
+}
+
+/// Says what was said before, also after a panic: a user's waker may raise one.
+struct Polling<'a> {
+    polling: &'a Cell<bool>,
+    before: bool,
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.polling.set(self.before);
     }
 }
 

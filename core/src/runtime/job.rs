@@ -217,7 +217,7 @@ where
             End::Value(Ok(value)) if !unit.node().asks_policy() => {
                 let succeeded = lock(&self.state).succeed(value);
                 match succeeded {
-                    Ok((heir, filled)) => return leave(heir.unwrap_or(unit), filled),
+                    Ok((heir, filled)) => return leave(inherited(unit, heir), filled),
                     Err(value) => End::Value(Ok(value)),
                 }
             }
@@ -231,7 +231,7 @@ where
     fn settle(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let (heir, held) = lock(&self.state).end();
         held.into_iter().for_each(|held| held.give_back());
-        let unit = heir.unwrap_or(unit);
+        let unit = inherited(unit, heir);
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
                 let ending =
@@ -246,6 +246,18 @@ where
         };
         let filled = lock(&self.state).value.fill(Output::new(outcome));
         leave(unit, filled);
+    }
+}
+
+/// The unit that is to be ended. With an heir, the one that the job began with is counted no more.
+#[inline]
+fn inherited(unit: Unit, heir: Option<Unit>) -> Unit {
+    match heir {
+        None => unit,
+        Some(heir) => {
+            unit.end_given_up();
+            heir
+        }
     }
 }
 
@@ -354,7 +366,11 @@ where
         let Ok(heir) = root.node().enter(info, Admission::Ordinary) else {
             return;
         };
-        let inherited = lock(&self.state).inherit(heir);
-        inherited.map_or_else(Unit::end, |()| own.end());
+        // Its place in the table stays its own, for what is asked on its thread. The job cannot end in between.
+        let inherited = {
+            let mut state = lock(&self.state);
+            state.inherit(heir).map(|()| own.give_up_job())
+        };
+        inherited.map_or_else(Unit::end, |given_up| own.node().follow_given_up(given_up));
     }
 }

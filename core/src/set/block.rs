@@ -134,6 +134,11 @@ impl<F, O> Block<F, O> {
         self.polled = self.polled.map(|polled| polled | 1 << at);
     }
 
+    /// Gives back what it has for futures; there are none.
+    pub(super) fn free(&mut self) {
+        (self.places, self.calls) = (None, Vec::new());
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.places.as_ref().is_some_and(|places| places.mask() == self.taken)
     }

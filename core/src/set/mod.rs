@@ -75,7 +75,8 @@ impl<F, O> Set<F, O> {
     /// Puts them into vacant places.
     #[inline]
     pub(crate) fn extend(&mut self, futures: impl IntoIterator<Item = F>) {
-        let mut futures = futures.into_iter();
+        // A row asks for as many as it has places, also after there was none.
+        let mut futures = futures.into_iter().fuse();
         while futures.size_hint().1 != Some(0) {
             let (at, many) = (self.open_block(), futures.size_hint().0.max(self.running));
             let block = self.blocks.get_or_add(at);
@@ -191,7 +192,8 @@ impl<F, O> Set<F, O> {
         }
     }
 
-    /// Frees an empty block, but for one.
+    /// Frees an empty block, unless it is to be filled next: then the one that would be after it, if that
+    /// is empty.
     #[cold]
     fn shrink(&mut self, empty: usize) {
         if self.running == 0 {
@@ -201,7 +203,12 @@ impl<F, O> Set<F, O> {
                 blocks.truncate(1);
             }
         } else if self.open_block() != empty {
-            self.blocks.all()[empty].places = None;
+            self.blocks.all()[empty].free();
+        } else if let [.., below, _] = self.open[..] {
+            let block = &mut self.blocks.all()[below];
+            if block.taken == 0 {
+                block.free();
+            }
         }
     }
 
@@ -274,5 +281,28 @@ impl<F, O> Drop for Set<F, O> {
         if let Some(queue) = &self.queue {
             queue.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, Ready, ready};
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// One that is ready, and one that never is.
+    type Either = futures_util::future::Either<Ready<()>, std::future::Pending<()>>;
+
+    #[test]
+    fn blocks_that_have_become_empty_are_freed() {
+        let ready = |_| Either::Left(ready(()));
+        let waits = Either::Right(std::future::pending());
+        let mut set: Set<Either> = Set::of(1, (0..100 * WIDTH).map(ready).chain([waits]));
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(_)) = set.poll_next(&mut cx, Future::poll) {}
+        assert_eq!(set.len(), 1);
+        let kept = set.blocks.all().iter().filter(|block| block.places.is_some()).count();
+        assert!(kept <= 2, "{kept} blocks are kept");
     }
 }

@@ -33,6 +33,19 @@ fn gather_keeps_the_order_of_the_input() {
 }
 
 #[test]
+fn input_that_goes_on_after_its_end_is_over_at_its_end() {
+    for before in [1, 3, 20, 40] {
+        let mut asked = 0;
+        let input = std::iter::from_fn(|| {
+            asked += 1;
+            (asked != before + 1).then(|| in_place(std::future::ready(Outcome::Ok(asked))))
+        });
+        let mut all = gather(input);
+        assert_eq!(poll_once(&mut all), Poll::Ready(Ok((1..=before).collect())));
+    }
+}
+
+#[test]
 fn race_ends_the_losers_first_and_polls_none_after_the_winner() {
     let manuals: [Manual<u32>; 3] = manuals();
     let mut first = race(manuals.each_ref().map(|manual| in_place(manual.future())));

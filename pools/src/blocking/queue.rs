@@ -137,7 +137,7 @@ impl Shared {
         (state, outcome.timed_out())
     }
 
-    fn carry_out(self: &Arc<Self>, call: Call) {
+    pub(crate) fn carry_out(self: &Arc<Self>, call: Call) {
         match call {
             Call::Nobody => {}
             Call::Idle => self.work.notify_one(),
@@ -160,14 +160,22 @@ impl State {
         }
     }
 
+    /// In place of one who was called and does not come.
+    pub(crate) fn call_idle(&mut self) -> Call {
+        if self.called || self.jobs.is_empty() || self.idle == 0 {
+            return Call::Nobody;
+        }
+        self.called = true;
+        Call::Idle
+    }
+
     /// Decides who is called, if anybody must be.
     fn call(&mut self, bound: usize) -> Call {
         if self.called || self.jobs.is_empty() {
             return Call::Nobody;
         }
         if self.idle > 0 {
-            self.called = true;
-            return Call::Idle;
+            return self.call_idle();
         }
         if self.workers >= bound {
             return Call::Nobody;

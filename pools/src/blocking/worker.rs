@@ -69,15 +69,18 @@ impl Worker {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let jobs = {
+        let (jobs, call) = {
             let mut state = shared.lock();
             state.workers -= 1;
             if self.called {
                 state.called = false;
             }
-            if is_over(state.workers) { mem::take(&mut state.jobs) } else { Default::default() }
+            let is_over = is_over(state.workers);
+            let jobs = if is_over { mem::take(&mut state.jobs) } else { Default::default() };
+            (jobs, state.call_idle())
         };
         drop(jobs);
+        shared.carry_out(call);
     }
 }
 

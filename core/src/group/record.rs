@@ -1,0 +1,139 @@
+//! What a group's table knows of each live unit: how it is reached, and what is rare of it.
+
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::cancel::{CancelCause, InEffect};
+use crate::group::table::ScopeKey;
+use crate::protect::Cover;
+use crate::task::TaskId;
+
+/// What each live unit costs: 32 bytes.
+pub(super) struct Unit {
+    pub(super) slot: Slot,
+    /// The id, and whether the handle is gone.
+    pub(super) id: MarkedId,
+    pub(super) location: &'static Location<'static>,
+}
+
+impl Unit {
+    /// Once. With its waker, if it has one.
+    pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Option<Waker>> {
+        if let Slot::NoWaker(Some(_)) = self.slot {
+            return None;
+        }
+        let single = Single { cause, waker: None, _in_effect: InEffect::begin() };
+        match std::mem::replace(&mut self.slot, Slot::NoWaker(Some(Box::new(single)))) {
+            Slot::Wakes(waker) => Some(Some(waker)),
+            Slot::NoWaker(_) => Some(None),
+        }
+    }
+}
+
+/// An id and a flag in its highest bit, which no id reaches.
+pub(super) struct MarkedId(u64);
+
+impl MarkedId {
+    const MARK: u64 = 1 << 63;
+
+    pub(super) fn new(id: TaskId) -> Self {
+        Self(id.0)
+    }
+
+    pub(super) fn get(&self) -> TaskId {
+        TaskId(self.0 & !Self::MARK)
+    }
+
+    pub(super) fn mark(&mut self) {
+        self.0 |= Self::MARK;
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        self.0 & Self::MARK != 0
+    }
+}
+
+/// How a unit is reached.
+pub(super) enum Slot {
+    /// The waker to call.
+    Wakes(Waker),
+    /// Not suspended yet, or woken by a cancellation. Boxed if it was cancelled by itself, its siblings not
+    /// (T6). One variant for both, since a third one would cost eight bytes.
+    NoWaker(Option<Box<Single>>),
+}
+
+/// A unit that was cancelled by itself.
+pub(super) struct Single {
+    pub(super) cause: CancelCause,
+    /// Of one that is shielded.
+    waker: Option<Waker>,
+    /// Counts as long as it is there.
+    _in_effect: InEffect,
+}
+
+impl Slot {
+    pub(super) fn is_cancelled(&self) -> bool {
+        matches!(self, Self::NoWaker(Some(_)))
+    }
+
+    pub(super) fn waker(&self) -> Option<&Waker> {
+        match self {
+            Self::Wakes(waker) => Some(waker),
+            Self::NoWaker(single) => single.as_ref()?.waker.as_ref(),
+        }
+    }
+
+    pub(super) fn replace_waker(&mut self, fresh: Option<Waker>) -> Option<Waker> {
+        if let Self::NoWaker(Some(single)) = self {
+            return std::mem::replace(&mut single.waker, fresh);
+        }
+        let fresh = fresh.map_or(Self::NoWaker(None), Self::Wakes);
+        std::mem::replace(self, fresh).into_waker()
+    }
+
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        self.replace_waker(None)
+    }
+
+    #[inline]
+    pub(super) fn into_waker(self) -> Option<Waker> {
+        match self {
+            Self::Wakes(waker) => Some(waker),
+            Self::NoWaker(None) => None,
+            Self::NoWaker(Some(single)) => single.waker,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Extra {
+    pub(super) name: Option<Arc<str>>,
+    /// The inner groups that this unit opened and that are still open.
+    pub(super) opened: BTreeSet<ScopeKey>,
+    pub(super) cover: Option<Arc<Cover>>,
+    /// A job that was given up: it is not counted, and its place stays its own until it ends (B3).
+    pub(super) is_given_up: bool,
+}
+
+impl Extra {
+    /// Whether there is more than a name.
+    pub(super) fn is_special(&self) -> bool {
+        self.cover.is_some() || !self.opened.is_empty() || self.is_given_up
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none() && !self.is_special()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_costs_32_bytes() {
+        assert_eq!(size_of::<Unit>(), 32);
+    }
+}
