@@ -190,8 +190,8 @@ impl Table {
         }
     }
 
-    /// Counts an inner group; `None` if this one has ended, or has given the opener up. With the background tasks, where nobody
-    /// else is alive.
+    /// Counts an inner group; `None` if this one has ended, or has given the opener up. With the
+    /// background tasks, where nobody else is alive.
     pub(super) fn enter_scope(
         &mut self,
         inner: Weak<Node>,
