@@ -55,8 +55,8 @@ pub use protect::{
 };
 pub use queue::{ItemDone, PutError, Queue, QueueItem};
 pub use runtime::{
-    AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root, Roots,
-    Runtime, Sleep, Spawner, Timeout, Timer, block_on,
+    AnyHandle, AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root,
+    Roots, Runtime, Sleep, Spawner, Timeout, Timer, block_on,
 };
 pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::runtime::erased::{AnyHandle, Erased, ErasedHandle};
 use crate::runtime::{Blocking, CpuPool, Job, Root, Runtime, Sleep, Spawner, Timer};
-use crate::slot::{RemoteHandle, remote};
 
 /// A runtime of any type. It behaves like the one inside (R3) and costs two allocations more for
-/// each task: the boxed future, and the place for its value.
+/// each task: the boxed future, in which its value stays, and the boxed handle.
 #[derive(Clone)]
 pub struct AnyRuntime {
     inner: Arc<dyn ErasedRuntime>,
@@ -35,7 +35,7 @@ impl fmt::Debug for AnyRuntime {
 
 /// The dyn-compatible form of the traits.
 trait ErasedRuntime: Send + Sync {
-    fn start(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
+    fn start(&self, future: Erased) -> ErasedHandle;
     fn root(&self) -> &Root;
     fn within(&self, f: &mut dyn FnMut());
     fn run_blocking(&self, job: Job);
@@ -48,8 +48,8 @@ trait ErasedRuntime: Send + Sync {
 }
 
 impl<R: Runtime> ErasedRuntime for R {
-    fn start(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        drop(Spawner::start(self, future));
+    fn start(&self, future: Erased) -> ErasedHandle {
+        Box::new(Spawner::start(self, future))
     }
 
     fn root(&self) -> &Root {
@@ -90,16 +90,14 @@ impl<R: Runtime> ErasedRuntime for R {
 }
 
 impl Spawner for AnyRuntime {
-    type Handle<T: Send + 'static> = RemoteHandle<T>;
+    type Handle<T: Send + 'static> = AnyHandle<T>;
 
-    fn start<F>(&self, future: F) -> RemoteHandle<F::Output>
+    fn start<F>(&self, future: F) -> AnyHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (future, handle) = remote(future);
-        self.inner.start(Box::pin(future));
-        handle
+        AnyHandle::new(self.inner.start(Erased::new(future)))
     }
 
     fn root(&self) -> &Root {
