@@ -40,10 +40,7 @@ pub(super) struct Wakers<'a> {
 
 /// What came of polling some of a block, up to the first that gave something to return.
 pub(super) struct Polled<T> {
-    /// How many were polled.
-    pub(super) count: usize,
-    /// The last of them.
-    last: u32,
+    pub(super) those: u32,
     /// Those of them that have ended.
     pub(super) ended: u32,
     pub(super) found: Option<(usize, T)>,
@@ -52,23 +49,17 @@ pub(super) struct Polled<T> {
 impl<T> Polled<T> {
     #[inline]
     pub(super) fn new() -> Self {
-        Self { count: 0, last: 0, ended: 0, found: None }
+        Self { those: 0, ended: 0, found: None }
     }
 
     /// Enters what came of one; whether to go on.
     #[inline]
     fn enter(&mut self, at: u32, result: Poll<Option<T>>) -> bool {
-        self.count += 1;
-        self.last = at;
+        self.those |= 1 << at;
         let Poll::Ready(ended) = result else { return true };
         self.ended |= 1 << at;
         self.found = ended.map(|value| (at as usize, value));
         self.found.is_none()
-    }
-
-    /// Those of `mask` up to the last that was polled.
-    pub(super) fn of(&self, mask: u32) -> u32 {
-        mask & (u32::MAX >> (WIDTH as u32 - 1 - self.last))
     }
 }
 
@@ -180,25 +171,32 @@ impl<F, O> Block<F, O> {
         yields: &mut bool,
         mut poll: impl FnMut(Pin<&mut Slot<F, O>>, &mut Context<'_>) -> Poll<Option<T>>,
     ) -> Polled<T> {
-        let mask = mask & self.running;
+        let mut left = mask & self.running;
         let spent = wakers.map_or(0, |wakers| self.spent(wakers.shared_polls));
-        let Self { places, call, calls, .. } = self;
         let mut polled = Polled::new();
-        if let Some(places) = places {
-            places.visit(mask, |at, slot| {
-                let call = wakers.map(|wakers| match spent & 1 << at {
-                    0 => &*call.get_or_insert_with(|| wakers.shared()),
-                    _ => own_call(calls, at as usize, wakers),
-                });
-                let watch = call.map(Call::watch);
-                let waker = call.map_or(cx.waker(), Call::waker);
-                let result = poll(slot, &mut Context::from_waker(waker));
-                *yields |= watch.is_some_and(|watch| watch.has_called()) && result.is_pending();
-                polled.enter(at, result)
-            });
+        let Self { places: Some(places), call, calls, .. } = self else {
+            return polled;
+        };
+        while left != 0 && polled.found.is_none() {
+            let (those, call) = match wakers {
+                None => (left, None),
+                Some(wakers) if left & !spent != 0 => {
+                    (left & !spent, Some(&*call.get_or_insert_with(|| wakers.shared())))
+                }
+                Some(wakers) => {
+                    let at = left.trailing_zeros();
+                    (1 << at, Some(&*own_call(calls, at as usize, wakers)))
+                }
+            };
+            let watch = call.map(Call::watch);
+            let mut cx = Context::from_waker(call.map_or(cx.waker(), Call::waker));
+            places.visit(those, |at, slot| polled.enter(at, poll(slot, &mut cx)));
+            let is_any_pending = polled.those & those & !polled.ended != 0;
+            *yields |= watch.is_some_and(|watch| watch.has_called()) && is_any_pending;
+            left &= !those;
         }
         if wakers.is_some() {
-            self.were_polled(polled.of(mask), spent);
+            self.were_polled(polled.those, spent);
         }
         if polled.ended != 0 {
             self.ended(polled.ended);

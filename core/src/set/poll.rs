@@ -105,9 +105,8 @@ impl<F, O> Set<F, O> {
             while self.left != 0 || self.next_block() {
                 let (at_block, mask) = (self.block, self.left);
                 let came = self.poll_block(mask, cx, &mut yields, &mut poll);
-                polled += came.count;
-                // Those after the last.
-                self.left = mask & !came.of(u32::MAX);
+                polled += came.those.count_ones() as usize;
+                self.left = mask & !came.those;
                 if came.ended != 0 {
                     self.running -= came.ended.count_ones() as usize;
                     if LEAVE {
