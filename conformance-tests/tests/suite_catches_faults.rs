@@ -20,11 +20,6 @@ fn assert_catches(fault: Fault, case: &str) {
     assert_catches_with(Host::start, fault, &format!("any/{case}"));
 }
 
-/// For a fault of the native handle, which the erased runtime never asks: it has its own.
-fn assert_catches_in_handle(fault: Fault, case: &str) {
-    assert_catches_with(Host::start, fault, case);
-}
-
 /// For a fault in how the backend is shut down.
 fn assert_catches_at_shutdown(fault: Fault, case: &str) {
     assert_catches_with(Host::start_mortal, fault, case);
@@ -60,7 +55,7 @@ fn drops_a_task_without_saying_so() {
 #[test]
 fn reports_finished_before_the_destructor_ran() {
     let case = "runtime::t3_await_resolves_after_the_destructor";
-    assert_catches_in_handle(Fault::ResolvesEarly, case);
+    assert_catches(Fault::ResolvesEarly, case);
 }
 
 #[test]
@@ -82,7 +77,7 @@ fn loses_a_wake_up() {
 fn has_a_root_for_each_value() {
     // The erased runtime shares the one value that it was made from.
     let case = "roots::r6_values_of_one_runtime_share_the_root";
-    assert_catches_in_handle(Fault::HasManyRoots, case);
+    assert_catches_with(Host::start, Fault::HasManyRoots, case);
 }
 
 #[test]
