@@ -111,27 +111,42 @@ impl<T> ChildCell<T> {
     /// What came of the child; `None` if that was taken.
     #[inline]
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>> {
+        if let Some(settled) = self.take() {
+            return Poll::Ready(settled);
+        }
+        if self.is_awaited_with(cx.waker()) {
+            return Poll::Pending;
+        }
+        let fresh = cx.waker().clone();
+        // As it was cloned, which is user code, the child has perhaps ended.
+        if let Some(settled) = self.take() {
+            drop_waker(Some(fresh));
+            return Poll::Ready(settled);
+        }
+        if let Outcome::Awaited(old) = self.outcome.replace(Outcome::Awaited(Some(fresh))) {
+            drop_waker(old);
+        }
+        Poll::Pending
+    }
+
+    /// `None` as long as the child has not ended.
+    #[inline]
+    fn take(&self) -> Option<Option<Output<T>>> {
         match self.outcome.replace(Outcome::Taken) {
-            Outcome::Here(output) => Poll::Ready(Some(output)),
-            Outcome::Taken => Poll::Ready(None),
-            Outcome::Awaited(old) => {
-                self.await_with(old, cx);
-                Poll::Pending
+            Outcome::Here(output) => Some(Some(output)),
+            Outcome::Taken => Some(None),
+            awaited => {
+                self.outcome.set(awaited);
+                None
             }
         }
     }
 
-    /// The waker of whoever waits takes the place of the `old` one.
-    fn await_with(&self, old: Option<Waker>, cx: &mut Context<'_>) {
-        let same = old.as_ref().is_some_and(|old| old.will_wake(cx.waker()));
-        if same {
-            self.outcome.set(Outcome::Awaited(old));
-            return;
-        }
-        self.outcome.set(Outcome::Awaited(None));
-        let fresh = cx.waker().clone();
-        self.outcome.set(Outcome::Awaited(Some(fresh)));
-        drop_waker(old);
+    fn is_awaited_with(&self, waker: &Waker) -> bool {
+        let outcome = self.outcome.replace(Outcome::Taken);
+        let same = matches!(&outcome, Outcome::Awaited(Some(old)) if old.will_wake(waker));
+        self.outcome.set(outcome);
+        same
     }
 }
 

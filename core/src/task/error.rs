@@ -15,8 +15,9 @@ use crate::unhandled::{self, UnhandledKind};
 /// Why a task or job has no value: it failed, panicked, was cancelled or was refused.
 ///
 /// The failure itself stays in the group's error; this only says that there is one (T1). That of a
-/// detached task is here ([`take_error`](Self::take_error)). Sent back through `?` it is recognised by its type: a cancellation is never a failure, and a failure that
-/// the group already has is not counted twice (G4).
+/// detached task is here ([`take_error`](Self::take_error)). Sent back through `?` it is recognised by
+/// its type: a cancellation is never a failure, and a failure that the group already has is not counted
+/// twice (G4).
 pub struct TaskError(Box<Inner>);
 
 struct Inner {
