@@ -74,11 +74,7 @@ impl TaskContext {
 
     /// Why it was cancelled, if it was (C2).
     pub fn cause(&self) -> Option<CancelCause> {
-        if self.node.is_live(self.key, self.id()) {
-            self.node.cause_for(self.key)
-        } else {
-            self.node.cause().cloned()
-        }
+        self.node.cause_of(self.key, self.id())
     }
 
     /// Fails if it was cancelled: [`check_cancelled`](crate::check_cancelled) for those who help a job
@@ -104,14 +100,15 @@ impl TaskContext {
         Some(self.deadline()?.saturating_duration_since(self.runtime()?.now()))
     }
 
-    /// Waits until its group is cancelled (C2). A task that only has to end needs no such wait: it
-    /// is dropped. This is for those who watch from elsewhere.
+    /// Waits until it is cancelled, alone or with its group (C2): how a task learns in a grace period,
+    /// or in a shield, that it should stop by itself, and a job that it should return. Otherwise a task
+    /// needs no such wait: it is dropped. Once it has ended, only a cancellation of its group is told.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost if it is dropped.
     pub fn cancelled(&self) -> WaitCancelled {
-        WaitCancelled::new(self.node.clone())
+        WaitCancelled::new(self.node.clone(), Some((self.key, self.id())))
     }
 }
 
@@ -125,12 +122,21 @@ impl fmt::Debug for TaskContext {
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitCancelled {
     node: Arc<Node>,
+    /// Whose own cancellation ends the wait as well.
+    unit: Option<(UnitKey, TaskId)>,
     slot: Option<WatchKey>,
 }
 
 impl WaitCancelled {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node, slot: None }
+    pub(crate) fn new(node: Arc<Node>, unit: Option<(UnitKey, TaskId)>) -> Self {
+        Self { node, unit, slot: None }
+    }
+
+    fn cause(&self) -> Option<CancelCause> {
+        match self.unit {
+            Some((key, id)) => self.node.cause_of(key, id),
+            None => self.node.cause().cloned(),
+        }
     }
 }
 
@@ -139,10 +145,11 @@ impl Future for WaitCancelled {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CancelCause> {
         let this = self.get_mut();
-        if this.node.cause().is_none() {
-            this.node.watch(&mut this.slot, cx);
+        if let Some(cause) = this.cause() {
+            return Poll::Ready(cause);
         }
-        this.node.cause().cloned().map_or(Poll::Pending, Poll::Ready)
+        this.node.watch(&mut this.slot, cx);
+        this.cause().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyscope_core::{
     BoxError, CancelCause, CauseKind, FirstSuccess, GroupHandle, Runtime, TaskContext,
-    check_cancelled,
+    check_cancelled, shield,
 };
 
 use super::{Case, case};
@@ -28,6 +28,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c2_shutdown_is_a_cause::<R>).needs_shutdown(),
         case(c2_first_cause_stays::<R>),
         case(c2_first_cause_of_a_task_cancelled_alone_stays::<R>),
+        case(c2_who_is_cancelled_alone_can_wait_for_it::<R>),
         case(c2_deadline_is_its_owners_at_every_depth::<R>),
         case(c2_group_opened_in_a_cancelled_one_has_its_cause_at_once::<R>),
         case(c2_own_cause_of_an_inner_group_stays::<R>),
@@ -310,6 +311,40 @@ fn c2_first_cause_of_a_task_cancelled_alone_stays<R: Runtime>(env: &Env<R>) {
             })
             .await;
         outcome.unwrap();
+    });
+}
+
+fn c2_who_is_cancelled_alone_can_wait_for_it<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let (readers, others) = (Readers::default(), Readers::default());
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let mine = readers.clone();
+                let task = g.spawn(shield(async move {
+                    mine.begun.add();
+                    mine.saw(Some(TaskContext::current().unwrap().cancelled().await));
+                    Ok(())
+                }));
+                let mine = readers.clone();
+                let job = g.spawn_blocking(move || {
+                    mine.begun.add();
+                    mine.saw(Some(block_on_here(TaskContext::current().unwrap().cancelled())));
+                });
+                eventually(&rt, "both wait", || readers.begun.get() == 2).await;
+                others.spawn_task(&g);
+                let of_the_group = g.cancelled();
+                task.cancel_because("alone");
+                job.cancel_because("alone");
+                job.await?;
+                task.await?;
+                assert!(poll_once(of_the_group).is_pending() && !g.is_cancelled());
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        readers.all_saw(2, &CancelCause::because("alone"));
+        others.all_saw(1, &CancelCause::requested());
     });
 }
 

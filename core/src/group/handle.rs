@@ -330,7 +330,7 @@ impl<E, R> GroupHandle<E, R> {
     ///
     /// Nothing is lost if it is dropped.
     pub fn cancelled(&self) -> WaitCancelled {
-        WaitCancelled::new(self.node.clone())
+        WaitCancelled::new(self.node.clone(), None)
     }
 
     /// The group's id, which causes name.

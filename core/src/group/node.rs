@@ -228,6 +228,14 @@ impl Node {
         self.own_cause(key).or_else(cut)
     }
 
+    /// Why it is cancelled or, once it has ended, its group.
+    pub(crate) fn cause_of(&self, key: UnitKey, id: TaskId) -> Option<CancelCause> {
+        match self.is_live(key, id) {
+            true => self.cause_for(key),
+            false => self.cause().cloned(),
+        }
+    }
+
     fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
         match self.singled_out.load(Ordering::Acquire) {
             0 => None,
@@ -300,19 +308,19 @@ impl Node {
         }
     }
 
-    /// Cancels one unit (T6).
+    /// Cancels one unit (T6), and tells all who wait for a cancellation: perhaps it is that one's.
     pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
         let told = {
             let mut table = lock(&self.table);
-            let told = table.cancel_unit(key, id, cause);
-            if told.is_some() {
-                self.singled_out.fetch_add(1, Ordering::Release);
-            }
+            let Some(waker) = table.cancel_unit(key, id, cause) else {
+                return;
+            };
+            self.singled_out.fetch_add(1, Ordering::Release);
+            let mut told = table.take_watchers();
+            told.extend(waker);
             told
         };
-        if let Some(Some(waker)) = told {
-            wake(waker);
-        }
+        wake_all(told);
     }
 
     /// Registers a watcher; to be called before its condition is looked at.
