@@ -58,7 +58,7 @@ use crate::unhandled::{self, UnhandledKind};
 /// }
 ///
 /// async fn ask<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |_| {
+///     rt.group(async |_| {
 ///         let mut conn = acquire(Connection::open(), |conn, _exit| conn.close()).await?;
 ///         Ok(conn.query().await)
 ///     })

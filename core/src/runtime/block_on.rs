@@ -33,7 +33,7 @@ use crate::stack::current_job;
 ///
 /// // A synchronous producer feeds an asynchronous consumer, no faster than that can take it.
 /// async fn lines<R: Runtime>(rt: &R, text: String) -> Result<(), GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let queue = Queue::fifo(2);
 ///         let from = queue.clone();
 ///         g.try_spawn_blocking(move || {
