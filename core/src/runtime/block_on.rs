@@ -78,9 +78,9 @@ pub(super) fn park_until(condition: &mut dyn FnMut() -> bool) {
 
 struct Signal {
     thread: Thread,
-    /// Set before the thread is unparked, and reset by it before it polls: a token that somebody else
-    /// has taken, or left, changes nothing. Acquire/Release, and a swap for the
-    /// reset: what was done before any of the wake-ups is seen by the poll.
+    /// Set before the thread is unparked, and reset by it before it polls: a token that somebody
+    /// else has taken, or left, changes nothing. Acquire/Release, and a swap for the reset: what
+    /// was done before any of the wake-ups is seen by the poll.
     woken: AtomicBool,
 }
 
