@@ -82,6 +82,11 @@ fn no_source_file_is_too_long() {
 }
 
 #[test]
+fn no_comment_is_too_wide() {
+    none(REPO.texts("", ".rs").flat_map(|(path, text)| source::too_wide(path, &text)));
+}
+
+#[test]
 fn source_files_begin_with_what_they_are() {
     none(REPO.texts("", ".rs").filter_map(|(path, text)| source::no_opening_comment(path, &text)));
 }
