@@ -120,8 +120,8 @@ impl Check {
         Self { only: Some(seed), ..self }
     }
 
-    /// With priorities that change at so many points, in place of random orders: finds other faults, those that need
-    /// few switches at the right places. See [`Schedule::Pct`].
+    /// With priorities that change at so many points, in place of random orders: finds other
+    /// faults, those that need few switches at the right places. See [`Schedule::Pct`].
     pub fn pct(self, changes: usize) -> Self {
         Self { mode: Mode::Pct(changes), ..self }
     }

@@ -36,10 +36,11 @@
 //!
 //! # What it asks of the code under test
 //!
-//! Nothing may come from outside: no real timers, no sockets, no other runtime, no threads but those
-//! of jobs. A waker that another thread calls is refused, and the run panics and says so, because it could
-//! not be repeated. What blocks a job must block it by [`block_until`] or [`block_for`]: a job has a thread of
-//! its own, which runs only when it is its turn, and the simulation waits until it gives the turn back.
+//! Nothing may come from outside: no real timers, no sockets, no other runtime, no threads but
+//! those of jobs. A waker that another thread calls is refused, and the run panics and says so,
+//! because it could not be repeated. What blocks a job must block it by [`block_until`] or
+//! [`block_for`]: a job has a thread of its own, which runs only when it is its turn, and the
+//! simulation waits until it gives the turn back.
 
 #![forbid(unsafe_code)]
 

@@ -15,10 +15,10 @@ pub enum Schedule {
     /// In the order in which they were woken, as most runtimes do with one thread; the seed decides
     /// nothing.
     Fifo,
-    /// Always the one of highest priority, with priorities from the seed; at `changes` points, which are
-    /// spread over the first `steps` steps, the one that runs falls below all others. Finds a fault that needs few
-    /// switches at the right places with a known chance, where a random order hardly ever keeps still for
-    /// so long (probabilistic concurrency testing, PCT).
+    /// Always the one of highest priority, with priorities from the seed; at `changes` points,
+    /// which are spread over the first `steps` steps, the one that runs falls below all others.
+    /// Finds a fault that needs few switches at the right places with a known chance, where a
+    /// random order hardly ever keeps still for so long (probabilistic concurrency testing, PCT).
     Pct {
         /// How many times a running unit falls back.
         changes: usize,

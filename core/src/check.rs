@@ -8,7 +8,8 @@ use crate::stack::current_cause;
 /// [shield](crate::shield()) it never fails. It costs a few nanoseconds while nobody was cancelled.
 ///
 /// It asks for what runs on this thread. The pieces of a data-parallel computation (rayon's) run on
-/// others too: they ask the job's context, see [`TaskContext::check_cancelled`](crate::TaskContext::check_cancelled).
+/// others too: they ask the job's context, see
+/// [`TaskContext::check_cancelled`](crate::TaskContext::check_cancelled).
 ///
 /// # Errors
 ///

@@ -16,10 +16,10 @@ use crate::turns::{Turns, WaitTurn, update};
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{BoxError, Group, GroupError, Runtime, Semaphore};
+/// use anyscope_core::{Group, GroupError, Runtime, Semaphore};
 ///
 /// async fn fetch_all<R: Runtime>(rt: &R, urls: Vec<String>) -> Result<(), GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let connections = Semaphore::new(10);
 ///         for url in urls {
 ///             let connections = connections.clone();

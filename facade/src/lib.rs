@@ -6,6 +6,36 @@
 //! use the ambient functions ([`group()`], [`spawn_blocking`], [`sleep`], ...), which find the
 //! runtime by [one rule](current_runtime).
 //!
+//! What is promised is written as numbered rules (G1, C7, ...) in `docs/contract.md` of the
+//! repository; the documentation cites them in brackets.
+//!
+//! ```
+//! use std::time::Duration;
+//! use anyscope::prelude::*;
+//!
+//! # #[cfg(feature = "tokio")]
+//! fn main() -> Result<(), GroupError> {
+//!     anyscope::tokio::run(async {
+//!         group(async |g| {
+//!             let text = g.try_spawn_blocking(|| std::fs::read_to_string("Cargo.toml"));
+//!             let sum = g.spawn_cpu(|| (1..=1_000_000_u64).sum::<u64>());
+//!             let slow = g.spawn(async {
+//!                 sleep(Duration::from_millis(1)).await;
+//!                 Ok("1".parse::<u64>()?) // any error fits: the ambient group's is `BoxError`
+//!             });
+//!             println!("{} {}", text.await?.len(), sum.await? + slow.await?);
+//!             Ok(())
+//!         })
+//!         .deadline(Duration::from_secs(10))
+//!         .await
+//!     })
+//! }
+//! # #[cfg(not(feature = "tokio"))]
+//! # fn main() {}
+//! ```
+//!
+//! The first failure cancels the rest, and all have ended when the group returns.
+//!
 //! | feature | adds |
 //! |---|---|
 //! | `tokio` | `anyscope::tokio`: groups on a tokio runtime |
@@ -15,7 +45,7 @@
 //! | `process` | `anyscope::process`: jobs in worker processes, which can be killed |
 //! | `signal` | `until_signal`: a program that Ctrl-C and SIGTERM stop gracefully |
 //! | `serde` | errors of groups can be serialised as trees |
-//! | `test` | [`test`](macro@test): one test for each enabled runtime, and for the simulated one |
+//! | `test` | `anyscope::test`: one test for each enabled runtime, and for the simulated one |
 //!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
 //! when several are enabled is part of [the rule](current_runtime).
@@ -73,7 +103,7 @@ pub use anyscope_core::*;
 ///
 /// /// The length of each text, counted concurrently.
 /// pub async fn lengths<R: Runtime>(rt: &R, texts: Vec<String>) -> Result<Vec<usize>, GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let count = |text: String| g.spawn(async move { Ok(text.len()) });
 ///         Ok(map_concurrent(texts, 4, count).await?)
 ///     })

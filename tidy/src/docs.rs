@@ -27,15 +27,6 @@ pub fn missing_from_changelog(changelog: &str, version: &str) -> Option<String> 
     })
 }
 
-/// Files of `docs/` that the README names and that are not there.
-pub fn missing_documents(readme: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
-    let is_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    let names = readme.split(|c| !is_path(c)).map(|word| word.trim_start_matches("./"));
-    let documents = names.map(|name| name.trim_end_matches('.')).filter(|n| n.starts_with("docs/"));
-    let missing = documents.filter(|document| !exists(document));
-    missing.map(|d| format!("README.md: {d} does not exist: write it or mend the link")).collect()
-}
-
 /// The first version after `MSRV`, and any after `Rust`.
 fn named_versions(line: &str) -> Vec<&str> {
     let is_version = |word: &&str| word.starts_with("1.") && word.len() > 2;
@@ -67,13 +58,5 @@ mod tests {
         for bad in ["", "# 0.1.0", "## 0.1.1", "0.1.0"] {
             assert!(missing_from_changelog(bad, "0.1.0").is_some(), "{bad}");
         }
-    }
-
-    #[test]
-    fn linked_documents_must_exist() {
-        let readme = "[a](docs/a.md#part), [b](./docs/b.md), see docs/c.md. Not other/docs/d.md.";
-        let missing = missing_documents(readme, |path| path == "docs/a.md");
-        assert_eq!(missing.len(), 2, "{missing:?}");
-        assert!(missing[0].contains("docs/b.md") && missing[1].contains("docs/c.md "));
     }
 }

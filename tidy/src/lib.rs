@@ -5,6 +5,7 @@
 pub mod contract;
 pub mod docs;
 pub mod graph;
+pub mod links;
 pub mod manifest;
 pub mod mirror;
 pub mod repo;

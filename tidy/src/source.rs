@@ -8,6 +8,22 @@ pub fn too_long(path: &str, text: &str) -> Option<String> {
         .then(|| format!("{path}: {lines} lines, {MOST_LINES} at most: split it by concept"))
 }
 
+/// The comments that are wider than a reader's window. Rows of tables cannot be broken.
+#[must_use]
+pub fn too_wide(path: &str, text: &str) -> Vec<String> {
+    let is_comment = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("//") && !line.trim_start_matches(['/', '!', ' ']).starts_with('|')
+    };
+    let complaint = |(at, line): (usize, &str)| {
+        let width = line.chars().count();
+        (width > WIDEST && is_comment(line)).then(|| {
+            format!("{path}:{}: a comment of {width} columns, {WIDEST} at most: wrap it", at + 1)
+        })
+    };
+    text.lines().enumerate().filter_map(complaint).collect()
+}
+
 /// A complaint if a source file does not begin by saying what it is.
 #[must_use]
 pub fn no_opening_comment(path: &str, text: &str) -> Option<String> {
@@ -54,6 +70,7 @@ fn found<'a>(text: &str, needles: &[&'a str]) -> impl Iterator<Item = (usize, &'
 }
 
 const MOST_LINES: usize = 500;
+const WIDEST: usize = 110; // rustfmt sees to the code
 
 #[cfg(test)]
 mod tests {
@@ -63,6 +80,14 @@ mod tests {
     fn long_file_is_refused() {
         assert_eq!(too_long("a.rs", &"x\n".repeat(500)), None);
         assert!(too_long("a.rs", &"x\n".repeat(501)).unwrap().contains("a.rs: 501 lines"));
+    }
+
+    #[test]
+    fn wide_comment_is_refused() {
+        let wide = "–".repeat(107);
+        let found = too_wide("a.rs", &format!("/// {wide}\nlet a = \"{wide}1234\";"));
+        assert!(found.len() == 1 && found[0].starts_with("a.rs:1: a comment of 111"), "{found:?}");
+        assert_eq!(too_wide("a.rs", &format!("// {wide}\n    //! | {wide} |")), [""; 0]);
     }
 
     #[test]

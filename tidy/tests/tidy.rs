@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use anyscope_tidy::contract::{Case, Contract};
 use anyscope_tidy::repo::Repo;
-use anyscope_tidy::{docs, graph, manifest, mirror, source};
+use anyscope_tidy::{docs, graph, links, manifest, mirror, source};
 use serde_json::Value;
 
 #[test]
@@ -71,13 +71,19 @@ fn changelog_has_the_version() {
 }
 
 #[test]
-fn documents_that_the_readme_links_to_exist() {
-    none(docs::missing_documents(&REPO.text("README.md"), |path| REPO.has(path)));
+fn links_of_documents_lead_somewhere() {
+    let text_of = |path: &str| REPO.has(path).then(|| REPO.text(path));
+    none(REPO.texts("", ".md").flat_map(|(path, text)| links::broken(path, &text, text_of)));
 }
 
 #[test]
 fn no_source_file_is_too_long() {
     none(REPO.texts("", ".rs").filter_map(|(path, text)| source::too_long(path, &text)));
+}
+
+#[test]
+fn no_comment_is_too_wide() {
+    none(REPO.texts("", ".rs").flat_map(|(path, text)| source::too_wide(path, &text)));
 }
 
 #[test]

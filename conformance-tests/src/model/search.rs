@@ -34,7 +34,8 @@ pub struct Found {
 }
 
 impl Search {
-    /// Has each program whose outcomes are known played with the seeds from 0 on; `play` is given program and seed.
+    /// Has each program whose outcomes are known played with the seeds from 0 on; `play` is given
+    /// program and seed.
     ///
     /// # Errors
     ///

@@ -18,7 +18,9 @@ use crate::set::Set;
 ///
 /// Items are pulled one by one, when there is room. The first failure ends it: no further item is
 /// pulled, those that run are stopped and have ended before the failure is given, as an
-/// [`ItemError`] with its item's position. There are three ways on:
+/// [`ItemError`] with its item's position. In a group with an error type of your own, `?` on
+/// what tasks gave needs a `From<ItemError<TaskError>>` for it; without the position,
+/// `.map_err(ItemError::into_error)?` needs a `From<TaskError>`. There are three ways on:
 ///
 /// - awaiting it gives all values in the order of the input;
 /// - [`ordered`](MapConcurrent::ordered) is a stream in the order of the input: values that come
@@ -39,10 +41,10 @@ use crate::set::Set;
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{BoxError, Group, GroupError, Runtime, map_concurrent};
+/// use anyscope_core::{Group, GroupError, Runtime, map_concurrent};
 ///
 /// async fn lengths<R: Runtime>(rt: &R, paths: Vec<String>) -> Result<Vec<usize>, GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let length = |path: String| g.spawn_blocking(move || path.len());
 ///         Ok(map_concurrent(paths, 8, length).await?)
 ///     })

@@ -36,13 +36,17 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// is unfinished (G9). Never panics: in a cancelled or finished group the future is dropped and
     /// the handle says why (G10).
     ///
+    /// A future with another error type is converted: `g.spawn(async { Ok(read().await?) })`, or
+    /// `g.spawn(read().err_into())` with [`IntoBoxError`](crate::IntoBoxError), which converts into
+    /// any group's type that has a `From` for it.
+    ///
     /// # Examples
     ///
     /// ```
     /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
     ///
     /// async fn both<R: Runtime>(rt: &R) -> Result<(), GroupError> {
-    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///     rt.group(async |g| {
     ///         g.spawn(async { Ok(()) });
     ///         g.spawn(async { Err::<(), _>(BoxError::msg("cancels the other")) });
     ///         Ok(())
@@ -130,10 +134,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// # Examples
     ///
     /// ```
-    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    /// use anyscope_core::{Group, GroupError, Runtime};
     ///
     /// async fn serve<R: Runtime>(rt: &R) -> Result<u16, GroupError> {
-    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///     rt.group(async |g| {
     ///         let (port, server) = g
     ///             .start(async |started| {
     ///                 let port = 8080; // bind a socket here
@@ -216,10 +220,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// once, go through [`map_concurrent`](crate::map_concurrent):
     ///
     /// ```
-    /// use anyscope_core::{BoxError, Group, GroupError, Runtime, map_concurrent};
+    /// use anyscope_core::{Group, GroupError, Runtime, map_concurrent};
     ///
     /// async fn squares<R: Runtime>(rt: &R, numbers: Vec<u64>) -> Result<Vec<u64>, GroupError> {
-    ///     rt.group::<BoxError, _, _, _>(async |g| {
+    ///     rt.group(async |g| {
     ///         let square = |n| g.spawn_cpu(move || n * n);
     ///         Ok(map_concurrent(numbers, 8, square).await?)
     ///     })

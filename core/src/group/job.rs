@@ -25,11 +25,11 @@ use crate::unhandled::UnhandledKind;
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{BoxError, Group, GroupError, Runtime, Semaphore};
+/// use anyscope_core::{Group, GroupError, Runtime, Semaphore};
 ///
 /// async fn sizes<R: Runtime>(rt: &R, paths: Vec<String>) -> Result<(), GroupError> {
 ///     let disk = Semaphore::new(4); // shared by all who read from it
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         for path in paths {
 ///             let size = move || Ok::<_, std::io::Error>(std::fs::metadata(path)?.len());
 ///             g.job(size).name("size").permit_of(&disk).try_spawn_blocking();

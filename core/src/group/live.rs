@@ -148,8 +148,9 @@ impl LiveGroup {
         self.id
     }
 
-    /// The enclosing group, and the task or body of it that opened this one. That is `None` for what
-    /// outlives its opener: jobs that were started by the runtime's `spawn_blocking`, and groups left to the root.
+    /// The enclosing group, and the task or body of it that opened this one. That is `None` for
+    /// what outlives its opener: jobs that were started by the runtime's `spawn_blocking`, and
+    /// groups left to the root.
     pub fn opener(&self) -> Option<(GroupId, Option<TaskId>)> {
         self.opener
     }

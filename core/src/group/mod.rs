@@ -1,10 +1,11 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! `node` is the state that does not depend on any type, `tree` its place among other groups, `time`
-//! its deadline and grace period, `table` its live units (each a `unit`, of which it has a `record` in
-//! a `slab`), `entry` and `leaving` how they come and go, `limit` who of them has a place. `ledger` decides what each end means,
-//! `driven` polls users' futures, `setup` has a group's options, `future` is the group as its owner awaits
-//! it, and `handle` is what the body and the tasks spawn with.
+//! `node` is the state that does not depend on any type, `tree` its place among other groups,
+//! `time` its deadline and grace period, `table` its live units (each a `unit`, of which it has a
+//! `record` in a `slab`), `entry` and `leaving` how they come and go, `limit` who of them has a
+//! place. `ledger` decides what each end means, `driven` polls users' futures, `setup` has a
+//! group's options, `future` is the group as its owner awaits it, and `handle` is what the body and
+//! the tasks spawn with.
 
 mod body;
 mod core;
@@ -128,7 +129,8 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     }
 
     /// Like [`spawn_detached`](Group::spawn_detached); an `Err` is a failure. It is a value at the
-    /// handle ([`TaskError::take_error`](crate::TaskError::take_error)), or goes to the hook if nobody awaits that (C9).
+    /// handle ([`TaskError::take_error`](crate::TaskError::take_error)), or goes to the hook if
+    /// nobody awaits that (C9).
     ///
     /// # Examples
     ///

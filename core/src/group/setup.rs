@@ -99,11 +99,12 @@ where
     /// Gives the tasks time to stop by themselves when the group is cancelled, for whatever cause
     /// (C3): first they are told, and only after `grace` those that are still running are dropped.
     ///
-    /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
-    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11). The time is
-    /// one for all that is below the group; who did not stop in it is listed in the
-    /// [error](crate::GroupError::overdue). While it lasts, awaiting a task that was cancelled or has failed
-    /// gives its error.
+    /// A task is told by what it waits for
+    /// ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
+    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once
+    /// (G11). The time is one for all that is below the group; who did not stop in it is listed in
+    /// the [error](crate::GroupError::overdue). While it lasts, awaiting a task that was cancelled
+    /// or has failed gives its error.
     ///
     /// If the group's future is dropped, its body goes with it, and its tasks have their time.
     pub fn grace(self, grace: Duration) -> Self {
@@ -115,8 +116,8 @@ where
     ///
     /// [`spawn`](GroupHandle::spawn) puts what has no place into a queue, in which a cancellation
     /// drops it unpolled; [`spawn_when_free`](GroupHandle::spawn_when_free) waits for a place, and
-    /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and awaits one that
-    /// is in the queue can wait for ever, if all places are held like that.
+    /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and
+    /// awaits one that is in the queue can wait for ever, if all places are held like that.
     pub fn limit(self, limit: usize) -> Self {
         self.with(|setup| setup.options.limit = Some(limit))
     }

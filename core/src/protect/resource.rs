@@ -23,8 +23,8 @@ use crate::unhandled::{self, UnhandledKind};
 /// registered as by [`defer`](crate::defer) in the same poll.
 ///
 /// `release` runs exactly once: as a clean-up when the task has ended, or earlier by
-/// [`Resource::release`], which the clean-up finishes if it is cut. Where the resource is kept longer than its task, it is released when it is dropped, on
-/// the task's runtime.
+/// [`Resource::release`], which the clean-up finishes if it is cut. Where the resource is kept
+/// longer than its task, it is released when it is dropped, on the task's runtime.
 ///
 /// Semantics as of `bracket` in Cats Effect.
 ///
@@ -58,7 +58,7 @@ use crate::unhandled::{self, UnhandledKind};
 /// }
 ///
 /// async fn ask<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |_| {
+///     rt.group(async |_| {
 ///         let mut conn = acquire(Connection::open(), |conn, _exit| conn.close()).await?;
 ///         Ok(conn.query().await)
 ///     })

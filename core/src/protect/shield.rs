@@ -15,9 +15,9 @@ use crate::runtime::{AnyRuntime, Sleep, Timer};
 /// Protects a future: while it runs, the task that awaits it is not dropped by a cancellation (C4).
 ///
 /// The value is returned when it is ready; a cancellation that came meanwhile takes effect at the
-/// next await after that. What the future opens is covered with it: groups, their tasks and jobs. Tasks that it
-/// spawns into groups from outside are not. Inside, [`check_cancelled`](crate::check_cancelled)
-/// succeeds, and deadlines that were set inside hold.
+/// next await after that. What the future opens is covered with it: groups, their tasks and jobs.
+/// Tasks that it spawns into groups from outside are not. Inside,
+/// [`check_cancelled`](crate::check_cancelled) succeeds, and deadlines that were set inside hold.
 ///
 /// Our own timeouts, deadlines and races honour it and go on until it ends (D1). Code that is not
 /// ours and drops the future, such as `select!`, cuts it: what must survive that is a task.

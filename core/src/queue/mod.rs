@@ -32,10 +32,10 @@ use crate::turns::{NoMore, Turns, WaitTurn, update};
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{BoxError, Group, GroupError, Queue, Runtime};
+/// use anyscope_core::{Group, GroupError, Queue, Runtime};
 ///
 /// async fn work<R: Runtime>(rt: &R) -> Result<(), GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let queue = Queue::fifo(8);
 ///         for _ in 0..3 {
 ///             let queue = queue.clone();

@@ -33,7 +33,7 @@ use crate::stack::current_job;
 ///
 /// // A synchronous producer feeds an asynchronous consumer, no faster than that can take it.
 /// async fn lines<R: Runtime>(rt: &R, text: String) -> Result<(), GroupError> {
-///     rt.group::<BoxError, _, _, _>(async |g| {
+///     rt.group(async |g| {
 ///         let queue = Queue::fifo(2);
 ///         let from = queue.clone();
 ///         g.try_spawn_blocking(move || {
@@ -78,9 +78,9 @@ pub(super) fn park_until(condition: &mut dyn FnMut() -> bool) {
 
 struct Signal {
     thread: Thread,
-    /// Set before the thread is unparked, and reset by it before it polls: a token that somebody else
-    /// has taken, or left, changes nothing. Acquire/Release, and a swap for the
-    /// reset: what was done before any of the wake-ups is seen by the poll.
+    /// Set before the thread is unparked, and reset by it before it polls: a token that somebody
+    /// else has taken, or left, changes nothing. Acquire/Release, and a swap for the reset: what
+    /// was done before any of the wake-ups is seen by the poll.
     woken: AtomicBool,
 }
 

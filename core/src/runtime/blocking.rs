@@ -25,11 +25,11 @@ pub trait Blocking {
     /// # Examples
     ///
     /// ```
-    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    /// use anyscope_core::{Group, GroupError, Runtime};
     ///
     /// async fn resolve_all<R: Runtime>(rt: &R, hosts: Vec<String>) -> Result<(), GroupError> {
     ///     let few = rt.with_blocking_threads(4);
-    ///     few.group::<BoxError, _, _, _>(async |g| {
+    ///     few.group(async |g| {
     ///         for host in hosts {
     ///             g.spawn_blocking(move || println!("resolving {host}"));
     ///         }

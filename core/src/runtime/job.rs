@@ -366,7 +366,8 @@ where
         let Ok(heir) = root.node().enter(info, Admission::Ordinary) else {
             return;
         };
-        // Its place in the table stays its own, for what is asked on its thread. The job cannot end in between.
+        // Its place in the table stays its own, for what is asked on its thread. The job cannot end
+        // in between.
         let inherited = {
             let mut state = lock(&self.state);
             state.inherit(heir).map(|()| own.give_up_job())
