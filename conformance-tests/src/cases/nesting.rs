@@ -110,7 +110,7 @@ fn g14_mapped_group_nests_in_one_of_another_type<R: Runtime>(env: &Env<R>) {
                         Ok(())
                     })
                     .await;
-                Ok(inner.map_err(|error| error.map(BoxError::from))?)
+                Ok(inner.map_err(GroupError::boxed)?)
             })
             .await;
         let error = outcome.unwrap_err();

@@ -8,10 +8,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Any error, boxed. Every error type converts into it by `?`; handlers match it by type (E6).
+/// Any error, boxed. Every type that is `Error + Send + Sync + 'static` converts into it by `?`;
+/// handlers match it by type (E6).
 ///
 /// A type of its own and not an alias of `Box<dyn Error + Send + Sync>`, because that box does not
-/// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms.
+/// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms. Boxes of that type, and
+/// `anyhow::Error`, come in by [`from_box`](Self::from_box); it goes out into a box by `?`.
 ///
 /// # Examples
 ///
@@ -29,6 +31,33 @@ impl BoxError {
     /// An error that is only a text.
     pub fn msg(text: impl Into<String>) -> Self {
         Self(text.into().into())
+    }
+
+    /// An error that is in a box already, or in something that converts into one, as `anyhow::Error` and
+    /// texts do. What is in the box is what handlers match.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::BoxError;
+    ///
+    /// fn legacy() -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
+    ///     Ok("x".parse()?)
+    /// }
+    ///
+    /// fn call() -> Result<u8, BoxError> {
+    ///     legacy().map_err(BoxError::from_box)
+    /// }
+    ///
+    /// fn program() -> Result<u8, Box<dyn std::error::Error>> {
+    ///     Ok(call()?)
+    /// }
+    ///
+    /// assert!(call().unwrap_err().is::<std::num::ParseIntError>());
+    /// assert!(program().unwrap_err().is::<std::num::ParseIntError>());
+    /// ```
+    pub fn from_box(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into())
     }
 
     /// Whether the error inside is a `T`.
@@ -64,6 +93,18 @@ impl BoxError {
 impl<E: Error + Send + Sync + 'static> From<E> for BoxError {
     fn from(error: E) -> Self {
         Self(Box::new(error))
+    }
+}
+
+impl From<BoxError> for Box<dyn Error + Send + Sync> {
+    fn from(error: BoxError) -> Self {
+        error.0
+    }
+}
+
+impl From<BoxError> for Box<dyn Error> {
+    fn from(error: BoxError) -> Self {
+        error.0
     }
 }
 

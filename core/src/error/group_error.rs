@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::cancel::{CancelCause, Cancelled, CauseKind};
 use crate::error::{
-    AsDynError, ErrorGroup, Failure, Handled, Handling, Leaf, Leaves, Tree, line, split,
+    AsDynError, BoxError, ErrorGroup, Failure, Handled, Handling, Leaf, Leaves, Tree, line, split,
 };
 use crate::group::GroupId;
 use crate::task::TaskInfo;
@@ -79,7 +79,8 @@ impl<E> GroupError<E> {
         Leaves::new(self.failures())
     }
 
-    /// Whether it is a mere cancellation, without a failure (G20).
+    /// Whether it is a mere cancellation, without a failure (G20). False for a group that has failed, though
+    /// that has a [`cause`](Self::cause) as well.
     pub fn is_cancelled(&self) -> bool {
         self.failures.is_none()
     }
@@ -111,7 +112,7 @@ impl<E> GroupError<E> {
     }
 
     /// Every error made another one, as [`ErrorGroup::map`] does; causes stay. So a group of one
-    /// error type can be nested in a group of another (G14).
+    /// error type can be nested in a group of another (G14); see [`boxed`](Self::boxed) for the ambient one.
     ///
     /// # Panics
     ///
@@ -120,15 +121,18 @@ impl<E> GroupError<E> {
     /// # Examples
     ///
     /// ```
-    /// use anyscope_core::{BoxError, GroupError, GroupHandle, Runtime};
+    /// use anyscope_core::{GroupError, Runtime};
     ///
+    /// enum AppError {
+    ///     Parse(ParseError),
+    /// }
     /// # type ParseError = std::num::ParseIntError;
-    /// async fn parse<R: Runtime>(rt: R) -> Result<u32, GroupError<ParseError>> {
+    /// async fn parse<R: Runtime>(rt: &R) -> Result<u32, GroupError<ParseError>> {
     ///     rt.group(async |_| "x".parse()).await
     /// }
     ///
-    /// fn spawn_it<R: Runtime>(g: &GroupHandle<BoxError, R>, rt: R) {
-    ///     g.spawn(async { Ok(parse(rt).await.map_err(|error| error.map(BoxError::from))?) });
+    /// async fn start<R: Runtime>(rt: &R) -> Result<u32, GroupError<AppError>> {
+    ///     parse(rt).await.map_err(|error| error.map(AppError::Parse))
     /// }
     /// ```
     #[must_use]
@@ -137,6 +141,31 @@ impl<E> GroupError<E> {
             Some(failures) => split::map(failures, self.cancelled, f),
             None => GroupError { cancelled: self.cancelled, failures: None },
         }
+    }
+
+    /// The same of a group whose errors are any: so it nests in one by `?` (G14). A `GroupError` of another
+    /// type does not: by `?` it becomes a single error there, with all failures inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{GroupError, GroupHandle, Runtime};
+    ///
+    /// # type ParseError = std::num::ParseIntError;
+    /// async fn parse<R: Runtime>(rt: R) -> Result<u32, GroupError<ParseError>> {
+    ///     rt.group(async |_| "x".parse()).await
+    /// }
+    ///
+    /// fn spawn_it<R: Runtime>(g: &GroupHandle<anyscope_core::BoxError, R>, rt: R) {
+    ///     g.spawn(async { Ok(parse(rt).await.map_err(GroupError::boxed)?) });
+    /// }
+    /// ```
+    #[must_use]
+    pub fn boxed(self) -> GroupError
+    where
+        E: Into<BoxError>,
+    {
+        self.map(Into::into)
     }
 
     /// Splits its failures as [`ErrorGroup::split`] does (E2). The cause stays with each part; a
