@@ -197,6 +197,28 @@ fn match_without_arms_leaves_all() {
     assert!(handle!(match (sample()) { _ as all => drop(all) }).is_ok());
 }
 
+#[test]
+fn macro_takes_any_expression_and_blocks_without_commas() {
+    struct Report {
+        error: Result<(), GroupError>,
+    }
+    let report = Report { error: Err(sample()) };
+    let mut seen = 0;
+    let rest = handle!(match report.error.unwrap_err() {
+        _io: io::Error => {
+            seen += 1;
+        }
+        ParseIntError as bad => {
+            seen += bad.leaves().count();
+        }
+        leaf if leaf.depth() > 5 => {}
+        cancelled(_) => {}
+        _ as left => drop(left)
+    });
+    assert!(rest.is_ok());
+    assert_eq!(seen, 4);
+}
+
 fn scope_failed(cancel: bool) -> GroupError {
     block_on(
         scope::<BoxError, (), _, _>(async |s| {

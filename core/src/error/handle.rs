@@ -242,7 +242,8 @@ impl<E: AsDynError> fmt::Debug for Handling<E> {
 /// It is a [`Handling`] with a handler for each arm, from the first to the last, and `finish`: its
 /// value is `Ok(())`, or the rest as a [`GroupError`]. A failure goes to the first arm that matches. The
 /// value of an arm is that of a handler: nothing, or a `Result` of the group's error type. An arm is a
-/// closure: `return` and `?` leave it and not the function, and it cannot await.
+/// closure: `return` and `?` leave it and not the function, and it cannot await. As in a `match`, a block
+/// needs no comma after it.
 ///
 /// | arm | runs |
 /// |---|---|
@@ -272,7 +273,7 @@ impl<E: AsDynError> fmt::Debug for Handling<E> {
 ///             for leaf in bad.leaves() {
 ///                 eprintln!("in {:?}: {leaf}", leaf.task().name());
 ///             }
-///         },
+///         }
 ///         leaf if leaf.task().name() == Some("cache") => eprintln!("no cache: {leaf}"),
 ///         cancelled(cause) => eprintln!("stopped: {cause}"),
 ///     })
@@ -281,33 +282,59 @@ impl<E: AsDynError> fmt::Debug for Handling<E> {
 /// ```
 #[macro_export]
 macro_rules! handle {
-    (match $error:tt { $($arms:tt)* }) => {{
+    (match $($rest:tt)+) => {
+        $crate::handle!(@of [] $($rest)+)
+    };
+    // Everything before the last braces is the error.
+    (@of [$($error:tt)+] { $($arms:tt)* }) => {{
         #[allow(unused_parens)]
-        let error = $error;
+        let error = $($error)+;
         $crate::handle!(@ ($crate::Handling::of(error)) $($arms)*)
     }};
+    (@of [$($error:tt)*] $next:tt $($rest:tt)+) => {
+        $crate::handle!(@of [$($error)* $next] $($rest)+)
+    };
     (@ ($chain:expr)) => {
         $chain.finish()
     };
-    (@ ($chain:expr) cancelled($cause:pat) => $body:expr $(, $($arms:tt)*)?) => {
-        $crate::handle!(@ ($chain.cancelled(|$cause| $body)) $($($arms)*)?)
+    (@ ($chain:expr) cancelled($cause:pat) => $($body:tt)+) => {
+        $crate::handle!(@body ($chain) cancelled [] [$cause] $($body)+)
     };
-    (@ ($chain:expr) _ as $group:ident => $body:expr $(, $($arms:tt)*)?) => {
-        $crate::handle!(@ ($chain.handle_group(|_| true, |$group| $body)) $($($arms)*)?)
+    (@ ($chain:expr) _ as $group:ident => $($body:tt)+) => {
+        $crate::handle!(@body ($chain) handle_group [|_| true,] [$group] $($body)+)
     };
-    (@ ($chain:expr) $leaf:ident if $condition:expr => $body:expr $(, $($arms:tt)*)?) => {
+    (@ ($chain:expr) $leaf:ident if $condition:expr => $($body:tt)+) => {
         $crate::handle!(
-            @ ($chain.handle_each(|$leaf| $condition, |$leaf| { let _ = $leaf; $body }))
-            $($($arms)*)?
+            @body ($chain) handle_each
+            [|$leaf| $condition,] [#[allow(unused_variables)] $leaf] $($body)+
         )
     };
-    (@ ($chain:expr) $error:ident : $type:ty => $body:expr $(, $($arms:tt)*)?) => {
-        $crate::handle!(@ ($chain.handle(|$error: &$type| $body)) $($($arms)*)?)
+    (@ ($chain:expr) $error:ident : $type:ty => $($body:tt)+) => {
+        $crate::handle!(@body ($chain) handle [] [$error: &$type] $($body)+)
     };
-    (@ ($chain:expr) $($type:ty)|+ as $group:ident => $body:expr $(, $($arms:tt)*)?) => {
+    (@ ($chain:expr) $($type:ty)|+ as $group:ident => $($body:tt)+) => {
         $crate::handle!(
-            @ ($chain.handle_group(|leaf| false $(|| leaf.is::<$type>())+, |$group| $body))
-            $($($arms)*)?
+            @body ($chain) handle_group
+            [|leaf| false $(|| leaf.is::<$type>())+,] [$group] $($body)+
         )
+    };
+    (@ ($chain:expr) _ => $($body:tt)*) => {
+        compile_error!("name what is left: `_ as group => …`")
+    };
+    (@ ($chain:expr) $($type:ty)|+ => $($body:tt)*) => {
+        compile_error!("name the error, `error: Type => …`, or all of them, `Type as group => …`")
+    };
+    (@body ($chain:expr) $method:ident [$($before:tt)*] [$($parameter:tt)+]
+        $body:expr $(, $($arms:tt)*)?
+    ) => {
+        $crate::handle!(
+            @ ($chain.$method($($before)* |$($parameter)+| $body)) $($($arms)*)?
+        )
+    };
+    // As in a `match`, no comma is needed after a block.
+    (@body ($chain:expr) $method:ident [$($before:tt)*] [$($parameter:tt)+]
+        $body:block $($arms:tt)*
+    ) => {
+        $crate::handle!(@ ($chain.$method($($before)* |$($parameter)+| $body)) $($arms)*)
     };
 }
