@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use anyscope_core::{BoxError, Group, GroupHandle, defer};
+use anyscope_core::{BoxError, Group, GroupHandle, Semaphore, defer};
 use anyscope_tokio::Tokio;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -103,6 +103,17 @@ fn b3_queued_job_is_cancelled() {
             assert!(queued.is_finished());
             drop(finish);
         })
+    });
+}
+
+#[test]
+fn b2_permit_is_given_back() {
+    at_the_end_of_a_thread(|rt| {
+        let semaphore = Semaphore::new(1);
+        let permit = semaphore.try_acquire().unwrap();
+        let job = rt.job(|| ()).permit_of(&semaphore).spawn_blocking();
+        assert!(!job.is_finished());
+        Box::new(move || drop(permit))
     });
 }
 
