@@ -62,7 +62,9 @@ impl Future for Leftover {
             let polled = match this.unit.take() {
                 None => catch(|| run.poll(cx)),
                 Some(unit) => {
-                    let (unit, polled) = run_as(unit, doing, || run.poll(cx));
+                    let (mut unit, polled) = run_as(unit, doing, || run.poll(cx));
+                    // For a timeout in it that waits for a shield, which may end elsewhere.
+                    unit.park(cx.waker());
                     this.unit = Some(unit);
                     polled
                 }
