@@ -2,7 +2,7 @@
 
 use anyscope_core::{Root, Roots};
 use anyscope_pools::BlockingPool;
-use tokio::runtime::{Handle, Id, TryCurrentError};
+use tokio::runtime::{EnterGuard, Handle, Id, TryCurrentError};
 
 use crate::blocking::shared_pool;
 
@@ -58,6 +58,17 @@ impl Tokio {
     /// The native handle.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// tokio's context for this thread (X3), where it is not there anyway and can be had: `Handle::enter` panics
+    /// in the destructor of a thread-local that comes after tokio's own, and what drops a group or cancels a job
+    /// there must not (C7).
+    pub(crate) fn enter(&self) -> Option<EnterGuard<'_>> {
+        match Handle::try_current() {
+            Ok(current) if current.id() == self.handle.id() => None,
+            Err(error) if error.is_thread_local_destroyed() => None,
+            _ => Some(self.handle.enter()),
+        }
     }
 }
 

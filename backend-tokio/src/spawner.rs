@@ -25,7 +25,7 @@ impl Spawner for Tokio {
     }
 
     fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _context = self.handle.enter();
+        let _context = self.enter();
         f()
     }
 }

@@ -14,12 +14,12 @@ impl Timer for Tokio {
     type Sleep = TokioSleep;
 
     fn sleep_until(&self, deadline: Instant) -> TokioSleep {
-        let _context = self.handle.enter();
+        let _context = self.enter();
         TokioSleep { sleep: tokio::time::sleep_until(deadline.into()), fresh: true }
     }
 
     fn now(&self) -> Instant {
-        let _context = self.handle.enter();
+        let _context = self.enter();
         tokio::time::Instant::now().into_std()
     }
 }

@@ -32,14 +32,16 @@ impl<T> Place<T> {
         Ok(waker)
     }
 
-    /// Says that there will be no value, or that nobody will take it. A value that is there stays.
-    pub(crate) fn close(&mut self) -> Option<Waker> {
-        let Self::Empty(waker) = self else {
-            return None;
-        };
-        let waker = waker.take();
-        *self = Self::Closed;
-        waker
+    /// Says that there will be no value, or that nobody will take it. With what was there.
+    pub(crate) fn close(&mut self) -> Self {
+        mem::replace(self, Self::Closed)
+    }
+
+    /// Wakes whoever waits; a value is dropped.
+    pub(crate) fn dismiss(self) {
+        if let Self::Empty(waker) = self {
+            waker.into_iter().for_each(wake);
+        }
     }
 
     /// Takes the value, or says that there will be none, if that is decided.
@@ -94,8 +96,8 @@ impl<T> Slot<T> {
     }
 
     fn close(&self) {
-        let waker = lock(&self.0).close();
-        waker.into_iter().for_each(wake);
+        let left = lock(&self.0).close();
+        left.dismiss();
     }
 }
 

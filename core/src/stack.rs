@@ -85,13 +85,18 @@ impl Stack {
         self.units.last()
     }
 
+    /// How many of the frames the innermost unit is inside of.
+    fn outside(&self) -> usize {
+        self.innermost().map_or(0, |under_way| under_way.outside)
+    }
+
     /// The frames inside the innermost unit.
     fn inside(&self) -> &[Frame] {
-        &self.frames[self.innermost().map_or(0, |under_way| under_way.outside)..]
+        &self.frames[self.outside()..]
     }
 
     fn inside_mut(&mut self) -> &mut [Frame] {
-        let outside = self.innermost().map_or(0, |under_way| under_way.outside);
+        let outside = self.outside();
         &mut self.frames[outside..]
     }
 }

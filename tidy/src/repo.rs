@@ -49,6 +49,19 @@ impl Repo {
         self.root.join(path).exists()
     }
 
+    /// A complaint if a patch does not fit the files. None without git, which nothing else here needs.
+    #[must_use]
+    pub fn does_not_apply(&self, patch: &str) -> Option<String> {
+        // Inside another repository git would pass over all files, and say that they fit.
+        let above = self.root.parent().unwrap_or(&self.root);
+        let mut git = Command::new("git");
+        git.args(["apply", "--check", patch]).env("GIT_CEILING_DIRECTORIES", above);
+        let output = git.current_dir(&self.root).output().ok()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        (!output.status.success())
+            .then(|| format!("{patch}: does not apply, make it anew: {}", said.trim_end()))
+    }
+
     /// What `cargo metadata` prints: without the network if that is enough.
     ///
     /// # Panics

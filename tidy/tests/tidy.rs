@@ -110,6 +110,13 @@ fn no_file_names_a_package_registry() {
     none(files.flat_map(|(path, text)| source::names_a_registry(path, &text)));
 }
 
+#[test]
+fn planted_bugs_apply() {
+    let mut patches = REPO.files("scripts/planted/", ".patch").peekable();
+    assert!(patches.peek().is_some(), "no patch in scripts/planted: mend the path of this check");
+    none(patches.filter_map(|patch| REPO.does_not_apply(patch)));
+}
+
 fn files_in(folder: &'static str) -> impl Iterator<Item = &'static str> {
     REPO.files(folder, "").filter_map(move |file| file.strip_prefix(folder))
 }

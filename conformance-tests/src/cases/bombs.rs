@@ -4,12 +4,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, Group, GroupHandle, PanicPolicy, Runtime, Supervise};
+use anyscope_core::{
+    BoxError, Failure, Group, GroupHandle, PanicPolicy, Policy, Runtime, Supervise, Verdict,
+};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, assert_alive, bomb, boom, caught, holding, lost, never, poll_once, unique,
+    Count, Gate, Outcome, assert_alive, bomb, boom, caught, eventually, holding, lost, never,
+    poll_once, unique,
 };
 use crate::queued::Queued;
 
@@ -23,6 +26,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_destructor_of_a_dropped_body_is_reported::<R>),
         case(p3_future_of_a_refused_task_is_contained::<R>),
         case(p3_closure_of_a_job_that_never_runs_is_contained::<R>),
+        case(p3_destructor_of_a_policy_is_contained::<R>),
     ]
 }
 
@@ -225,5 +229,29 @@ fn p3_closure_of_a_job_that_never_runs_is_contained<R: Runtime>(env: &Env<R>) {
             })
             .await;
         outcome.unwrap();
+    });
+}
+
+/// Fail-fast, with something that is dropped with it.
+struct Holding<P>(P);
+
+impl<P: Send + Sync + 'static> Policy<BoxError> for Holding<P> {
+    fn on_failure(&self, _: &Failure<BoxError>) -> Verdict {
+        Verdict::Cancel
+    }
+}
+
+fn p3_destructor_of_a_policy_is_contained<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let text = unique("expected: policy");
+        assert!(lost(&text).is_empty());
+        let group =
+            rt.group(async |g: GroupHandle<BoxError, R>| Ok(g.spawn(async { Ok(7) }).await?));
+        let outcome: Outcome<i32> = group.policy(Holding(bomb(&text))).await;
+        assert_eq!(outcome.unwrap(), 7);
+        // It goes with the last reference to the group, which may be the task's.
+        eventually(&rt, "the panic is reported", || !lost(&text).is_empty()).await;
+        assert!(lost(&text).iter().all(|lost| lost.kind == UnhandledKind::Policy));
+        assert_alive(&rt).await;
     });
 }

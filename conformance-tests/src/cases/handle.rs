@@ -1,6 +1,8 @@
 //! Task handles: dropping them, keeping them, cancelling one task (rules T2, T4, T6).
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
 use anyscope_core::{CancelCause, Group, Runtime, TaskContext, TaskHandle};
 
@@ -15,6 +17,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(t2_dropped_handle_changes_nothing::<R>),
         case(t2_cancel_on_drop_cancels_unless_taken_out::<R>),
+        case(g1_value_of_a_job_goes_with_its_handle::<R>),
         case(t4_value_can_be_taken_once_after_the_group_returned::<R>),
         case(t4_value_can_be_taken_after_the_group_failed::<R>),
         case(t6_cancelling_one_task_leaves_the_others::<R>),
@@ -78,6 +81,49 @@ fn t2_cancel_on_drop_cancels_unless_taken_out<R: Runtime>(env: &Env<R>) {
             })
             .await;
         assert_eq!(outcome.unwrap(), 3, "else the group would never return");
+    });
+}
+
+/// Drops what it was given when it is woken, and tells whether a value has gone with that.
+#[derive(Default)]
+struct DropsOnWake {
+    kept: Mutex<Option<Box<dyn Send>>>,
+    gone: Count,
+    gone_then: Mutex<Option<usize>>,
+    woken: Gate,
+}
+
+impl Wake for DropsOnWake {
+    fn wake(self: Arc<Self>) {
+        let kept = self.kept.lock().unwrap().take();
+        drop(kept);
+        *self.gone_then.lock().unwrap() = Some(self.gone.get());
+        self.woken.open();
+    }
+}
+
+/// The job's thread still has it in hand: it would drop the value when the group may have returned.
+fn g1_value_of_a_job_goes_with_its_handle<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let (wakes, gate) = (Arc::<DropsOnWake>::default(), Gate::new());
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (value, open) = (wakes.gone.on_drop(), gate.clone());
+                let mut job = g.spawn_blocking(move || {
+                    open.wait_blocking();
+                    value
+                });
+                let waker = Waker::from(wakes.clone());
+                let polled = Pin::new(&mut job).poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending());
+                *wakes.kept.lock().unwrap() = Some(Box::new(job));
+                gate.open();
+                wakes.woken.wait().await;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(*wakes.gone_then.lock().unwrap(), Some(1));
     });
 }
 

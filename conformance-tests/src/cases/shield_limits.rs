@@ -1,15 +1,16 @@
 //! Shields: their limits, and those who honour them: timeouts, races, deadlines, scopes (rule C4).
 
-use std::future::pending;
-use std::sync::OnceLock;
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
-use anyscope_core::{BoxError, GroupHandle, Runtime, in_place, race, scope, shield};
+use anyscope_core::{BoxError, GroupHandle, Runtime, defer, in_place, race, scope, shield};
 use futures_util::future::{Either, LocalBoxFuture, join, select};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, boom, never, poll_once, yield_now};
+use crate::probe::{Count, Gate, Outcome, boom, eventually, never, poll_once, yield_now};
 use crate::shielded::{Work, cancelled};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -19,6 +20,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_nests::<R>),
         case(c4_timeout_waits_for_a_shield_inside_it::<R>),
         case(c4_timeout_inside_a_shield_fires::<R>),
+        case(c4_timeout_in_a_clean_up_that_was_left_sees_a_shield_end::<R>),
         case(c4_race_waits_for_a_shield_in_a_loser::<R>),
         case(c4_deadline_waits_for_a_shield::<R>),
         case(c4_foreign_code_can_drop_it::<R>),
@@ -121,6 +123,36 @@ fn c4_timeout_inside_a_shield_fires<R: Runtime>(env: &Env<R>) {
         Ok(())
     });
     assert_eq!(fired.get(), 1);
+}
+
+/// The body was dropped from outside, so that the runtime runs its clean-up; and the shield ends where that is
+/// not polled.
+fn c4_timeout_in_a_clean_up_that_was_left_sees_a_shield_end<R: Runtime>(env: &Env<R>) {
+    let (polls, ended) = (Count::new(), Count::new());
+    env.run(async |rt: R| {
+        let shielded = Arc::new(Mutex::new(Some(Box::pin(shield(pending::<()>())))));
+        let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+            let (rt, shielded) = (g.runtime(), shielded.clone());
+            let (polls, ended) = (polls.clone(), ended.clone());
+            defer(async move |_| {
+                let waiting = poll_fn(|cx| {
+                    polls.add();
+                    let mut shielded = shielded.lock().unwrap();
+                    shielded.as_mut().map_or(Poll::Pending, |shielded| shielded.as_mut().poll(cx))
+                });
+                assert!(rt.timeout(SHORT, waiting).await.is_err());
+                ended.add();
+            });
+            never::<()>().await
+        });
+        let mut group = Box::pin(group);
+        assert!(poll_once(group.as_mut()).is_pending());
+        drop(group);
+        eventually(&rt, "the time is up", || polls.get() > 1).await;
+        let shielded = shielded.lock().unwrap().take();
+        drop(shielded);
+        eventually(&rt, "the clean-up ends", || ended.get() == 1).await;
+    });
 }
 
 fn c4_race_waits_for_a_shield_in_a_loser<R: Runtime>(env: &Env<R>) {

@@ -85,6 +85,8 @@ impl Node {
         lock(&self.table).enter_plainly(id, location)
     }
 
+    /// All other cases. A function of its own, so that it is compiled once and each spawn is given the most
+    /// common case alone.
     fn enter_fully(
         self: &Arc<Self>,
         info: TaskInfo,

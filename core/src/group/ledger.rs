@@ -112,8 +112,7 @@ pub(crate) struct Settled<T> {
 }
 
 pub(crate) struct Ledger<E> {
-    /// `None` is fail-fast, which has nothing to be asked.
-    policy: Option<Box<dyn Policy<E>>>,
+    policy: OwnPolicy<E>,
     panics: PanicPolicy,
     /// Panics of tasks are values at their handles: there is no group that anyone awaits.
     panics_at_handle: bool,
@@ -121,6 +120,18 @@ pub(crate) struct Ledger<E> {
     began: Instant,
     /// Locked to push and to take; no user code runs under it.
     book: Mutex<Book<E>>,
+}
+
+/// `None` is fail-fast, which has nothing to be asked. A user's is dropped wherever the last reference to
+/// its group is, the executor's threads included: its panic ends there (P3).
+struct OwnPolicy<E>(Option<Box<dyn Policy<E>>>);
+
+impl<E> Drop for OwnPolicy<E> {
+    fn drop(&mut self) {
+        if let Some(policy) = self.0.take() {
+            contain(UnhandledKind::Policy, || drop(policy));
+        }
+    }
 }
 
 struct Book<E> {
@@ -133,6 +144,7 @@ struct Book<E> {
 impl<E: AsDynError> Ledger<E> {
     pub(crate) fn new(policy: Option<Box<dyn Policy<E>>>, panics: PanicPolicy) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
+        let policy = OwnPolicy(policy);
         Self { policy, panics, panics_at_handle: false, began: Instant::now(), book }
     }
 
@@ -148,7 +160,7 @@ impl<E: AsDynError> Ledger<E> {
 
     /// Whether a success means anything: to fail-fast, and to a lone task, it does not.
     pub(crate) fn asks_policy(&self) -> bool {
-        self.policy.is_some() && !self.panics_at_handle
+        self.policy.0.is_some() && !self.panics_at_handle
     }
 
     /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
@@ -289,7 +301,7 @@ impl<E: AsDynError> Ledger<E> {
         by_default: Verdict,
         question: impl FnOnce(&dyn Policy<E>) -> Verdict,
     ) -> Verdict {
-        let Some(policy) = &self.policy else {
+        let Some(policy) = &self.policy.0 else {
             return by_default;
         };
         catch(|| question(&**policy)).unwrap_or_else(|payload| {
@@ -330,7 +342,7 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn forgives(&self) -> bool {
-        let Some(policy) = &self.policy else {
+        let Some(policy) = &self.policy.0 else {
             return false;
         };
         catch(|| policy.forgives()).unwrap_or_else(|payload| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::error::AsDynError;
+use crate::group::core::Core;
 use crate::group::entry::Admission;
 use crate::group::ledger::Fault;
 use crate::group::node::Node;
@@ -61,7 +62,9 @@ impl Future for Leftover {
             let polled = match this.unit.take() {
                 None => catch(|| run.poll(cx)),
                 Some(unit) => {
-                    let (unit, polled) = run_as(unit, doing, || run.poll(cx));
+                    let (mut unit, polled) = run_as(unit, doing, || run.poll(cx));
+                    // For a timeout in it that waits for a shield, which may end elsewhere.
+                    unit.park(cx.waker());
                     this.unit = Some(unit);
                     polled
                 }
@@ -88,9 +91,10 @@ pub(crate) fn watch_grace<R: Runtime, E: AsDynError>(runtime: &R, node: &Arc<Nod
     let Some(unit) = node.enter_watch(TaskInfo::here()) else {
         return;
     };
-    let (watched, sleep) = (node.clone(), runtime.sleep_until(at));
+    let watched = node.clone();
     let watch = async move {
-        sleep.await;
+        // Not made before, where its thread may be ending and without the runtime's context.
+        Core::<R, E>::of(&watched).runtime.sleep_until(at).await;
         watched.harden();
         // Cut by what it just did.
         pending::<Result<(), Fault<E>>>().await

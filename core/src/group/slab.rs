@@ -49,13 +49,17 @@ impl<T> Slab<T> {
     #[inline(always)]
     pub(super) fn remove(&mut self, key: u32) -> Option<T> {
         let place = self.places.get_mut(key as usize)?;
-        if let Place::Free(_) = place {
-            return None;
+        match std::mem::replace(place, Place::Free(self.free)) {
+            Place::Taken(value) => {
+                self.free = key;
+                self.len -= 1;
+                Some(value)
+            }
+            free @ Place::Free(_) => {
+                *place = free;
+                None
+            }
         }
-        let taken = std::mem::replace(place, Place::Free(self.free));
-        self.free = key;
-        self.len -= 1;
-        taken.into_taken()
     }
 
     #[inline]
@@ -96,13 +100,6 @@ impl<T> Default for Slab<T> {
 
 impl<T> Place<T> {
     fn as_taken(&self) -> Option<&T> {
-        match self {
-            Self::Taken(value) => Some(value),
-            Self::Free(_) => None,
-        }
-    }
-
-    fn into_taken(self) -> Option<T> {
         match self {
             Self::Taken(value) => Some(value),
             Self::Free(_) => None,

@@ -345,8 +345,8 @@ where
     }
 
     fn close(&self) {
-        let waker = lock(&self.state).value.close();
-        waker.into_iter().for_each(wake);
+        let left = lock(&self.state).value.close();
+        left.dismiss();
     }
 
     fn revoke(&self, cause: CancelCause) {

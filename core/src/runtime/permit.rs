@@ -88,10 +88,14 @@ impl Wake for InLine {
     /// One after the other: a pool that is shut down drops a job at once, whose permit then goes to
     /// the next, and so on without end.
     fn wake(self: Arc<Self>) {
-        let is_first = TURNS.with(|turns| {
-            turns.borrow_mut().push_back(self);
+        let is_first = TURNS.try_with(|turns| {
+            turns.borrow_mut().push_back(self.clone());
             turns.borrow().len() == 1
         });
+        let Ok(is_first) = is_first else {
+            // The thread ends and has no list any more: then it goes on at once.
+            return contain(UnhandledKind::Waker, || self.advance());
+        };
         if !is_first {
             return;
         }

@@ -61,7 +61,7 @@ enum Join<T: Send + 'static, R: Spawner> {
 /// A job as its handle sees it.
 pub(crate) trait JoinJob<T>: Send + Sync {
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>>;
-    /// The handle is gone: what comes is dropped before the job counts as ended.
+    /// The handle is gone: what has come is dropped now, and what comes before the job counts as ended.
     fn close(&self);
     fn revoke(&self, cause: CancelCause);
     /// `own` is its unit, as long as it runs.
