@@ -20,6 +20,7 @@ use crate::Tokio;
 /// ```
 /// assert_eq!(anyscope_tokio::run(async { 7 }), 7);
 /// ```
+#[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     run_on(Builder::new_multi_thread(), main)
 }
@@ -35,10 +36,12 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// ```
 /// assert_eq!(anyscope_tokio::run_on_current_thread(async { 7 }), 7);
 /// ```
+#[track_caller]
 pub fn run_on_current_thread<F: Future>(main: F) -> F::Output {
     run_on(Builder::new_current_thread(), main)
 }
 
+#[track_caller]
 fn run_on<F: Future>(mut runtime: Builder, main: F) -> F::Output {
     assert!(
         Handle::try_current().is_err(),

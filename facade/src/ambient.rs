@@ -1,6 +1,7 @@
 //! The ambient functions: groups, scopes, jobs and timers without naming a runtime.
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{
@@ -8,7 +9,7 @@ use anyscope_core::{
     ScopeFuture, TaskHandle, Timer,
 };
 
-use crate::default_runtime::current_runtime;
+use crate::default_runtime::{current_runtime, runtime_for};
 
 /// Opens a group on the [current runtime](current_runtime), which is looked for at the first poll.
 /// Its error type is [`BoxError`], so that `?` takes any error and `Ok(())` needs no annotation;
@@ -105,7 +106,7 @@ where
     B: FnOnce(GroupHandle<E, AnyRuntime>) -> F,
     F: Future<Output = Result<T, E>>,
 {
-    GroupFuture::with_late_runtime(current_runtime, body)
+    GroupFuture::with_late_runtime(runtime_for, body)
 }
 
 /// Opens a local scope: children may borrow from the caller and need not be `Send`; they run
@@ -253,6 +254,7 @@ where
 /// # #[cfg(feature = "tokio")]
 /// assert!(anyscope::tokio::run(read(&Semaphore::new(4), "Cargo.toml")).is_ok());
 /// ```
+#[track_caller]
 pub fn job<C>(job: C) -> JobBuilder<AnyRuntime, C> {
     current_runtime().job(job)
 }
@@ -279,8 +281,10 @@ pub fn job<C>(job: C) -> JobBuilder<AnyRuntime, C> {
 ///     sleep(Duration::from_millis(1)).await;
 /// });
 /// ```
-pub async fn sleep(duration: Duration) {
-    current_runtime().sleep(duration).await;
+#[track_caller]
+pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    async move { runtime_for(caller).sleep(duration).await }
 }
 
 /// The value of `future`, or [`Elapsed`] if it is not ready in time (D1). The time begins at the
@@ -311,8 +315,13 @@ pub async fn sleep(duration: Duration) {
 ///     assert!(timeout(Duration::ZERO, std::future::pending::<()>()).await.is_err());
 /// });
 /// ```
-pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
-    current_runtime().timeout(duration, future).await
+#[track_caller]
+pub fn timeout<F: Future>(
+    duration: Duration,
+    future: F,
+) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    let caller = Location::caller();
+    async move { runtime_for(caller).timeout(duration, future).await }
 }
 
 /// Like [`timeout`], with the instant at which the time is up; one that is past still polls `future`
@@ -329,8 +338,13 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
-pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
-    current_runtime().timeout_at(deadline, future).await
+#[track_caller]
+pub fn timeout_at<F: Future>(
+    deadline: Instant,
+    future: F,
+) -> impl Future<Output = Result<F::Output, Elapsed>> {
+    let caller = Location::caller();
+    async move { runtime_for(caller).timeout_at(deadline, future).await }
 }
 
 /// The value of `future`, or `None` if it is not ready after `duration`: [`timeout`] for those who
@@ -356,8 +370,13 @@ pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Ou
 ///     assert_eq!(answer.unwrap_or(7), 7);
 /// });
 /// ```
-pub async fn move_on_after<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
-    current_runtime().move_on_after(duration, future).await
+#[track_caller]
+pub fn move_on_after<F: Future>(
+    duration: Duration,
+    future: F,
+) -> impl Future<Output = Option<F::Output>> {
+    let caller = Location::caller();
+    async move { runtime_for(caller).move_on_after(duration, future).await }
 }
 
 /// Like [`move_on_after`], with the instant at which the time is up.
@@ -369,6 +388,11 @@ pub async fn move_on_after<F: Future>(duration: Duration, future: F) -> Option<F
 /// # Cancel safety
 ///
 /// Dropping it drops `future`.
-pub async fn move_on_at<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
-    current_runtime().move_on_at(deadline, future).await
+#[track_caller]
+pub fn move_on_at<F: Future>(
+    deadline: Instant,
+    future: F,
+) -> impl Future<Output = Option<F::Output>> {
+    let caller = Location::caller();
+    async move { runtime_for(caller).move_on_at(deadline, future).await }
 }

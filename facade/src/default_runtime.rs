@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::sync::OnceLock;
 
 use anyscope_core::{AnyRuntime, Runtime, TaskContext};
@@ -43,6 +44,11 @@ pub fn current_runtime() -> AnyRuntime {
         Ok(runtime) => runtime,
         Err(none) => panic!("{none}"),
     }
+}
+
+/// The same for a future that is polled later, which knows where it was made.
+pub(crate) fn runtime_for(caller: &'static Location<'static>) -> AnyRuntime {
+    try_current_runtime().unwrap_or_else(|none| panic!("{caller}: {none}"))
 }
 
 /// Like [`current_runtime`], for those who can do without.

@@ -38,6 +38,7 @@ use crate::default_runtime::{BACKENDS, current_tokio, default_runtime};
 ///     }))
 /// }
 /// ```
+#[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     match default_runtime() {
         Some(runtime) => run_on(&runtime, main),
@@ -45,6 +46,7 @@ pub fn run<F: Future>(main: F) -> F::Output {
     }
 }
 
+#[track_caller]
 fn run_on<F: Future>(runtime: &AnyRuntime, main: F) -> F::Output {
     assert!(
         current_tokio().is_none(),
@@ -84,6 +86,7 @@ impl Wake for Unpark {
 }
 
 #[allow(unreachable_code, reason = "where there is one backend, it comes first")]
+#[track_caller]
 fn run_on_only_backend<F: Future>(main: F) -> F::Output {
     #[cfg(all(feature = "tokio", not(any(feature = "smol", feature = "async-std"))))]
     return anyscope_tokio::run(main);

@@ -7,6 +7,8 @@ mod bounded;
 #[path = "support/panics.rs"]
 mod panics;
 
+use std::time::Duration;
+
 use anyscope::prelude::*;
 use futures_executor::block_on;
 
@@ -22,6 +24,19 @@ fn outside_a_runtime_ambient_calls_panic_and_name_the_fix() {
         assert!(panic_of(|| spawn_blocking(|| 1)).contains(FIX));
         let group = group(async |_| Ok(()));
         assert!(panic_of(|| block_on(group)).contains(FIX));
+    });
+}
+
+#[test]
+fn future_without_a_runtime_says_where_it_was_made() {
+    bounded("tokio", || {
+        let says_where = |panic: String| panic.contains(FIX) && panic.contains(file!());
+        let group = group(async |_| Ok(()));
+        assert!(says_where(panic_of(|| block_on(group))));
+        let sleep = sleep(Duration::ZERO);
+        assert!(says_where(panic_of(|| block_on(sleep))));
+        let limited = timeout(Duration::ZERO, async {});
+        assert!(says_where(panic_of(|| block_on(limited).is_ok())));
     });
 }
 

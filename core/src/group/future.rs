@@ -18,7 +18,7 @@ use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
 use crate::group::node::Node;
-use crate::group::setup::Setup;
+use crate::group::setup::{FindRuntime, Setup};
 use crate::group::time::{Alarm, report_overdue};
 use crate::panics::{catch, contain, drop_payload};
 use crate::protect::CleanupRun;
@@ -88,16 +88,17 @@ where
     F: Future<Output = Result<T, E>>,
 {
     #[track_caller]
-    pub(crate) fn new(runtime: Result<R, fn() -> R>, body: B) -> Self {
+    pub(crate) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
         let setup = Some(Setup::new(runtime, body));
         Self { setup, node: None, body: None, timer: None, alarm: None, guard: None, value: None }
     }
 
-    /// A group whose runtime is looked for at the first poll.
+    /// A group whose runtime is looked for at the first poll; with the place where it was called, for the
+    /// panic if there is none.
     #[doc(hidden)]
     #[track_caller]
-    pub fn with_late_runtime(runtime: fn() -> R, body: B) -> Self {
-        Self::new(Err(runtime), body)
+    pub fn with_late_runtime(find: FindRuntime<R>, body: B) -> Self {
+        Self::new(Err(find), body)
     }
 
     /// `Ok(None)` instead of an error where the group's own deadline cut it and nothing failed: for
@@ -127,7 +128,7 @@ where
     /// Opens the group under the one that encloses it (G2).
     fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
         let mut this = self.project();
-        let runtime = setup.runtime.unwrap_or_else(|find| find());
+        let runtime = setup.runtime.unwrap_or_else(|find| find(setup.location));
         let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
         let ledger = Ledger::new(setup.policy, setup.panics);
         let node = Core::open(runtime, ledger, setup.options);

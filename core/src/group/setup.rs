@@ -16,7 +16,7 @@ use crate::runtime::Runtime;
 /// What a group is opened with.
 pub(super) struct Setup<R, E, B> {
     /// Or how to find the runtime at the first poll.
-    pub(super) runtime: Result<R, fn() -> R>,
+    pub(super) runtime: Result<R, FindRuntime<R>>,
     pub(super) body: B,
     /// `None` is the default one.
     pub(super) policy: Option<Box<dyn Policy<E>>>,
@@ -27,6 +27,9 @@ pub(super) struct Setup<R, E, B> {
     pub(super) location: &'static Location<'static>,
     pub(super) on_open: Option<OnOpen<E, R>>,
 }
+
+/// Given the place where the group was made.
+pub(super) type FindRuntime<R> = fn(&'static Location<'static>) -> R;
 
 type OnOpen<E, R> = Box<dyn FnOnce(&GroupHandle<E, R>) + Send>;
 
@@ -47,7 +50,7 @@ impl Deadline {
 
 impl<R, E, B> Setup<R, E, B> {
     #[track_caller]
-    pub(super) fn new(runtime: Result<R, fn() -> R>, body: B) -> Self {
+    pub(super) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
         Self {
             runtime,
             body,

@@ -88,6 +88,7 @@ impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
 ///     .await
 /// }
 /// ```
+#[track_caller]
 pub fn defer<C, F>(cleanup: C)
 where
     C: FnOnce(ExitKind) -> F + Send + 'static,

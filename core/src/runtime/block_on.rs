@@ -51,6 +51,7 @@ use crate::stack::current_job;
 ///     .await
 /// }
 /// ```
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     let job = current_job().expect("`block_on` was called outside a job: await the future instead");
     let mut job = job.running();
