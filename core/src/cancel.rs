@@ -9,11 +9,11 @@ use crate::group::GroupId;
 use crate::task::{TaskId, TaskInfo};
 
 /// Why a group, task or job was cancelled. Cheap to clone; the first cause stays (C2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CancelCause(Arc<CauseKind>);
 
 /// The kinds of [`CancelCause`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CauseKind {
     /// Somebody called `cancel`, perhaps with a reason.
@@ -76,21 +76,31 @@ impl From<CauseKind> for CancelCause {
     }
 }
 
+impl fmt::Display for CauseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested(None) => f.write_str("requested"),
+            Self::Requested(Some(reason)) => write!(f, "requested: {reason}"),
+            Self::SiblingFailed(task) => write!(f, "task {task} failed"),
+            Self::Deadline(group) => write!(f, "the deadline of group {group} passed"),
+            Self::Parent(group, root) => write!(f, "enclosing group {group} cancelled: {root}"),
+            Self::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::Dropped => f.write_str("its future was dropped"),
+            Self::Finished => f.write_str("the others of its group have ended"),
+        }
+    }
+}
+
 impl fmt::Display for CancelCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind() {
-            CauseKind::Requested(None) => f.write_str("requested"),
-            CauseKind::Requested(Some(reason)) => write!(f, "requested: {reason}"),
-            CauseKind::SiblingFailed(task) => write!(f, "task {task} failed"),
-            CauseKind::Deadline(group) => write!(f, "the deadline of group {group} passed"),
-            CauseKind::Parent(group, root) => {
-                write!(f, "enclosing group {group} cancelled: {root}")
-            }
-            CauseKind::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
-            CauseKind::Shutdown => f.write_str("shutdown"),
-            CauseKind::Dropped => f.write_str("its future was dropped"),
-            CauseKind::Finished => f.write_str("the others of its group have ended"),
-        }
+        fmt::Display::fmt(self.kind(), f)
+    }
+}
+
+impl fmt::Debug for CancelCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CancelCause({self})")
     }
 }
 

@@ -82,7 +82,8 @@ where
 }
 
 /// Like [`group()`], with an error type of your own, which goes through untouched and unboxed (E6).
-/// It needs `From<TaskError>` where handles are awaited with `?`.
+/// It needs `From<TaskError>` where handles are awaited with `?`, and `From<ItemError<TaskError>>` where
+/// [`map_concurrent`](crate::map_concurrent) is, or `.map_err(ItemError::into_error)?` there.
 ///
 /// # Examples
 ///

@@ -48,6 +48,8 @@ fn a_group_that_nobody_stops_ends_as_ever() {
         assert_eq!((ended.code(), ended.stopped_by()), (0, None));
         assert_eq!(ended.to_string(), "ended");
         assert_eq!(ended.into_result().unwrap(), 7);
+        let unwatched: Ended = group(async |_| Err(BoxError::msg("too early"))).await.into();
+        assert_eq!((unwatched.code(), unwatched.stopped_by()), (1, None));
     });
 }
 

@@ -368,7 +368,7 @@ fn b3_given_up_job_keeps_its_permit_until_it_ends<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 let job = g.job(stuck.job()).permit_of(&permits).spawn_blocking();
                 stuck.running.wait().await;
-                job.give_up(&rt);
+                job.give_up();
                 Ok(())
             })
             .await;

@@ -27,7 +27,7 @@ fn b3_queued_job_that_is_given_up_never_runs<R: Runtime>(env: &Env<R>) {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 for job in counted_jobs(&g, &ran, &gone) {
-                    job.give_up(&rt);
+                    job.give_up();
                 }
                 assert_eq!(gone.get(), 2);
                 Ok(())
@@ -52,7 +52,7 @@ fn b3_given_up_job_is_waited_for_by_drained_only<R: Runtime>(env: &Env<R>) {
                 });
                 job.running.wait().await;
                 assert_eq!(g.live(), 2);
-                handle.give_up(&rt);
+                handle.give_up();
                 assert_eq!(g.live(), 1, "the group counts it no longer");
                 Ok(())
             })
@@ -107,7 +107,7 @@ async fn give_up_running<R: Runtime>(
         told.wait_blocking();
     }));
     running.wait().await;
-    job.give_up(rt);
+    job.give_up();
     finish.open();
 }
 
@@ -118,7 +118,7 @@ fn b3_giving_up_a_task_cancels_it<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 let task = g.spawn(parked(&started, &dropped));
                 started.wait().await;
-                task.give_up(&rt);
+                task.give_up();
                 Ok(())
             })
             .await;
@@ -153,7 +153,7 @@ fn b3_given_up_job_that_awaits_takes_nobodys_place<R: Runtime>(env: &Env<R>) {
                     assert!(cut.is_err());
                 });
                 running.wait().await;
-                job.give_up(&rt);
+                job.give_up();
                 let (first, dropped) = (polled.clone(), gone.on_drop());
                 g.spawn(async move {
                     let _dropped = dropped;

@@ -161,7 +161,7 @@ fn v2_permanent_child_comes_back_after_a_good_end<R: Runtime>(env: &Env<R>) {
     let begun = Count::new();
     let plan = Plan::new(Strategy::OneForOne).child(ending("a", &begun, &[Ok(()), Err("no")]));
     let error = env.run(async |rt| plan.run(&rt).await.unwrap_err());
-    assert!(error.is_gave_up());
+    assert!(error.gave_up());
     assert_eq!(begun.get(), 4, "three restarts are allowed, whatever the ends");
 }
 
@@ -226,7 +226,7 @@ fn v3_temporary_siblings_stay_away_and_transient_ones_come_back<R: Runtime>(env:
             fail.open();
         };
         let (error, ()) = futures_util::future::join(running, opening).await;
-        assert!(error.is_gave_up());
+        assert!(error.gave_up());
     });
     assert_eq!(count.get(), 2, "it had ended with a value, and came back with the others");
     assert_eq!((journal.count("+b"), journal.count("+c")), (1, 2));
@@ -287,7 +287,7 @@ fn v8_every_end_is_told_before_what_follows<R: Runtime>(env: &Env<R>) {
             panic!("{bad}");
         });
     let error = env.run(async |rt| plan.run(&rt).await.unwrap_err());
-    assert!(error.is_gave_up());
+    assert!(error.gave_up());
     let once = "+a -a +b ended:a -b stopped:b";
     assert_eq!(journal.text(), format!("{once} {once}"));
     assert_eq!(lost(&text).len(), 4, "a panic is contained and reported");

@@ -35,7 +35,7 @@ fn v5_gives_up_with_the_history<R: Runtime>(env: &Env<R>) {
         assert_eq!(journal.text(), "+sibling -sibling", "it has been stopped");
         error
     });
-    assert!(error.is_gave_up() && error.cause().is_none());
+    assert!(error.gave_up() && error.cause().is_none());
     let history: Vec<_> = error.history().iter().map(|end| (end.child(), text_of(end))).collect();
     let expected = ["1", "2", "3", "4"].map(|text| ("child", text.to_owned()));
     assert_eq!(history, expected);
@@ -122,7 +122,7 @@ fn v5_fails_upward_through_a_supervisor_above<R: Runtime>(env: &Env<R>) {
     assert_eq!(begun.get(), 6, "three instances above, each of which starts two");
     let below = error.into_history().pop().and_then(InstanceEnd::into_error).unwrap();
     let leaf = below.failures().unwrap().first().error().unwrap();
-    assert!(leaf.downcast_ref::<SupervisorError<BoxError>>().unwrap().is_gave_up());
+    assert!(leaf.downcast_ref::<SupervisorError<BoxError>>().unwrap().gave_up());
 }
 
 fn v6_waits_before_each_restart<R: Runtime>(env: &Env<R>) {

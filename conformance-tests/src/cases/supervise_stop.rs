@@ -258,7 +258,7 @@ fn v7_returns_the_cancellation_to_who_still_waits<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 g.spawn(async move {
                     let error = plan.run(&runtime).await.unwrap_err();
-                    assert!(!error.is_gave_up() && error.history().is_empty());
+                    assert!(!error.gave_up() && error.history().is_empty());
                     let cause = error.cause().expect("it was cancelled").root().clone();
                     assert_eq!(*cause.kind(), CauseKind::Requested(None));
                     count.add();

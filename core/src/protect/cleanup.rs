@@ -1,5 +1,6 @@
 //! `defer`: asynchronous clean-ups that run when their task's future is gone (C5).
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,17 @@ pub enum ExitKind {
     Panicked,
     /// It was cancelled, and its future dropped.
     Cancelled(CancelCause),
+}
+
+impl fmt::Display for ExitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value => f.write_str("with a value"),
+            Self::Failed => f.write_str("failed"),
+            Self::Panicked => f.write_str("panicked"),
+            Self::Cancelled(cause) => write!(f, "cancelled: {cause}"),
+        }
+    }
 }
 
 /// What a clean-up may return: nothing, or a result whose error goes to the

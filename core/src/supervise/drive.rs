@@ -185,7 +185,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     fn result(self) -> Result<(), SupervisorError<E>> {
         let (rules, history) = (self.supervisor.rules, self.history);
         if self.machine.gave_up() {
-            return Err(SupervisorError::gave_up(rules.restarts, rules.period, history));
+            return Err(SupervisorError::giving_up(rules.restarts, rules.period, history));
         }
         // Without failures it is taken for the mere cancellation that it is (G4).
         self.cause.map_or(Ok(()), |cause| Err(SupervisorError::cancelled(cause, history)))

@@ -23,7 +23,11 @@ enum Kind {
 }
 
 impl<E> SupervisorError<E> {
-    pub(super) fn gave_up(restarts: usize, period: Duration, history: Vec<InstanceEnd<E>>) -> Self {
+    pub(super) fn giving_up(
+        restarts: usize,
+        period: Duration,
+        history: Vec<InstanceEnd<E>>,
+    ) -> Self {
         Self { kind: Kind::GaveUp { restarts, period }, history }
     }
 
@@ -48,7 +52,7 @@ impl<E> SupervisorError<E> {
 
     /// Whether it gave up: there were more restarts than its
     /// [intensity](crate::supervise::Supervisor::intensity) allows (V5).
-    pub fn is_gave_up(&self) -> bool {
+    pub fn gave_up(&self) -> bool {
         matches!(self.kind, Kind::GaveUp { .. })
     }
 

@@ -159,25 +159,22 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         }
     }
 
-    fn dropped_by_runtime(&self) -> TaskError {
-        let cause = self.node.cause().cloned();
-        TaskError::cancelled(self.id, cause.unwrap_or_else(|| CauseKind::Shutdown.into()))
-    }
-}
-
-impl<T: Send + 'static, R: crate::runtime::Runtime> TaskHandle<T, R> {
     /// Gives a running job up: its group no longer waits for it. The job goes on, holds its thread
     /// until it ends (B3), and is waited for by [`drained`](crate::Group::drained); its value is
     /// dropped, its failure goes to the hook (C9). A job that has not started never runs. A task is
     /// cancelled instead, which needs no giving up.
-    pub fn give_up(self, runtime: &R) {
-        match &self.join {
-            Join::Job { key, job } => {
-                let own = Unit::new(self.node.clone(), *key);
-                job.give_up(own, runtime.root());
+    pub fn give_up(self) {
+        match (&self.join, self.node.core().runtime()) {
+            (Join::Job { key, job }, Some(runtime)) => {
+                job.give_up(Unit::new(self.node.clone(), *key), runtime.root());
             }
             _ => self.cancel(),
         }
+    }
+
+    fn dropped_by_runtime(&self) -> TaskError {
+        let cause = self.node.cause().cloned();
+        TaskError::cancelled(self.id, cause.unwrap_or_else(|| CauseKind::Shutdown.into()))
     }
 }
 

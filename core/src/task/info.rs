@@ -16,7 +16,7 @@ impl fmt::Display for TaskId {
 }
 
 /// What is known of a task: id, spawn location, and the name if it was given one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TaskInfo {
     pub(crate) id: TaskId,
     pub(crate) name: Option<Arc<str>>,

@@ -36,7 +36,7 @@ fn b3_the_root_waits_for_a_job_that_was_given_up() {
         let group = runtime.group::<TaskError, _, _, _>(async |g| {
             let mark = ended.on_drop();
             let job = g.spawn_blocking(move || drop(mark));
-            job.give_up(&native);
+            job.give_up();
             Ok(())
         });
         block_on(group).expect("nothing fails");
@@ -69,7 +69,7 @@ fn b3_a_job_that_was_given_up_does_not_hide_the_next_one() {
         let (native, gate) = (runtime.clone(), Arc::new(Notify::new()));
         let group = runtime.group::<TaskError, _, _, _>(async |g| {
             let until = gate.clone();
-            g.spawn_blocking(move || until.wait()).give_up(&native);
+            g.spawn_blocking(move || until.wait()).give_up();
             let in_the_queue = g.spawn_cpu(|| ());
             g.cancel();
             Ok(in_the_queue)

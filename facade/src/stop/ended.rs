@@ -73,6 +73,13 @@ impl<T, E> Ended<T, E> {
     }
 }
 
+/// Of a group that nobody watched: for a program in which something may fail before that.
+impl<T, E> From<Result<T, GroupError<E>>> for Ended<T, E> {
+    fn from(result: Result<T, GroupError<E>>) -> Self {
+        Self::new(result, None)
+    }
+}
+
 impl<T, E: AsDynError> fmt::Display for Ended<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Err(error) = &self.result else {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// assert_eq!((reason.to_string().as_str(), reason.code()), ("maintenance", 0));
 /// assert_eq!(StopReason::from("no licence").with_code(77).code(), 77);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StopReason {
     text: Arc<str>,
     code: u8,

@@ -11,7 +11,7 @@ use crate::ambient::group;
 use crate::stop::{Ended, Reached, StopReason, Stopper};
 
 /// Runs a group until it ends or a signal stops it: a program that shuts down gracefully, in one line
-/// (R7). It is `signals().watch(group(body).grace(grace))`, on the
+/// (R7). It is `signals().watch(group(body).name("main").grace(grace))`, on the
 /// [current runtime](crate::current_runtime).
 ///
 /// The first Ctrl-C, and on Unix SIGTERM as well, cancels the group with cause
@@ -60,7 +60,7 @@ where
     B: FnOnce(GroupHandle<BoxError, AnyRuntime>) -> F,
     F: Future<Output = Result<T, BoxError>>,
 {
-    let group = group(body).grace(grace);
+    let group = group(body).name("main").grace(grace);
     async move { signals().watch(group).await }
 }
 

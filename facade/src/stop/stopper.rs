@@ -69,6 +69,9 @@ impl Stopper {
     /// [down](GroupHandle::shut_down), so that its tasks are told, and dropped after its
     /// [grace period](GroupFuture::grace); the second ends that period
     /// ([`cancel_now`](GroupHandle::cancel_now)); further ones change nothing. Does not block.
+    ///
+    /// Tasks see the cause [`Shutdown`](crate::CauseKind::Shutdown); the reason is for whoever watches, in
+    /// [`Ended::stopped_by`].
     pub fn stop(&self, reason: impl Into<StopReason>) -> Reached {
         let (reason, targets) = (reason.into(), lock(&self.watched).clone());
         let reached = targets.iter().map(|target| target.ask(&reason));
