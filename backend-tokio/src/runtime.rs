@@ -60,9 +60,9 @@ impl Tokio {
         &self.handle
     }
 
-    /// tokio's context for this thread (X3), where it is not there anyway and can be had: `Handle::enter` panics
-    /// in the destructor of a thread-local that comes after tokio's own, and what drops a group or cancels a job
-    /// there must not (C7).
+    /// tokio's context for this thread (X3), where it is not there anyway and can be had: `Handle::enter`
+    /// panics in the destructor of a thread-local that comes after tokio's own, and what drops a group or
+    /// cancels a job there must not (C7).
     pub(crate) fn enter(&self) -> Option<EnterGuard<'_>> {
         match Handle::try_current() {
             Ok(current) if current.id() == self.handle.id() => None,

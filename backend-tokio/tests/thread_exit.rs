@@ -27,8 +27,8 @@ thread_local! {
     static LAST: RefCell<Last> = RefCell::default();
 }
 
-/// Does what `prepare` gives at the end of a thread: once with tokio's thread-locals still there and once without,
-/// in whichever order the system drops them. A panic there aborts the process.
+/// Does what `prepare` gives at the end of a thread: once with tokio's thread-locals still there and once
+/// without, in whichever order the system drops them. A panic there aborts the process.
 fn at_the_end_of_a_thread(prepare: impl Fn(&Tokio) -> Act + Send + Sync) {
     let runtime = one_blocking_thread();
     let rt = Tokio::from_handle(runtime.handle().clone());

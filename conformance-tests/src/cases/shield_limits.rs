@@ -125,8 +125,8 @@ fn c4_timeout_inside_a_shield_fires<R: Runtime>(env: &Env<R>) {
     assert_eq!(fired.get(), 1);
 }
 
-/// The body was dropped from outside, so that the runtime runs its clean-up; and the shield ends where that is
-/// not polled.
+/// The body was dropped from outside, so that the runtime runs its clean-up; and the shield ends where that
+/// is not polled.
 fn c4_timeout_in_a_clean_up_that_was_left_sees_a_shield_end<R: Runtime>(env: &Env<R>) {
     let (polls, ended) = (Count::new(), Count::new());
     env.run(async |rt: R| {
