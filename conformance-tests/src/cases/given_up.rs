@@ -71,7 +71,7 @@ fn b3_failure_of_a_given_up_job_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let text = failure.clone();
-                give_up_running(&rt, |begin| {
+                give_up_running(|begin| {
                     g.try_spawn_cpu(move || {
                         begin();
                         Err::<(), _>(boom(&text))
@@ -79,7 +79,7 @@ fn b3_failure_of_a_given_up_job_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
                 })
                 .await;
                 let text = panic.clone();
-                give_up_running(&rt, |begin| {
+                give_up_running(|begin| {
                     g.spawn_blocking(move || {
                         begin();
                         panic!("{text}")
@@ -97,7 +97,6 @@ fn b3_failure_of_a_given_up_job_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
 
 /// Gives a job up while it runs, and lets it go on then.
 async fn give_up_running<R: Runtime>(
-    rt: &R,
     spawn: impl FnOnce(Box<dyn FnOnce() + Send>) -> TaskHandle<(), R>,
 ) {
     let (running, finish) = (Gate::new(), Gate::new());
