@@ -61,5 +61,5 @@ pub use runtime::{
 pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};
 pub use sync::WakerId;
-pub use task::{CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
+pub use task::{CancelHandle, CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;

@@ -10,7 +10,7 @@ use super::{Case, case};
 use crate::env::Env;
 use crate::held::Held;
 use crate::probe::{
-    Count, Gate, Outcome, boom, holding, never, on_drop, parked, poll_once, yield_now,
+    Count, Gate, Outcome, boom, eventually, holding, never, on_drop, parked, poll_once, yield_now,
 };
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -22,6 +22,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(t4_value_can_be_taken_after_the_group_failed::<R>),
         case(t6_cancelling_one_task_leaves_the_others::<R>),
         case(t6_task_can_be_cancelled_before_its_first_poll::<R>),
+        case(t6_cancel_handle_reaches_its_task_alone::<R>),
+        case(t6_cancel_handle_ends_a_job_that_has_not_begun::<R>),
         case(t6_old_handle_does_not_cancel_a_later_task::<R>),
         case(t6_cause_of_one_task_is_not_its_siblings::<R>),
     ]
@@ -207,6 +209,50 @@ fn t6_task_can_be_cancelled_before_its_first_poll<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
         assert_eq!((polled.get(), dropped.get()), (0, 1));
+    });
+}
+
+fn t6_cancel_handle_reaches_its_task_alone<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let (started, dropped) = (Gate::new(), Count::new());
+                let task = g.spawn(parked(&started, &dropped));
+                let cancel = task.cancel_handle();
+                assert_eq!(cancel.id(), task.id());
+                drop(task);
+                started.wait().await;
+                assert!(!cancel.is_finished());
+                cancel.clone().cancel();
+                eventually(&rt, "it has ended", || cancel.is_finished()).await;
+                assert_eq!(dropped.get(), 1);
+                let later = g.spawn(async { Ok(7) });
+                cancel.cancel();
+                Ok(later.await?)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 7);
+    });
+}
+
+fn t6_cancel_handle_ends_a_job_that_has_not_begun<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let (started, dropped, gone) = (Gate::new(), Count::new(), Count::new());
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let holder = g.spawn(parked(&started, &dropped));
+                let probe = gone.on_drop();
+                let job = g.spawn_blocking(move || drop(probe));
+                job.cancel_handle().cancel_because("too late");
+                assert_eq!(gone.get(), 1, "its closure is gone at once");
+                let cause = job.await.unwrap_err().cause().cloned();
+                assert_eq!(cause, Some(CancelCause::because("too late")));
+                holder.cancel();
+                Ok(())
+            })
+            .limit(1)
+            .await;
+        outcome.unwrap();
     });
 }
 

@@ -308,19 +308,23 @@ impl Node {
         }
     }
 
-    /// Cancels one unit (T6), and tells all who wait for a cancellation: perhaps it is that one's.
+    /// Cancels one unit (T6), and tells all who wait for a cancellation: perhaps it is that one's. A job
+    /// that has not been started ends here.
     pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
-        let told = {
+        let (told, job) = {
             let mut table = lock(&self.table);
-            let Some(waker) = table.cancel_unit(key, id, cause) else {
+            let Some(waker) = table.cancel_unit(key, id, cause.clone()) else {
                 return;
             };
             self.singled_out.fetch_add(1, Ordering::Release);
             let mut told = table.take_watchers();
             told.extend(waker);
-            told
+            (told, table.job(key))
         };
         wake_all(told);
+        if let Some(job) = job.and_then(|job| job.upgrade()) {
+            job.revoke(cause);
+        }
     }
 
     /// Registers a watcher; to be called before its condition is looked at.

@@ -237,6 +237,10 @@ impl Table {
         self.jobs[at] = Some(job);
     }
 
+    pub(super) fn job(&self, key: UnitKey) -> Option<Weak<dyn RunJob>> {
+        self.jobs.get(key.0 as usize)?.clone()
+    }
+
     pub(super) fn forget_job(&mut self, key: UnitKey) {
         if let Some(job) = self.jobs.get_mut(key.0 as usize) {
             *job = None;

@@ -349,10 +349,6 @@ where
         left.dismiss();
     }
 
-    fn revoke(&self, cause: CancelCause) {
-        RunJob::revoke(self, cause);
-    }
-
     fn give_up(&self, own: Unit, root: &Root) {
         RunJob::revoke(self, CauseKind::Dropped.into());
         // Under the lock, because its place in the table is its own until it ends.

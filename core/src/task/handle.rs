@@ -15,7 +15,7 @@ use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::set::is_of_a_set;
 use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::GuardedWaker;
-use crate::task::{Output, TaskError, TaskId};
+use crate::task::{CancelHandle, Output, TaskError, TaskId};
 use crate::unhandled::UnhandledKind;
 
 /// The handle of a task or job.
@@ -63,7 +63,6 @@ pub(crate) trait JoinJob<T>: Send + Sync {
     fn poll_join(&self, cx: &mut Context<'_>) -> Poll<Option<Output<T>>>;
     /// The handle is gone: what has come is dropped now, and what comes before the job counts as ended.
     fn close(&self);
-    fn revoke(&self, cause: CancelCause);
     /// `own` is its unit, as long as it runs.
     fn give_up(&self, own: Unit, root: &Root);
 }
@@ -109,10 +108,7 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     fn cancel_with(&self, cause: CancelCause) {
         if let Some(key) = self.key() {
-            self.node.cancel_unit(key, self.id, cause.clone());
-        }
-        if let Join::Job { job, .. } = &self.join {
-            job.revoke(cause);
+            self.node.cancel_unit(key, self.id, cause);
         }
     }
 
@@ -122,6 +118,11 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
             Join::Native { key, .. } | Join::Job { key, .. } => Some(*key),
             Join::Ready(_) | Join::Taken => None,
         }
+    }
+
+    /// What can only cancel the task, for others than the one who awaits it.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle::new(self.node.clone(), self.key(), self.id)
     }
 
     /// A handle that cancels the task when it is dropped.
