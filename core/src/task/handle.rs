@@ -11,11 +11,9 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::combine::Branch;
 use crate::group::{Node, Unit, UnitKey};
 use crate::guarded::{GuardedWaker, poll_guarded};
-use crate::panics::contain;
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::is_about_to_be_dropped;
 use crate::task::{Output, TaskError, TaskId};
-use crate::unhandled::UnhandledKind;
 
 /// The handle of a task or job.
 ///
@@ -148,9 +146,10 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         })
     }
 
+    /// As if it had not come out of the runtime's task yet: contained (P3), and reported (C9).
     fn drop_outcome(&mut self) {
-        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
-            contain(UnhandledKind::Destructor, || error.report_unseen());
+        if let Join::Ready(outcome) = mem::replace(&mut self.join, Join::Taken) {
+            drop(Output::new(outcome));
         }
     }
 
