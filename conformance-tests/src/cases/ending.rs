@@ -1,5 +1,6 @@
 //! When a task counts as ended, and the callback that is told (rules G1, T3, T5).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Context;
 use std::time::Duration;
@@ -103,15 +104,18 @@ async fn let_end<R: Runtime>(
 fn g1_output_whose_handle_is_dropped_by_the_next_in_line_is_gone<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let (gate, gone, shelf) = (Gate::new(), Count::new(), Shelf::default());
-        let mut next = None;
+        let (mut next, looks_ended) = (None, Arc::new(AtomicBool::new(false)));
         let group = rt.group(async |g: GroupHandle<BoxError, R>| {
             let (begin, output) = (gate.clone(), gone.on_drop());
             *shelf.lock().unwrap() = Some(g.spawn(async move {
                 begin.wait().await;
                 Ok(output)
             }));
-            let own = shelf.clone();
-            let drops = calling(move || drop(own.lock().unwrap().take()));
+            let (own, looked) = (shelf.clone(), looks_ended.clone());
+            let drops = calling(move || {
+                let task = own.lock().unwrap().take().unwrap();
+                looked.store(task.is_finished(), Ordering::SeqCst);
+            });
             let next = next.insert(Box::pin(g.spawn_when_free(async { Ok(()) })));
             assert!(next.as_mut().poll(&mut Context::from_waker(&drops)).is_pending());
             Ok(())
@@ -123,7 +127,7 @@ fn g1_output_whose_handle_is_dropped_by_the_next_in_line_is_gone<R: Runtime>(env
         assert!(group.as_mut().poll(&mut Context::from_waker(&looks)).is_pending());
         gate.open();
         eventually(&rt, "it closes", || !at_the_close.lock().unwrap().is_empty()).await;
-        assert!(shelf.lock().unwrap().is_none());
+        assert!(shelf.lock().unwrap().is_none() && looks_ended.load(Ordering::SeqCst));
         assert_eq!(*at_the_close.lock().unwrap(), [1]);
         group.await.unwrap();
     });
