@@ -219,6 +219,19 @@ impl Wake for Unpark {
     }
 }
 
+/// A waker that calls `f`.
+pub(crate) fn calling(f: impl Fn() + Send + Sync + 'static) -> Waker {
+    struct Calls<F>(F);
+
+    impl<F: Fn() + Send + Sync> Wake for Calls<F> {
+        fn wake(self: Arc<Self>) {
+            (self.0)();
+        }
+    }
+
+    Waker::from(Arc::new(Calls(f)))
+}
+
 /// The value of a future, or the panic that polling it raised.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Payload> {
     let mut future = pin!(future);

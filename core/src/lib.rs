@@ -13,6 +13,7 @@ mod combine;
 mod context;
 mod error;
 mod group;
+mod guarded;
 mod local;
 mod panics;
 mod protect;

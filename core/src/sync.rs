@@ -1,9 +1,9 @@
 //! Small pieces that several modules need: atomics and locks, locking without poison, waking without
-//! panics, wakers of strangers made safe.
+//! panics.
 
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::PoisonError;
+use std::task::Waker;
 
 use crate::panics::contain;
 use crate::unhandled::UnhandledKind;
@@ -77,57 +77,5 @@ impl WakerId {
     /// That of this waker.
     pub fn of(waker: &Waker) -> Self {
         Self(waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize)
-    }
-}
-
-/// Stands for a user's waker where native code would call it: async-task aborts the process if a
-/// waker panics (P3).
-#[derive(Debug)]
-pub(crate) struct GuardedWaker {
-    /// Replaced when the user polls with another waker. The inner `Arc` is what is cloned under the
-    /// lock, so that the user's own clone, wake and drop run outside it.
-    inner: Mutex<Arc<Waker>>,
-}
-
-impl GuardedWaker {
-    /// A guard around `waker`, reusing the one in `cached`.
-    pub(crate) fn around(waker: &Waker, cached: &mut Option<Arc<Self>>) -> Waker {
-        let guard = match cached.take() {
-            Some(guard) => {
-                guard.replace(waker);
-                guard
-            }
-            None => Arc::new(Self { inner: Mutex::new(Arc::new(waker.clone())) }),
-        };
-        *cached = Some(guard.clone());
-        Waker::from(guard)
-    }
-
-    fn replace(&self, waker: &Waker) {
-        if lock(&self.inner).will_wake(waker) {
-            return;
-        }
-        let fresh = Arc::new(waker.clone());
-        let old = std::mem::replace(&mut *lock(&self.inner), fresh);
-        contain(UnhandledKind::Waker, || drop(old));
-    }
-}
-
-impl Wake for GuardedWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let waker = lock(&self.inner).clone();
-        contain(UnhandledKind::Waker, move || waker.wake_by_ref());
-    }
-}
-
-impl Drop for GuardedWaker {
-    fn drop(&mut self) {
-        let noop = Arc::new(Waker::noop().clone());
-        let inner = std::mem::replace(&mut *lock(&self.inner), noop);
-        contain(UnhandledKind::Waker, || drop(inner));
     }
 }

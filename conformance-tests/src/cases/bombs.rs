@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
     BoxError, Failure, Group, GroupHandle, PanicPolicy, Policy, Runtime, Supervise, Verdict,
+    WaitFor, wait,
 };
 
 use super::{Case, case};
@@ -26,6 +27,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_destructor_of_a_dropped_body_is_reported::<R>),
         case(p3_future_of_a_refused_task_is_contained::<R>),
         case(p3_closure_of_a_job_that_never_runs_is_contained::<R>),
+        case(p3_outputs_in_handles_that_were_waited_for_are_contained::<R>),
         case(p3_destructor_of_a_policy_is_contained::<R>),
     ]
 }
@@ -229,6 +231,25 @@ fn p3_closure_of_a_job_that_never_runs_is_contained<R: Runtime>(env: &Env<R>) {
             })
             .await;
         outcome.unwrap();
+    });
+}
+
+/// Two in one list: the panic of the first would be met by that of the second.
+fn p3_outputs_in_handles_that_were_waited_for_are_contained<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let text = unique("expected: output");
+        assert_eq!(destructors(&text), 0);
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let spawn = |output| g.spawn(async { Ok(output) });
+                let (done, _) = wait([(); 2].map(|()| spawn(bomb(&text))), WaitFor::All).await;
+                drop(done);
+                assert_eq!(destructors(&text), 2);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_alive(&rt).await;
     });
 }
 

@@ -1,6 +1,8 @@
-//! When a task counts as ended, and the callback that is told (rules T3, T5).
+//! When a task counts as ended, and the callback that is told (rules G1, T3, T5).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Context;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
@@ -11,13 +13,14 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, block_on_here, boom, eventually, holding, lost, never, on_drop,
+    Count, Gate, Outcome, block_on_here, boom, calling, eventually, holding, lost, never, on_drop,
     poll_once, unique,
 };
 use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
+        case(g1_output_whose_handle_is_dropped_by_the_next_in_line_is_gone::<R>),
         case(t3_task_is_not_finished_while_its_destructor_runs::<R>),
         case(t3_job_is_not_finished_while_its_destructor_runs::<R>),
         case(t3_output_without_a_handle_is_gone_when_the_group_returns::<R>),
@@ -94,6 +97,40 @@ async fn let_end<R: Runtime>(
     }
     eventually(rt, "the end begins", || looks.all.get() > 0).await;
     shelf.lock().unwrap().take().unwrap()
+}
+
+/// A task's place in a limit goes to somebody whose waker drops the task's handle: as late as it can be, and
+/// still before the group has closed.
+fn g1_output_whose_handle_is_dropped_by_the_next_in_line_is_gone<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let (gate, gone, shelf) = (Gate::new(), Count::new(), Shelf::default());
+        let (mut next, looks_ended) = (None, Arc::new(AtomicBool::new(false)));
+        let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+            let (begin, output) = (gate.clone(), gone.on_drop());
+            *shelf.lock().unwrap() = Some(g.spawn(async move {
+                begin.wait().await;
+                Ok(output)
+            }));
+            let (own, looked) = (shelf.clone(), looks_ended.clone());
+            let drops = calling(move || {
+                let task = own.lock().unwrap().take().unwrap();
+                looked.store(task.is_finished(), Ordering::SeqCst);
+            });
+            let next = next.insert(Box::pin(g.spawn_when_free(async { Ok(()) })));
+            assert!(next.as_mut().poll(&mut Context::from_waker(&drops)).is_pending());
+            Ok(())
+        });
+        let mut group = Box::pin(group.limit(1));
+        let (at_the_close, seen) = (Arc::new(Mutex::new(Vec::new())), gone.clone());
+        let told = at_the_close.clone();
+        let looks = calling(move || told.lock().unwrap().push(seen.get()));
+        assert!(group.as_mut().poll(&mut Context::from_waker(&looks)).is_pending());
+        gate.open();
+        eventually(&rt, "it closes", || !at_the_close.lock().unwrap().is_empty()).await;
+        assert!(shelf.lock().unwrap().is_none() && looks_ended.load(Ordering::SeqCst));
+        assert_eq!(*at_the_close.lock().unwrap(), [1]);
+        group.await.unwrap();
+    });
 }
 
 fn t3_task_is_not_finished_while_its_destructor_runs<R: Runtime>(env: &Env<R>) {

@@ -3,15 +3,15 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::Context;
 
 use anyscope_core::{BoxError, CancelCause, GroupHandle, Runtime};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, boom, counted, eventually, eventually_blocking, holding, never, on_drop,
-    parked, poll_once, yield_now,
+    Count, Gate, Outcome, boom, calling, counted, eventually, eventually_blocking, holding, never,
+    on_drop, parked, poll_once, yield_now,
 };
 use crate::thread;
 
@@ -89,15 +89,6 @@ fn c7_cancel_from_a_child_its_callback_and_its_destructor<R: Runtime>(env: &Env<
     });
 }
 
-/// Calls a closure when it wakes.
-struct Calls<F: Fn() + Send + Sync>(F);
-
-impl<F: Fn() + Send + Sync> Wake for Calls<F> {
-    fn wake(self: Arc<Self>) {
-        (self.0)();
-    }
-}
-
 fn c7_cancel_from_a_waker_that_a_cancellation_calls<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let outcome: Outcome<()> = rt
@@ -105,12 +96,12 @@ fn c7_cancel_from_a_waker_that_a_cancellation_calls<R: Runtime>(env: &Env<R>) {
                 let (woken, count, group) = (Count::new(), Count::new(), g.clone());
                 let seen = woken.clone();
                 // Whatever the group can be asked is asked from within its own cancellation.
-                let waker = Waker::from(Arc::new(Calls(move || {
+                let waker = calling(move || {
                     seen.add();
                     group.cancel_because("waker");
                     assert!(group.is_cancelled() && group.live() > 0);
                     assert!(group.try_spawn(never::<()>()).is_err());
-                })));
+                });
                 let mut cx = Context::from_waker(&waker);
                 let mut watcher = pin!(g.cancelled());
                 assert!(watcher.as_mut().poll(&mut cx).is_pending());
@@ -244,9 +235,9 @@ fn c8_cancellation_reaches_every_depth<R: Runtime>(env: &Env<R>) {
                 eventually(&rt, "all have begun", || groups.lock().unwrap().len() == depth).await;
                 let wakes = Count::new();
                 let counting = wakes.clone();
-                let waker = Waker::from(Arc::new(Calls(move || {
+                let waker = calling(move || {
                     counting.add();
-                })));
+                });
                 let groups = groups.lock().unwrap().clone();
                 let mut watchers: Vec<_> = groups.iter().map(GroupHandle::cancelled).collect();
                 for watcher in &mut watchers {

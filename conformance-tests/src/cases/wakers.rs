@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime, TaskHandle};
+use anyscope_core::{BoxError, GroupHandle, Runtime, TaskHandle, shield};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -21,6 +21,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_waker_of_a_group_whose_body_waits::<R>),
         case(p3_waker_of_a_group_that_drains::<R>),
         case(p3_waker_of_a_group_whose_deadline_passes::<R>),
+        case(p3_waker_of_a_timeout::<R>),
+        case(p3_waker_of_a_limited_shield::<R>),
         case(p3_waker_of_whoever_waits_for_a_cancellation::<R>),
         case(p3_waker_of_whoever_waits_for_the_root::<R>),
         case(p3_waker_that_is_replaced::<R>),
@@ -35,6 +37,8 @@ enum Bad {
 }
 
 const BOTH: [Bad; 2] = [Bad::Wake, Bad::Drop];
+
+const SHORT: Duration = Duration::from_millis(20);
 
 struct BadWaker {
     bad: Bad,
@@ -194,11 +198,44 @@ fn p3_waker_of_a_group_whose_deadline_passes<R: Runtime>(env: &Env<R>) {
         for bad in BOTH {
             let trap = Trap::new(bad);
             let group = rt.group::<BoxError, (), _, _>(async |_| never().await);
-            let mut group = Box::pin(group.deadline(Duration::from_millis(20)));
+            let mut group = Box::pin(group.deadline(SHORT));
             trap.poll(&mut group);
             trap.may_go_off(&rt).await;
             assert!(group.await.unwrap_err().is_cancelled());
             trap.went_off(&rt).await;
+        }
+    });
+}
+
+fn p3_waker_of_a_timeout<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for bad in BOTH {
+            let trap = Trap::new(bad);
+            let mut timeout = Box::pin(rt.timeout(SHORT, never::<()>()));
+            trap.poll(&mut timeout);
+            trap.may_go_off(&rt).await;
+            timeout.await.unwrap_err();
+            trap.went_off(&rt).await;
+        }
+    });
+}
+
+fn p3_waker_of_a_limited_shield<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for bad in BOTH {
+            let trap = Trap::new(bad);
+            // A shield outside any task would have no limit.
+            let outcome: Outcome<()> = rt
+                .group(async |_| {
+                    let mut limited = Box::pin(shield(never::<()>()).limit(SHORT));
+                    trap.poll(&mut limited);
+                    trap.may_go_off(&rt).await;
+                    drop(limited);
+                    trap.went_off(&rt).await;
+                    Ok(())
+                })
+                .await;
+            outcome.unwrap();
         }
     });
 }

@@ -20,11 +20,12 @@ use crate::group::live;
 use crate::group::node::Node;
 use crate::group::setup::{FindRuntime, Setup};
 use crate::group::time::{Alarm, report_overdue};
+use crate::guarded::GuardedWaker;
 use crate::panics::{catch, contain, drop_payload};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
-use crate::sync::{GuardedWaker, drop_waker};
+use crate::sync::drop_waker;
 use crate::task::{TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 

@@ -1,7 +1,7 @@
 //! How units and inner groups leave a group, and what follows when one was the last.
 
 use std::collections::BTreeSet;
-use std::mem::needs_drop;
+use std::mem::{self, needs_drop};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -27,8 +27,8 @@ enum After {
     Closing,
 }
 
-/// What is left of a unit, to be dealt with outside the lock.
-struct Removed {
+/// What a unit leaves behind, to be dealt with outside the lock.
+struct Left {
     waker: Option<Waker>,
     cover: Option<Arc<Cover>>,
     /// Clean-ups that nobody has run: deferred in a callback, or by a job's destructor. Dropping them
@@ -59,38 +59,49 @@ impl Node {
 
     /// A unit has ended: takes it out of the table and gives its count back.
     pub(crate) fn leave(&self, key: UnitKey) {
-        self.leave_from(lock(&self.table), key);
+        self.leave_from(key, false);
     }
 
     /// The same, unless its handle is gone and its output `matters`. Whether it has left.
     pub(crate) fn leave_with_output(&self, key: UnitKey, matters: bool) -> bool {
-        let table = lock(&self.table);
-        let may_leave = !matters || !table.is_unseen(key);
-        if may_leave {
-            self.leave_from(table, key);
-        }
-        may_leave
+        self.leave_from(key, matters)
     }
 
-    /// Most often nothing depends on a unit but the count.
     #[inline(always)]
-    fn leave_from(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
+    fn leave_from(&self, key: UnitKey, matters: bool) -> bool {
+        let mut table = lock(&self.table);
+        if matters && table.is_unseen(key) {
+            return false;
+        }
+        // Most often nothing depends on a unit but the count.
         match table.leave_plainly(key, self) {
             Some((waker, after)) => {
                 drop(table);
                 drop_waker(waker);
                 self.follow_up(after);
+                true
             }
-            None => self.leave_fully(table, key),
+            None => self.leave_fully(table, key, matters),
         }
     }
 
+    /// What follows from its end comes first, among it wakers that may drop its handle. Who drops the
+    /// output is decided after that, under the lock under which its count is given back (G1).
     #[inline(never)]
-    fn leave_fully(&self, mut table: MutexGuard<'_, Table>, key: UnitKey) {
-        let removed = table.remove(key, self);
+    fn leave_fully(&self, mut table: MutexGuard<'_, Table>, key: UnitKey, matters: bool) -> bool {
+        let left = table.vacate(key);
         drop(table);
-        removed.into_iter().for_each(|removed| self.clear(removed));
-        self.release();
+        self.clear(left);
+        let mut table = lock(&self.table);
+        if matters && table.is_unseen(key) {
+            return false;
+        }
+        let left = table.remove(key, self);
+        let after = table.give_back(self);
+        drop(table);
+        left.into_iter().for_each(|left| self.clear(left));
+        self.follow_up(after);
+        true
     }
 
     /// A job is waited for no longer, though it goes on (B3): gives its count back, and its place in a limit.
@@ -107,21 +118,21 @@ impl Node {
 
     /// Takes a unit out of the table that is not counted any more.
     pub(super) fn remove(&self, key: UnitKey) {
-        let removed = lock(&self.table).remove(key, self);
-        if let Some(removed) = removed {
-            self.clear(removed);
+        let left = lock(&self.table).remove(key, self);
+        if let Some(left) = left {
+            self.clear(left);
         }
     }
 
     /// Inner groups that the unit left open are cancelled: nobody will poll them in time (G2).
-    fn clear(&self, removed: Removed) {
-        if removed.cover.is_some() {
+    fn clear(&self, left: Left) {
+        if left.cover.is_some() {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }
-        drop_waker(removed.waker);
-        contain(UnhandledKind::Destructor, || drop(removed.unrun));
-        self.carry_out(removed.granted);
-        self.abandon_all(&removed.abandoned);
+        drop_waker(left.waker);
+        contain(UnhandledKind::Destructor, || drop(left.unrun));
+        self.carry_out(left.granted);
+        self.abandon_all(&left.abandoned);
     }
 
     fn abandon_all(&self, scopes: &[Weak<Node>]) {
@@ -215,7 +226,7 @@ pub(super) fn release_links(mut link: Option<Link>) {
 
 impl Table {
     fn is_unseen(&self, key: UnitKey) -> bool {
-        self.units.get(key.0).is_some_and(|unit| unit.id.is_marked())
+        self.units.get(key.0).is_some_and(|unit| unit.id.is_unseen())
     }
 
     /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
@@ -243,27 +254,38 @@ impl Table {
         !is_special
     }
 
-    fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Removed> {
+    /// Takes all from a unit but its being there. From now on it looks ended (T3).
+    fn vacate(&mut self, key: UnitKey) -> Left {
         let unrun = self.unrun(key);
-        let unit = self.units.remove(key.0)?;
         self.forget_job(key);
+        let granted = match self.is_given_up(key) {
+            true => Granted::default(),
+            false => self.leave_limit(key),
+        };
+        let extra = self.extras.get_mut(&key);
+        let rare = extra.map(|extra| (extra.cover.take(), mem::take(&mut extra.opened)));
+        let (cover, opened) = rare.unwrap_or_default();
+        let waker = self.units.get_mut(key.0).and_then(|unit| {
+            unit.id.mark_ended();
+            unit.slot.take_waker()
+        });
+        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted }
+    }
+
+    fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Left> {
+        let left = self.vacate(key);
+        let unit = self.units.remove(key.0)?;
         let extra = self.extras.remove(&key).unwrap_or_default();
-        let abandoned = self.nodes_of(&extra.opened);
         if unit.slot.is_cancelled() {
             node.singled_out.fetch_sub(1, Ordering::Release);
         }
         if self.background.remove(&key).is_some() {
             self.in_background -= 1;
         }
-        let granted = match extra.is_given_up {
-            true => {
-                self.given_up -= 1;
-                Granted::default()
-            }
-            false => self.leave_limit(key),
-        };
-        let (waker, cover) = (unit.slot.into_waker(), extra.cover);
-        Some(Removed { waker, cover, unrun, abandoned, granted })
+        if extra.is_given_up {
+            self.given_up -= 1;
+        }
+        Some(left)
     }
 
     fn leave_limit(&mut self, key: UnitKey) -> Granted {

@@ -13,7 +13,7 @@ use crate::task::TaskId;
 /// What each live unit costs: 32 bytes.
 pub(super) struct Unit {
     pub(super) slot: Slot,
-    /// The id, and whether the handle is gone.
+    /// The id, whether the handle is gone, and whether it has ended.
     pub(super) id: MarkedId,
     pub(super) location: &'static Location<'static>,
 }
@@ -32,26 +32,36 @@ impl Unit {
     }
 }
 
-/// An id and a flag in its highest bit, which no id reaches.
+/// An id and two flags in its highest bits, which no id reaches.
 pub(super) struct MarkedId(u64);
 
 impl MarkedId {
-    const MARK: u64 = 1 << 63;
+    const UNSEEN: u64 = 1 << 63;
+    const ENDED: u64 = 1 << 62;
 
     pub(super) fn new(id: TaskId) -> Self {
         Self(id.0)
     }
 
     pub(super) fn get(&self) -> TaskId {
-        TaskId(self.0 & !Self::MARK)
+        TaskId(self.0 & !(Self::UNSEEN | Self::ENDED))
     }
 
-    pub(super) fn mark(&mut self) {
-        self.0 |= Self::MARK;
+    pub(super) fn mark_unseen(&mut self) {
+        self.0 |= Self::UNSEEN;
     }
 
-    pub(super) fn is_marked(&self) -> bool {
-        self.0 & Self::MARK != 0
+    pub(super) fn is_unseen(&self) -> bool {
+        self.0 & Self::UNSEEN != 0
+    }
+
+    /// It is there only until its count is given back.
+    pub(super) fn mark_ended(&mut self) {
+        self.0 |= Self::ENDED;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.0 & Self::ENDED != 0
     }
 }
 

@@ -123,16 +123,16 @@ impl Table {
 
     /// All live units.
     pub(crate) fn infos(&self) -> Vec<TaskInfo> {
-        let keys = self.units.iter().map(|(key, _)| UnitKey(key));
-        let own = keys.filter(|key| !self.is_given_up(*key));
-        own.filter_map(|key| self.info(key)).collect()
+        let all = self.units.iter().map(|(key, unit)| (UnitKey(key), unit));
+        let live = all.filter(|(key, unit)| self.counts(*key, unit));
+        live.filter_map(|(key, _)| self.info(key)).collect()
     }
 
     /// All live units, and how each stands.
     pub(crate) fn live(&self) -> Vec<(UnitKey, LiveTask)> {
         let look = |(key, unit): (u32, &Unit)| {
             let key = UnitKey(key);
-            if self.is_given_up(key) {
+            if !self.counts(key, unit) {
                 return None;
             }
             let task = LiveTask {
@@ -147,6 +147,11 @@ impl Table {
         self.units.iter().filter_map(look).collect()
     }
 
+    /// Whether it is one that its group has yet to wait for.
+    fn counts(&self, key: UnitKey, unit: &Unit) -> bool {
+        !unit.id.has_ended() && !self.is_given_up(key)
+    }
+
     pub(super) fn is_given_up(&self, key: UnitKey) -> bool {
         self.given_up > 0 && self.extras.get(&key).is_some_and(|extra| extra.is_given_up)
     }
@@ -157,14 +162,14 @@ impl Table {
     }
 
     pub(crate) fn is_live(&self, key: UnitKey, id: TaskId) -> bool {
-        self.units.get(key.0).is_some_and(|unit| unit.id.get() == id)
+        self.units.get(key.0).is_some_and(|unit| unit.id.get() == id && !unit.id.has_ended())
     }
 
     /// The handle of the unit was dropped.
     pub(crate) fn mark_handle_gone(&mut self, key: UnitKey, id: TaskId) {
         let unit = self.units.get_mut(key.0).filter(|unit| unit.id.get() == id);
         if let Some(unit) = unit {
-            unit.id.mark();
+            unit.id.mark_unseen();
         }
     }
 

@@ -17,7 +17,7 @@ use crate::local::child::{Child, Ends, Extras, LocalCallback};
 use crate::local::shared::{Shared, State};
 use crate::panics::contain;
 use crate::sync::wake;
-use crate::task::{TaskError, TaskId, next_id};
+use crate::task::{Output, TaskError, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
 
 /// The handle of a local scope: spawn and cancel with it. Cheap to clone; stays on its thread.
@@ -271,6 +271,15 @@ impl<T> LocalHandle<T> {
             Join::Taken => None,
         };
         Poll::Ready(outcome.unwrap_or_else(|| Err(TaskError::taken(self.id))))
+    }
+}
+
+impl<T> Drop for LocalHandle<T> {
+    /// As if the outcome were in the child's cell still: a panic of its destructor is contained (P3).
+    fn drop(&mut self) {
+        if let Join::Known(outcome) = std::mem::replace(&mut self.join, Join::Taken) {
+            drop(Output::new(outcome));
+        }
     }
 }
 

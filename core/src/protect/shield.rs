@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::TaskContext;
 use crate::protect::Hold;
-use crate::runtime::{AnyRuntime, Sleep, Timer};
+use crate::runtime::{AnyRuntime, GuardedSleep, Timer};
 
 /// Protects a future: while it runs, the task that awaits it is not dropped by a cancellation (C4).
 ///
@@ -62,7 +62,7 @@ pin_project! {
         #[pin]
         future: F,
         limit: Option<Duration>,
-        timer: Option<<AnyRuntime as Timer>::Sleep>,
+        timer: Option<LimitTimer>,
         begun: bool,
         // From the first poll until the future is ready, or the limit has passed.
         hold: Option<Hold>,
@@ -92,7 +92,7 @@ impl<F: Future> Future for Shield<F> {
             return this.future.poll(cx);
         };
         let polled = hold.run(|| this.future.poll(cx));
-        let passed = |timer: &mut Pin<Box<dyn Sleep>>| timer.as_mut().poll(cx).is_ready();
+        let passed = |timer: &mut LimitTimer| Pin::new(timer).poll(cx).is_ready();
         if polled.is_ready() || this.timer.as_mut().is_some_and(passed) {
             *this.hold = None;
             *this.timer = None;
@@ -101,16 +101,18 @@ impl<F: Future> Future for Shield<F> {
     }
 }
 
+type LimitTimer = GuardedSleep<<AnyRuntime as Timer>::Sleep>;
+
 /// What a shield has as long as it is active.
-type Active = (Option<<AnyRuntime as Timer>::Sleep>, Option<Hold>);
+type Active = (Option<LimitTimer>, Option<Hold>);
 
 #[cold]
 fn begin(limit: Option<Duration>) -> Active {
     (limit.and_then(timer), Some(Hold::new()))
 }
 
-fn timer(limit: Duration) -> Option<<AnyRuntime as Timer>::Sleep> {
-    Some(TaskContext::current()?.runtime()?.sleep(limit))
+fn timer(limit: Duration) -> Option<LimitTimer> {
+    Some(GuardedSleep::new(TaskContext::current()?.runtime()?.sleep(limit)))
 }
 
 impl<F> fmt::Debug for Shield<F> {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use crate::protect::Cover;
+use crate::runtime::GuardedSleep;
 use crate::stack::run_below;
 
 /// Makes timers.
@@ -21,7 +22,9 @@ use crate::stack::run_below;
 /// - An instant that is now or past fires at the first poll; a very late one never panics (R4).
 /// - `now` follows the runtime's clock where that can be paused.
 pub trait Timer {
-    /// The runtime's own timer.
+    /// The runtime's own timer, and as the runtime has made it: polled by hand, it is given the waker that
+    /// it is polled with, and what a panic of that does is the runtime's affair. In a
+    /// [`timeout`](Self::timeout) it is contained (P3).
     type Sleep: Sleep;
 
     /// A timer that fires at `deadline`.
@@ -61,7 +64,7 @@ pub trait Timer {
     fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F, Self::Sleep> {
         Timeout {
             future: Some(future),
-            sleep: self.sleep_until(deadline),
+            sleep: GuardedSleep::new(self.sleep_until(deadline)),
             is_up: false,
             cover: None,
         }
@@ -124,7 +127,7 @@ pin_project! {
         #[pin]
         future: Option<F>,
         #[pin]
-        sleep: S,
+        sleep: GuardedSleep<S>,
         is_up: bool,
         cover: Option<Arc<Cover>>,
     }

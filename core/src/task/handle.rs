@@ -10,13 +10,10 @@ use std::task::{Context, Poll, ready};
 use crate::cancel::{CancelCause, CauseKind};
 use crate::combine::Branch;
 use crate::group::{Node, Unit, UnitKey};
-use crate::panics::contain;
+use crate::guarded::{GuardedWaker, poll_guarded};
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
-use crate::set::is_of_a_set;
-use crate::stack::{is_about_to_be_dropped, is_native};
-use crate::sync::GuardedWaker;
+use crate::stack::is_about_to_be_dropped;
 use crate::task::{CancelHandle, Output, TaskError, TaskId};
-use crate::unhandled::UnhandledKind;
 
 /// The handle of a task or job.
 ///
@@ -132,12 +129,8 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let output = match &mut self.join {
-            Join::Native { handle, .. } if is_of_a_set(cx.waker()) || is_native(cx.waker()) => {
-                handle.poll_join(cx)
-            }
             Join::Native { handle, guard, .. } => {
-                let waker = GuardedWaker::around(cx.waker(), guard);
-                handle.poll_join(&mut Context::from_waker(&waker))
+                poll_guarded(cx, guard, |cx| handle.poll_join(cx))
             }
             Join::Job { job, .. } => job.poll_join(cx),
             other => {
@@ -154,9 +147,10 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         })
     }
 
+    /// As if it had not come out of the runtime's task yet: contained (P3), and reported (C9).
     fn drop_outcome(&mut self) {
-        if let Join::Ready(Err(error)) = mem::replace(&mut self.join, Join::Taken) {
-            contain(UnhandledKind::Destructor, || error.report_unseen());
+        if let Join::Ready(outcome) = mem::replace(&mut self.join, Join::Taken) {
+            drop(Output::new(outcome));
         }
     }
 

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::resume_unwind;
 
 use anyscope_core::unhandled::UnhandledKind::{Destructor, Failure, Panic};
-use anyscope_core::{BoxError, CauseKind, PanicPolicy, Supervise, scope};
+use anyscope_core::{BoxError, CauseKind, PanicPolicy, Supervise, WaitFor, scope, wait};
 
 use crate::support::{
     Count, Driven, Gate, Outcome, boom, never, on_drop, panic_of, run, take_lost, texts, with,
@@ -165,11 +165,13 @@ fn p3_destructor_of_an_output_that_panics_is_reported() {
         let kept = s.spawn(async { Ok(on_drop(|| panic!("a kept output"))) });
         yield_now().await;
         drop(kept);
+        let seen = s.spawn(async { Ok(on_drop(|| panic!("a seen output"))) });
+        drop(wait([seen], WaitFor::All).await);
         Ok(())
     }));
     outcome.unwrap();
-    let lost = take_lost();
-    assert_eq!(lost, [(Destructor, "an output".into()), (Destructor, "a kept output".into())]);
+    let texts = ["an output", "a kept output", "a seen output"];
+    assert_eq!(take_lost(), texts.map(|text| (Destructor, text.into())));
 }
 
 #[test]
