@@ -1,4 +1,4 @@
-//! A place for one value that is filled once and taken once: how jobs and erased tasks answer.
+//! A place for one value that is filled once and taken once: how jobs and futures of `remote` answer.
 
 use std::future::Future;
 use std::mem;

@@ -21,7 +21,7 @@
 //!             let sum = g.spawn_cpu(|| (1..=1_000_000_u64).sum::<u64>());
 //!             let slow = g.spawn(async {
 //!                 sleep(Duration::from_millis(1)).await;
-//!                 Ok("1".parse::<u64>()?) // any error fits: the ambient group's is `BoxError`
+//!                 Ok("1".parse::<u64>()?) // every error type fits: the ambient group's is `BoxError`
 //!             });
 //!             println!("{} {}", text.await?.len(), sum.await? + slow.await?);
 //!             Ok(())

@@ -59,16 +59,11 @@ impl Node {
 
     /// A unit has ended: takes it out of the table and gives its count back.
     pub(crate) fn leave(&self, key: UnitKey) {
-        self.leave_from(key, false);
+        self.leave_with_output(key, false);
     }
 
     /// The same, unless its handle is gone and its output `matters`. Whether it has left.
     pub(crate) fn leave_with_output(&self, key: UnitKey, matters: bool) -> bool {
-        self.leave_from(key, matters)
-    }
-
-    #[inline(always)]
-    fn leave_from(&self, key: UnitKey, matters: bool) -> bool {
         let mut table = lock(&self.table);
         if matters && table.is_unseen(key) {
             return false;

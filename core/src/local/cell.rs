@@ -50,10 +50,7 @@ impl<T> ChildCell<T> {
 
     #[inline]
     fn look<R>(&self, f: impl FnOnce(&Wish) -> R) -> R {
-        let wish = self.wish.replace(Wish::GoOn(None));
-        let seen = f(&wish);
-        self.wish.set(wish);
-        seen
+        look_at(&self.wish, Wish::GoOn(None), f)
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
@@ -102,10 +99,7 @@ impl<T> ChildCell<T> {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        let outcome = self.outcome.replace(Outcome::Taken);
-        let settled = !matches!(outcome, Outcome::Awaited(_));
-        self.outcome.set(outcome);
-        settled
+        look_at(&self.outcome, Outcome::Taken, |outcome| !matches!(outcome, Outcome::Awaited(_)))
     }
 
     /// What came of the child; `None` if that was taken.
@@ -143,11 +137,21 @@ impl<T> ChildCell<T> {
     }
 
     fn is_awaited_with(&self, waker: &Waker) -> bool {
-        let outcome = self.outcome.replace(Outcome::Taken);
-        let same = matches!(&outcome, Outcome::Awaited(Some(old)) if old.will_wake(waker));
-        self.outcome.set(outcome);
-        same
+        let is_same = |old: &Outcome<T>| match old {
+            Outcome::Awaited(Some(old)) => old.will_wake(waker),
+            _ => false,
+        };
+        look_at(&self.outcome, Outcome::Taken, is_same)
     }
+}
+
+/// Looks at what is in the cell, in which `meanwhile` is until then.
+#[inline]
+fn look_at<T, R>(cell: &Cell<T>, meanwhile: T, f: impl FnOnce(&T) -> R) -> R {
+    let value = cell.replace(meanwhile);
+    let seen = f(&value);
+    cell.set(value);
+    seen
 }
 
 /// Why something was cancelled; the first cause stays (C2).
@@ -175,9 +179,6 @@ impl FirstCause {
 
     #[inline]
     fn look<T>(&self, f: impl FnOnce(&Option<CancelCause>) -> T) -> T {
-        let cause = self.0.take();
-        let seen = f(&cause);
-        self.0.set(cause);
-        seen
+        look_at(&self.0, None, f)
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CauseKind;
 use crate::combine::Branch;
 use crate::group::{Node, Unit, UnitKey};
 use crate::guarded::{GuardedWaker, poll_guarded};
@@ -95,18 +95,12 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
     /// Cancels this task alone; that is no failure of its group, and its siblings go on (T6). A job
     /// that has not started never runs; a running one can see the cause (B3). Does not block.
     pub fn cancel(&self) {
-        self.cancel_with(CancelCause::requested());
+        self.cancel_handle().cancel();
     }
 
     /// Cancels this task alone, with a reason for those who read the cause.
     pub fn cancel_because(&self, reason: impl Into<String>) {
-        self.cancel_with(CancelCause::because(reason));
-    }
-
-    fn cancel_with(&self, cause: CancelCause) {
-        if let Some(key) = self.key() {
-            self.node.cancel_unit(key, self.id, cause);
-        }
+        self.cancel_handle().cancel_because(reason);
     }
 
     /// `None` once its outcome has come.
