@@ -47,6 +47,9 @@ impl<W: Work> Build for Collect<W> {
         let mut all = vec![
             Contender::task("bare", b, move |b, n| bare(b, n, work)),
             Contender::task("group", b, move |b, n| group(b.runtime().clone(), n, work)),
+            Contender::task("group, spawn_all", b, move |b, n| {
+                all_at_once(b.runtime().clone(), n, work)
+            }),
             Contender::task("group, handles dropped", b, move |b, n| dropped(b, n, work)),
             Contender::task("group of AnyRuntime", b, move |b, n| {
                 group(AnyRuntime::new(b.runtime().clone()), n, work)
@@ -80,6 +83,14 @@ async fn group<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
             sum += task.await?;
         }
         Ok(sum)
+    });
+    all.await.expect("no task fails")
+}
+
+async fn all_at_once<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
+    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+        let values = g.spawn_all((0..n as u64).map(|i| work.fallible(i))).await?;
+        Ok(values.into_iter().sum())
     });
     all.await.expect("no task fails")
 }

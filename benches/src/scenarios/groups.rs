@@ -27,6 +27,7 @@ impl Build for Groups {
         let mut all = vec![
             Contender::task("bare", b, bare),
             Contender::task("group", b, |b, n| group(b.runtime().clone(), n)),
+            Contender::task("group, spawn_all", b, |b, n| all_at_once(b.runtime().clone(), n)),
         ];
         if B::IS_TOKIO {
             all.push(Contender::task("JoinSet", b, |_, n| join_set(n)));
@@ -71,6 +72,22 @@ async fn group<R: Runtime>(rt: R, groups: usize) -> u64 {
             sum += task.await?;
         }
         Ok(sum)
+    });
+    all.await.expect("no task fails")
+}
+
+async fn all_at_once<R: Runtime>(rt: R, groups: usize) -> u64 {
+    async fn inner<R: Runtime>(rt: R) -> Result<u64, TaskError> {
+        let sum = rt.group::<TaskError, _, _, _>(|g| async move {
+            let values = g.spawn_all((0..EACH as u64).map(|i| async move { Ok(i) })).await?;
+            Ok(values.into_iter().sum::<u64>())
+        });
+        Ok(sum.await.expect("no task fails"))
+    }
+    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+        let rt = g.runtime();
+        let sums = g.spawn_all((0..groups).map(|_| inner(rt.clone()))).await?;
+        Ok(sums.into_iter().sum::<u64>())
     });
     all.await.expect("no task fails")
 }

@@ -46,6 +46,7 @@ mod runtime;
 mod shield;
 mod shield_limits;
 mod shutdown;
+mod spawn_all;
 mod spawning;
 mod stopping;
 mod supervise;
@@ -141,6 +142,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield::cases(),
         shield_limits::cases(),
         shutdown::cases(),
+        spawn_all::cases(),
         spawning::cases(),
         stopping::cases(),
         supervise::cases(),

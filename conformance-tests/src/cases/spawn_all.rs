@@ -1,0 +1,284 @@
+//! Many tasks spawned and awaited as one (rule G23).
+
+use std::future::poll_fn;
+use std::iter;
+use std::panic::Location;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use anyscope_core::{ErrorGroup, Runtime, Supervise, TaskContext, shield};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, boom, caught, eventually, never, parked, poll_once};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(g23_values_come_in_order::<R>),
+        case(g23_all_run_at_once::<R>),
+        case(g23_executor_has_its_turn_while_they_are_spawned::<R>),
+        case(g23_first_by_position_is_the_one_whose_error_comes::<R>),
+        case(g23_dropped_half_way_it_stops_nothing_and_spawns_no_more::<R>),
+        case(g23_waits_for_places_in_a_group_with_a_limit::<R>),
+        case(g23_cancelled_while_it_waits_for_a_place::<R>),
+        case(g23_is_refused_by_a_cancelled_group::<R>),
+        case(g23_panic_of_the_iterator_is_the_callers::<R>),
+        case(g23_tasks_are_known_by_the_place_of_the_call::<R>),
+    ]
+}
+
+fn g23_values_come_in_order<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                // The later ones let the earlier ones go on.
+                let gates: Vec<_> = (0..200).map(|_| Gate::new()).collect();
+                let tasks = gates.iter().enumerate().map(|(n, own)| {
+                    let (own, before) = (own.clone(), n.checked_sub(1).map(|n| gates[n].clone()));
+                    async move {
+                        own.wait().await;
+                        before.iter().for_each(Gate::open);
+                        Ok(n)
+                    }
+                });
+                gates[199].open();
+                assert_eq!(g.spawn_all(tasks).await?, (0..200).collect::<Vec<_>>());
+                assert!(
+                    g.spawn_all(iter::empty::<R::Sleep>().map(|_| never::<()>())).await?.is_empty()
+                );
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
+fn g23_all_run_at_once<R: Runtime>(env: &Env<R>) {
+    let begun = Count::new();
+    env.run(async |rt| {
+        let all: Outcome<Vec<()>> = rt
+            .group(async |g| {
+                let finish = Gate::new();
+                let task = || {
+                    let (begun, finish) = (begun.clone(), finish.clone());
+                    async move {
+                        if begun.add() == 1_000 {
+                            finish.open();
+                        }
+                        finish.wait().await;
+                        Ok(())
+                    }
+                };
+                Ok(g.spawn_all(iter::repeat_with(task).take(1_000)).await?)
+            })
+            .await;
+        assert_eq!(all.unwrap().len(), 1_000);
+    });
+}
+
+fn g23_executor_has_its_turn_while_they_are_spawned<R: Runtime>(env: &Env<R>) {
+    let (begun, spawned) = (Gate::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                // As many as it takes until the first has run.
+                let task = || {
+                    let begun = begun.clone();
+                    async move {
+                        begun.open();
+                        Ok(())
+                    }
+                };
+                let until_begun = iter::from_fn(|| (!begun.is_open()).then(task));
+                g.spawn_all(until_begun.inspect(|_| assert!(spawned.add() < 1_000_000))).await?;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
+
+fn g23_first_by_position_is_the_one_whose_error_comes<R: Runtime>(env: &Env<R>) {
+    let (ids, done) = (Arc::new(Mutex::new([None; 4])), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (last_has_failed, go_on) = (Gate::new(), Gate::new());
+                let tasks = (0..4).map(|n| {
+                    let (last_has_failed, go_on) = (last_has_failed.clone(), go_on.clone());
+                    let (ids, done) = (ids.clone(), done.clone());
+                    async move {
+                        ids.lock().unwrap()[n] = TaskContext::current().map(|task| task.id());
+                        match n {
+                            0 | 1 => last_has_failed.wait().await,
+                            2 => go_on.wait().await,
+                            _ => last_has_failed.open(),
+                        }
+                        done.add();
+                        if n % 2 == 1 { Err(boom("by its position")) } else { Ok(()) }
+                    }
+                });
+                let error = g.spawn_all(tasks).await.unwrap_err();
+                assert_eq!(Some(error.task()), ids.lock().unwrap()[1]);
+                // The others were not stopped.
+                go_on.open();
+                Ok(())
+            })
+            .policy(Supervise)
+            .await;
+        assert_eq!(outcome.unwrap_err().failures().map_or(0, ErrorGroup::len), 2);
+    });
+    assert_eq!(done.get(), 4);
+}
+
+fn g23_dropped_half_way_it_stops_nothing_and_spawns_no_more<R: Runtime>(env: &Env<R>) {
+    let (made, ended, dropped) = (Count::new(), Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let finish = Gate::new();
+                let task = || {
+                    let (finish, ended, probe) = (finish.clone(), ended.clone(), dropped.on_drop());
+                    made.add();
+                    async move {
+                        let _probe = probe;
+                        finish.wait().await;
+                        ended.add();
+                        Ok(())
+                    }
+                };
+                let mut all = Box::pin(g.spawn_all(iter::repeat_with(task).take(100_000)));
+                assert_eq!(made.get(), 0, "nothing is spawned before the first poll");
+                assert!(poll_once(all.as_mut()).is_pending());
+                drop(all);
+                assert!(made.get() > 0);
+                assert_eq!((g.live(), dropped.get()), (made.get() + 1, 0));
+                finish.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((ended.get(), dropped.get()), (made.get(), made.get()));
+}
+
+fn g23_waits_for_places_in_a_group_with_a_limit<R: Runtime>(env: &Env<R>) {
+    const LIMIT: usize = 3;
+    let (made, ended) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let finish = Gate::new();
+                let task = || {
+                    let (finish, ended) = (finish.clone(), ended.clone());
+                    made.add();
+                    async move {
+                        finish.wait().await;
+                        ended.add();
+                        Ok(())
+                    }
+                };
+                let mut all = Box::pin(g.spawn_all(iter::repeat_with(task).take(50)));
+                let first = poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx)));
+                assert!(first.await.is_pending());
+                // One more than there are places, which waits for one.
+                assert_eq!((made.get(), g.live()), (LIMIT + 1, LIMIT + 1));
+                finish.open();
+                assert_eq!(all.await?.len(), 50);
+                Ok(())
+            })
+            .limit(LIMIT)
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((made.get(), ended.get()), (50, 50));
+}
+
+fn g23_cancelled_while_it_waits_for_a_place<R: Runtime>(env: &Env<R>) {
+    let (started, dropped) = (Gate::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = || parked(&started, &dropped);
+                let (h, begun) = (g.clone(), started.clone());
+                rt.spawn_detached(async move {
+                    begun.wait().await;
+                    h.cancel();
+                });
+                // Shielded it is told; else it would be dropped.
+                let error = shield(g.spawn_all(iter::repeat_with(task).take(5))).await.unwrap_err();
+                assert!(error.is_cancelled(), "{error}");
+                Ok(())
+            })
+            .limit(1)
+            .await;
+        drop(outcome);
+    });
+    assert!(dropped.get() >= 1);
+}
+
+fn g23_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>) {
+    let (polled, dropped) = (Gate::new(), Count::new());
+    env.run(async |rt| {
+        let mut handle = None;
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                handle = Some(g);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        let tasks = iter::repeat_with(|| parked(&polled, &dropped)).take(3);
+        let error = handle.unwrap().spawn_all(tasks).await.unwrap_err();
+        assert!(error.is_refused(), "{error}");
+    });
+    assert!(!polled.is_open());
+    assert_eq!(dropped.get(), 3);
+}
+
+fn g23_panic_of_the_iterator_is_the_callers<R: Runtime>(env: &Env<R>) {
+    let ended = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let tasks = (0..3).map(|n| {
+                    assert!(n < 2, "no more");
+                    let ended = ended.clone();
+                    async move {
+                        ended.add();
+                        Ok(())
+                    }
+                });
+                assert!(caught(g.spawn_all(tasks)).await.is_err());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(ended.get(), 2);
+}
+
+fn g23_tasks_are_known_by_the_place_of_the_call<R: Runtime>(env: &Env<R>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let tasks = (0..2).map(|_| parked(&started, &Count::new()));
+                let (all, here) = (g.spawn_all(tasks), Location::caller());
+                let mut all = Box::pin(all);
+                assert!(poll_once(all.as_mut()).is_pending());
+                eventually(&rt, "both run", || started.is_open()).await;
+                *seen.lock().unwrap() = g.tasks();
+                let lines =
+                    seen.lock().unwrap().iter().map(|t| t.location().line()).collect::<Vec<_>>();
+                assert_eq!(lines[1..], [here.line(), here.line()]);
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    let ids = seen.lock().unwrap().iter().map(|t| t.id()).collect::<Vec<_>>();
+    assert!(ids[1] < ids[2], "{ids:?}");
+}
