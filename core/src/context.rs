@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::cancel::{CancelCause, Cancelled, is_any_in_effect};
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::{GroupHandle, GroupId, Node, UnitKey, WatchKey};
 use crate::runtime::{AnyRuntime, Runtime, Timer};
@@ -88,6 +89,11 @@ impl TaskContext {
         let may_be = is_any_in_effect() && self.node.knows_a_cause();
         let cause = if may_be { self.cause() } else { None };
         cause.map_or(Ok(()), |cause| Err(cause.into()))
+    }
+
+    /// What it carries (X4); nothing once it has ended. [`Carried::here`] is the same for the current one.
+    pub fn carried(&self) -> Carried {
+        self.node.carried_by(self.key, Some(self.id()))
     }
 
     /// The earliest deadline in force, its own group's or an enclosing one's.

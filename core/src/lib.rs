@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod carried;
 mod check;
 mod combine;
 mod context;
@@ -30,6 +31,7 @@ mod turns;
 pub mod unhandled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
+pub use carried::Carried;
 pub use check::{CheckCancelled, Checked, check_cancelled};
 pub use combine::{
     AllFailed, AsCompleted, Branch, FirstOk, Gather, GatherSettled, InPlace, ItemError,

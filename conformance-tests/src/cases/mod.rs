@@ -7,6 +7,7 @@ mod blocking;
 mod bombs;
 mod calling_back;
 mod cancel;
+mod carrying;
 mod causes;
 mod cleanup;
 mod combine;
@@ -103,6 +104,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         bombs::cases(),
         calling_back::cases(),
         cancel::cases(),
+        carrying::cases(),
         causes::cases(),
         cleanup::cases(),
         combine::cases(),

@@ -138,7 +138,10 @@ where
         }
         let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
         let unit = node.enter_first(TaskInfo { id, name, location });
-        match enclosing() {
+        let enclosing = enclosing();
+        let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
+        unit.carry(setup.carried.or(inherited).unwrap_or_default());
+        match enclosing {
             Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
             None => live::opened(&node),
         }

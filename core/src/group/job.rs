@@ -5,6 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::Fault;
@@ -52,6 +53,7 @@ pub struct JobBuilder<S, C> {
 pub(crate) struct JobInfo {
     name: Option<Arc<str>>,
     semaphore: Option<Semaphore>,
+    carried: Carried,
 }
 
 impl<S, C> JobBuilder<S, C> {
@@ -71,6 +73,12 @@ impl<S, C> JobBuilder<S, C> {
     /// passes its permit on (B2).
     pub fn permit_of(mut self, semaphore: &Semaphore) -> Self {
         self.info.semaphore = Some(semaphore.clone());
+        self
+    }
+
+    /// Gives it values that code in it can ask for (X4), in place of those that it was given before.
+    pub fn carrying(mut self, carried: Carried) -> Self {
+        self.info.carried = carried;
         self
     }
 }
@@ -212,13 +220,17 @@ where
     C: FnOnce() -> Result<T, Fault<E>> + Send + 'static,
     T: Send + 'static,
 {
-    let JobInfo { name, semaphore } = info;
+    let JobInfo { name, semaphore, carried } = info;
     let id = TaskId(next_id());
     let info = TaskInfo { id, name, location: Location::caller() };
     let cell = JobCell::<R, E, C, T>::new(job);
     match node.enter_job(info, weak(&cell)) {
-        Ok(unit) => launch_job(unit, id, pool, semaphore, cell),
+        Ok(unit) => {
+            unit.carry(carried);
+            launch_job(unit, id, pool, semaphore, cell)
+        }
         Err(why) => {
+            contain(UnhandledKind::Destructor, || drop(carried));
             contain(UnhandledKind::Destructor, || drop(cell));
             let error = TaskError::refused(id, why.into_cause());
             TaskHandle::refused(node.clone(), id, error)
@@ -259,10 +271,11 @@ where
     C: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let JobInfo { name, semaphore } = info;
+    let JobInfo { name, semaphore, carried } = info;
     let info = TaskInfo { name, ..TaskInfo::here() };
     let (id, node) = (info.id, single(runtime));
     let unit = node.enter_first(info);
+    unit.carry(carried);
     match enclosing() {
         Some((parent, _)) => node.attach(&parent, UnitKey::NOBODY, shielded_by()),
         None => node.leave_to(runtime.root().node()),

@@ -1,11 +1,12 @@
 //! How units and inner groups leave a group, and what follows when one was the last.
 
 use std::collections::BTreeSet;
-use std::mem::{self, needs_drop};
+use std::mem::needs_drop;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::cancel::{CancelCause, CauseKind};
+use crate::carried::Carried;
 use crate::group::limit::Granted;
 use crate::group::node::{Node, Owner};
 use crate::group::record::Extra;
@@ -38,6 +39,7 @@ struct Left {
     abandoned: Vec<Weak<Node>>,
     /// Who has its place now.
     granted: Granted,
+    carried: Carried,
 }
 
 /// What follows from a job that was given up.
@@ -126,6 +128,7 @@ impl Node {
         }
         drop_waker(left.waker);
         contain(UnhandledKind::Destructor, || drop(left.unrun));
+        contain(UnhandledKind::Destructor, || drop(left.carried));
         self.carry_out(left.granted);
         self.abandon_all(&left.abandoned);
     }
@@ -258,13 +261,12 @@ impl Table {
             false => self.leave_limit(key),
         };
         let extra = self.extras.get_mut(&key);
-        let rare = extra.map(|extra| (extra.cover.take(), mem::take(&mut extra.opened)));
-        let (cover, opened) = rare.unwrap_or_default();
+        let Extra { cover, opened, carried, .. } = extra.map(Extra::take).unwrap_or_default();
         let waker = self.units.get_mut(key.0).and_then(|unit| {
             unit.id.mark_ended();
             unit.slot.take_waker()
         });
-        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted }
+        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted, carried }
     }
 
     fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Left> {

@@ -15,6 +15,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::cancel::{CancelCause, InEffect};
+use crate::carried::Carried;
 use crate::group::job::Pool;
 use crate::group::limit::Granted;
 use crate::group::table::{Table, UnitKey, WatchKey};
@@ -56,6 +57,9 @@ pub(crate) struct Node {
     /// Live units that have a cover. Raised in a poll of the unit and read in later ones, which the
     /// executor orders: Relaxed.
     pub(super) covered: AtomicUsize,
+    /// Whether a unit was ever given values to carry. Set before that unit starts, and looked at by who
+    /// runs as one or has its context, which comes after that: Relaxed.
+    carries: AtomicBool,
     pub(super) table: CacheAligned<Mutex<Table>>,
     pub(super) owner: Mutex<Owner>,
     /// That the owner is `Gone`: keeps its lock out of each poll. Set right after that; Release, with
@@ -139,6 +143,7 @@ impl Node {
             cancelled: OnceLock::new(),
             singled_out: AtomicUsize::new(0),
             covered: AtomicUsize::new(0),
+            carries: AtomicBool::new(false),
             table: CacheAligned(Mutex::new(Table::with_limit(options.limit))),
             owner: Mutex::new(Owner::Awaited(None)),
             gone: AtomicBool::new(false),
@@ -261,6 +266,25 @@ impl Node {
             self.covered.fetch_add(1, Ordering::Relaxed);
         }
         cover
+    }
+
+    /// Gives a unit that has not started what it carries (X4).
+    pub(crate) fn carry(&self, key: UnitKey, carried: Carried) {
+        self.carries.store(true, Ordering::Relaxed);
+        lock(&self.table).carry(key, carried);
+    }
+
+    /// Whether it is worth to ask what a unit carries.
+    pub(crate) fn carries(&self) -> bool {
+        self.carries.load(Ordering::Relaxed)
+    }
+
+    /// What the unit carries, if it is still the one with this id.
+    pub(crate) fn carried_by(&self, key: UnitKey, id: Option<TaskId>) -> Carried {
+        match self.carries() {
+            true => lock(&self.table).carried_by(key, id).unwrap_or_default(),
+            false => Carried::new(),
+        }
     }
 
     /// Registers the waker of a suspended unit. Its cause must be looked at after that.

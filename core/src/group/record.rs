@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cancel::{CancelCause, InEffect};
+use crate::carried::Carried;
 use crate::group::table::ScopeKey;
 use crate::protect::Cover;
 use crate::task::TaskId;
@@ -123,14 +124,26 @@ pub(super) struct Extra {
     /// The inner groups that this unit opened and that are still open.
     pub(super) opened: BTreeSet<ScopeKey>,
     pub(super) cover: Option<Arc<Cover>>,
+    /// What it was given at its spawn (X4). The user's: dropped outside the lock.
+    pub(super) carried: Carried,
     /// A job that was given up: it is not counted, and its place stays its own until it ends (B3).
     pub(super) is_given_up: bool,
 }
 
 impl Extra {
+    /// All but what has to stay as long as the unit does.
+    pub(super) fn take(&mut self) -> Self {
+        let Self { name, is_given_up, .. } = self;
+        let rest = Self { name: name.take(), is_given_up: *is_given_up, ..Self::default() };
+        std::mem::replace(self, rest)
+    }
+
     /// Whether there is more than a name.
     pub(super) fn is_special(&self) -> bool {
-        self.cover.is_some() || !self.opened.is_empty() || self.is_given_up
+        self.cover.is_some()
+            || !self.opened.is_empty()
+            || self.is_given_up
+            || !self.carried.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {

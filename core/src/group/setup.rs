@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::future::GroupFuture;
 use crate::group::handle::GroupHandle;
@@ -24,6 +25,8 @@ pub(super) struct Setup<R, E, B> {
     pub(super) deadline: Option<Deadline>,
     pub(super) options: NodeOptions,
     pub(super) name: Option<Arc<str>>,
+    /// `None` is what the opener carries.
+    pub(super) carried: Option<Carried>,
     pub(super) location: &'static Location<'static>,
     pub(super) on_open: Option<OnOpen<E, R>>,
 }
@@ -59,6 +62,7 @@ impl<R, E, B> Setup<R, E, B> {
             deadline: None,
             options: NodeOptions::default(),
             name: None,
+            carried: None,
             location: Location::caller(),
             on_open: None,
         }
@@ -75,6 +79,12 @@ where
     /// Names the group; its body carries the name in failures (G17).
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         self.with(|setup| setup.name = Some(name.into()))
+    }
+
+    /// What its body carries (X4), in place of what the task carries that opens the group. Its tasks
+    /// carry what they are given.
+    pub fn carrying(self, carried: Carried) -> Self {
+        self.with(|setup| setup.carried = Some(carried))
     }
 
     /// What the end of one task means for the others (G16). The default is

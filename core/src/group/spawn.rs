@@ -8,6 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::cancel::CancelCause;
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::core::Core;
@@ -33,6 +34,7 @@ pub struct TaskBuilder<T, E, R, F> {
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
     on_done: Option<Callback<T>>,
+    carried: Carried,
     background: bool,
 }
 
@@ -46,7 +48,8 @@ where
     #[track_caller]
     pub(crate) fn new(group: GroupHandle<E, R>, future: F) -> Self {
         let location = Location::caller();
-        Self { group, future, name: None, location, on_done: None, background: false }
+        let (name, on_done, carried) = (None, None, Carried::new());
+        Self { group, future, name, location, on_done, carried, background: false }
     }
 
     /// Names the task; its failures carry the name (G17).
@@ -65,6 +68,11 @@ where
         self
     }
 
+    /// Gives it values that code in it can ask for (X4), in place of those that it was given before.
+    pub fn carrying(self, carried: Carried) -> Self {
+        Self { carried, ..self }
+    }
+
     /// Makes it a background task: it is cancelled when the body and all ordinary tasks have ended,
     /// and needs no place in a group with a limit (G19). A failure before that is one like any other.
     /// What it opens belongs to it; what it spawns into the group is an ordinary task.
@@ -79,12 +87,12 @@ where
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
         let admission = self.admission(Admission::Ordinary);
-        let Self { group, future, name, location, on_done, .. } = self;
+        let Self { group, future, name, location, on_done, carried, .. } = self;
         let info = TaskInfo { id: TaskId(next_id()), name, location };
         let future = MapFault::new(future);
         match on_done {
-            None => spawn_task(&group, info, admission, future, NoCallback),
-            Some(on_done) => spawn_task(&group, info, admission, future, on_done),
+            None => spawn_carrying(&group, info, admission, carried, future, NoCallback),
+            Some(on_done) => spawn_carrying(&group, info, admission, carried, future, on_done),
         }
     }
 
@@ -95,12 +103,13 @@ where
     /// [`Refused`], if the group is cancelled, finished or full (G18).
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
         let admission = self.admission(Admission::IfFree);
-        let Self { group, future, name, location, on_done, .. } = self;
+        let Self { group, future, name, location, on_done, carried, .. } = self;
         let id = TaskId(next_id());
         let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
             Ok(unit) => unit,
             Err(why) => return Err(Refused { future, why }),
         };
+        unit.carry(carried);
         let future = MapFault::new(future);
         Ok(match on_done {
             None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
@@ -127,6 +136,26 @@ pub(crate) fn spawn_task<E, R, F, D>(
     info: TaskInfo,
     admission: Admission,
     future: F,
+    on_done: D,
+) -> TaskHandle<F::Value, R>
+where
+    E: AsDynError,
+    R: Runtime,
+    F: TaskOutput<E> + Send + 'static,
+    F::Value: Send + 'static,
+    D: OnDone<F::Value> + 'static,
+{
+    spawn_carrying(group, info, admission, Carried::new(), future, on_done)
+}
+
+/// The same of one that carries something (X4).
+#[inline]
+fn spawn_carrying<E, R, F, D>(
+    group: &GroupHandle<E, R>,
+    info: TaskInfo,
+    admission: Admission,
+    carried: Carried,
+    future: F,
     mut on_done: D,
 ) -> TaskHandle<F::Value, R>
 where
@@ -138,9 +167,13 @@ where
 {
     let id = info.id;
     match group.node().enter(info, admission) {
-        Ok(unit) => start::<R, E, F, D>(group.native(), unit, id, future, on_done),
+        Ok(unit) => {
+            unit.carry(carried);
+            start::<R, E, F, D>(group.native(), unit, id, future, on_done)
+        }
         Err(why) => {
             let error = TaskError::refused(id, why.into_cause());
+            contain(UnhandledKind::Destructor, || drop(carried));
             contain(UnhandledKind::Destructor, || drop(future));
             contain(UnhandledKind::Callback, || on_done.call(Err(&error)));
             TaskHandle::refused(group.node().clone(), id, error)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::cancel::CancelCause;
+use crate::carried::Carried;
 use crate::group::job::Pool;
 use crate::group::limit::Limiter;
 use crate::group::live::LiveTask;
@@ -227,6 +228,16 @@ impl Table {
         let cover = &mut self.extras.entry(key).or_default().cover;
         let made = cover.is_none();
         (cover.get_or_insert_default().clone(), made)
+    }
+
+    pub(crate) fn carry(&mut self, key: UnitKey, carried: Carried) {
+        self.extras.entry(key).or_default().carried = carried;
+    }
+
+    pub(crate) fn carried_by(&self, key: UnitKey, id: Option<TaskId>) -> Option<Carried> {
+        let unit = self.units.get(key.0)?;
+        let is_it = id.is_none_or(|id| unit.id.get() == id);
+        is_it.then(|| self.extras.get(&key).map(|extra| extra.carried.clone()))?
     }
 
     /// Takes the waker of a unit.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::cancel::CancelCause;
+use crate::carried::Carried;
 use crate::group::leaving::GivenUp;
 use crate::group::node::Node;
 use crate::group::table::UnitKey;
@@ -180,6 +181,14 @@ impl Unit {
     pub(crate) fn running(mut self) -> Self {
         self.set(Progress::Running);
         self
+    }
+
+    /// Gives it what it carries (X4), before it starts.
+    #[inline]
+    pub(crate) fn carry(&self, carried: Carried) {
+        if !carried.is_empty() {
+            self.node.carry(self.key(), carried);
+        }
     }
 
     /// Takes over the duty to give the body's count back. Whether it was not given back yet.
