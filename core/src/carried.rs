@@ -49,7 +49,8 @@ use crate::stack::enclosing;
 /// ```
 #[derive(Clone, Default)]
 pub struct Carried {
-    values: BTreeMap<TypeId, Value>,
+    /// `None` is none: most tasks carry nothing, and have nothing to drop.
+    values: Option<Arc<BTreeMap<TypeId, Value>>>,
 }
 
 #[derive(Clone)]
@@ -61,7 +62,7 @@ struct Value {
 impl Carried {
     /// Nothing.
     pub const fn new() -> Self {
-        Self { values: BTreeMap::new() }
+        Self { values: None }
     }
 
     /// One value.
@@ -83,26 +84,28 @@ impl Carried {
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let (value, type_name) = (Arc::new(value), type_name::<T>());
-        self.values.insert(TypeId::of::<T>(), Value { value, type_name });
+        let values = Arc::make_mut(self.values.get_or_insert_default());
+        values.insert(TypeId::of::<T>(), Value { value, type_name });
         self
     }
 
     /// The value of this type, if there is one.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let value = self.values.get(&TypeId::of::<T>())?.value.clone();
+        let value = self.values.as_ref()?.get(&TypeId::of::<T>())?.value.clone();
         value.downcast().ok()
     }
 
     /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.is_none()
     }
 }
 
 /// The types of the values.
 impl fmt::Debug for Carried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let types = self.values.values().map(|value| value.type_name);
+        let types =
+            self.values.iter().flat_map(|values| values.values().map(|value| value.type_name));
         f.debug_set().entries(types).finish()
     }
 }
