@@ -22,6 +22,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g23_waits_for_places_in_a_group_with_a_limit::<R>),
         case(g23_cancelled_while_it_waits_for_a_place::<R>),
         case(g23_is_refused_by_a_cancelled_group::<R>),
+        case(g23_first_that_is_refused_is_the_last::<R>),
         case(g23_panic_of_the_iterator_is_the_callers::<R>),
         case(g23_tasks_are_known_by_the_place_of_the_call::<R>),
     ]
@@ -54,7 +55,7 @@ fn g23_values_come_in_order<R: Runtime>(env: &Env<R>) {
 }
 
 fn g23_all_run_at_once<R: Runtime>(env: &Env<R>) {
-    let begun = Count::new();
+    let (begun, many) = (Count::new(), env.size(1_000));
     env.run(async |rt| {
         let all: Outcome<Vec<()>> = rt
             .group(async |g| {
@@ -62,17 +63,17 @@ fn g23_all_run_at_once<R: Runtime>(env: &Env<R>) {
                 let task = || {
                     let (begun, finish) = (begun.clone(), finish.clone());
                     async move {
-                        if begun.add() == 1_000 {
+                        if begun.add() == many {
                             finish.open();
                         }
                         finish.wait().await;
                         Ok(())
                     }
                 };
-                Ok(g.spawn_all(iter::repeat_with(task).take(1_000)).await?)
+                Ok(g.spawn_all(iter::repeat_with(task).take(many)).await?)
             })
             .await;
-        assert_eq!(all.unwrap().len(), 1_000);
+        assert_eq!(all.unwrap().len(), many);
     });
 }
 
@@ -233,7 +234,29 @@ fn g23_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>) {
         assert!(error.is_refused(), "{error}");
     });
     assert!(!polled.is_open());
-    assert_eq!(dropped.get(), 3);
+    assert_eq!(dropped.get(), 1);
+}
+
+fn g23_first_that_is_refused_is_the_last<R: Runtime>(env: &Env<R>) {
+    let (made, dropped) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let tasks = iter::repeat_with(|| {
+                    if made.add() == 2 {
+                        g.cancel();
+                    }
+                    parked(&started, &dropped)
+                });
+                // The first is not refused, and has not ended.
+                assert!(poll_once(g.spawn_all(tasks)).is_pending());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((made.get(), dropped.get()), (2, 2));
 }
 
 fn g23_panic_of_the_iterator_is_the_callers<R: Runtime>(env: &Env<R>) {

@@ -136,7 +136,7 @@ where
             return false;
         };
         self.waiting = None;
-        self.tasks.push_back(task);
+        self.keep(task);
         true
     }
 
@@ -148,6 +148,14 @@ where
         }
         let future = MapFault::new(future);
         let task = spawn_task(&self.group, info, Admission::Ordinary, future, NoCallback);
+        self.keep(task);
+    }
+
+    /// A group that has refused one will refuse all.
+    fn keep(&mut self, task: TaskHandle<T, R>) {
+        if task.is_refused() {
+            self.futures = None;
+        }
         self.tasks.push_back(task);
     }
 }

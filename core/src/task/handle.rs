@@ -82,6 +82,11 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         Self { node, id, join: Join::Ready(Err(error)) }
     }
 
+    /// Whether the group has not taken the task; of a handle that was not polled yet.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.join, Join::Ready(Err(_)))
+    }
+
     /// The task's id.
     pub fn id(&self) -> TaskId {
         self.id

@@ -131,7 +131,7 @@ mod task_group_values {
         let values = gather(start_all().await?).await?;
         out.print(format!("{values:?}"));
 
-        let values = group(async |g| Ok(gather((0..20).map(|n| g.spawn(task(n)))).await?)).await?;
+        let values = group(async |g| Ok(g.spawn_all((0..20).map(task)).await?)).await?;
         out.print(format!("{values:?}"));
         Ok(())
     }

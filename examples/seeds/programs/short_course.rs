@@ -182,8 +182,7 @@ mod practice_parallel_tasks {
 
     pub(super) async fn main(out: Out) -> Result<(), BoxError> {
         let start = Stopwatch::start();
-        let squares =
-            group(async |g| Ok(gather((1..=5).map(|n| g.spawn(square(n)))).await?)).await?;
+        let squares = group(async |g| Ok(g.spawn_all((1..=5).map(square)).await?)).await?;
         out.print(format!("{squares:?} took {:.2}s", start.seconds()));
         Ok(())
     }
