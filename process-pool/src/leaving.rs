@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{TaskContext, TaskId, try_defer};
+use anyscope_core::{TaskContext, TaskId, block_on, shield, try_defer};
 
 use crate::call::Call;
 use crate::lock;
@@ -29,12 +29,12 @@ struct Dropped {
 }
 
 impl Leaving {
-    /// The current task or body does not end before the call has. Outside of any, nobody has to
+    /// The current task, body or job does not end before the call has. Outside of any, nobody has to
     /// wait: the call's conductor does it in any case.
     pub(crate) fn add(self: &Arc<Self>, call: Arc<Call>) {
         let Some(task) = TaskContext::current().map(|context| context.id()) else { return };
         let first = call.id;
-        if self.join(task, call) {
+        if self.join(task, call.clone()) {
             return;
         }
         let entry = Leaver { leaving: self.clone(), task, first };
@@ -43,8 +43,10 @@ impl Leaving {
                 poll_fn(|cx| call.poll_end(cx)).await;
             }
         });
-        // In a job it is given back, and the entry removed.
-        drop(deferred);
+        // A job has no clean-ups: it is given back, and the entry removed. It has a thread that may block.
+        if deferred.map_err(drop).is_err() {
+            let _ = block_on(shield(poll_fn(|cx| call.poll_end(cx))));
+        }
     }
 
     /// Adds a call to those of a task; whether somebody waits for them already.

@@ -78,7 +78,7 @@ impl ProcessPool {
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call: one that waits leaves the queue, a running one is
-    /// killed, with its worker. The task or body that drops it does not end before the worker is gone
+    /// killed, with its worker. The task, body or job that drops it does not end before the worker is gone
     /// (C5), so neither does its group (G1); see [`Run`].
     ///
     /// # Examples

@@ -33,7 +33,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("cancelled_call_fails_when_the_worker_is_gone", cancelled_call),
         on_each("call_whose_time_is_up_is_gone", call_whose_time_is_up_is_gone),
         on_each("stopped_branch_has_ended_with_its_worker", stopped_branch),
-        on_each("call_may_be_dropped_in_a_job", call_may_be_dropped_in_a_job),
+        on_each("call_dropped_in_a_job_is_waited_for_by_it", call_dropped_in_a_job),
         on_each("cancelled_call_leaves_the_queue", cancelled_call_leaves_the_queue),
         on_each("cancellations_at_any_time_harm_nobody_else", cancellations_at_any_time),
         on_each("closed_pool_serves_what_it_has_and_refuses_more", closed_pool),
@@ -215,19 +215,32 @@ fn stopped_branch(on: On) {
     });
 }
 
-fn call_may_be_dropped_in_a_job(on: On) {
+/// By hand, or because it was cancelled where it awaits.
+fn call_dropped_in_a_job(on: On) {
     with_hanging_jobs(on, async |rt, pool, file| {
-        let call = pool.run(&HANG, file.clone());
+        let (call, hangs) = (pool.run(&HANG, file.clone()), file.clone());
         let job = move || {
             let mut call = Box::pin(call);
             assert!(block_on(async { poll!(&mut call) }).is_pending());
-            until_sync("the job hangs", || file.exists());
+            until_sync("the job hangs", || hangs.exists());
             drop(call);
-            hanging(&file).unwrap()[0]
+            exists(hanging(&hangs).unwrap()[0])
         };
-        let outcome: Outcome<u32> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
-        let worker = outcome.unwrap();
-        until(rt, "the pool waits for it", || !exists(worker)).await;
+        let outcome: Outcome<bool> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
+        assert!(!outcome.unwrap(), "the job goes on before");
+
+        fs::remove_file(&file).unwrap();
+        let call = pool.run(&HANG, file.clone());
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn_blocking(move || anyscope_core::block_on(call).unwrap_err());
+                until(rt, "the job hangs", || file.exists()).await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert!(!exists(hanging(&file).unwrap()[0]), "the group has returned before");
     });
 }
 
