@@ -215,7 +215,7 @@ impl Shared {
         // A statement of its own, so that the lock is gone when what it gives is dropped.
         let queued = lock(&self.state).queue.remove(&call.id);
         if let Some(call) = queued {
-            call.end(Err(Kind::Cancelled));
+            call.end(Err(Kind::Cancelled { begun: false }));
         }
         let seat = call.seat.get().filter(|_| !call.has_ended());
         if let Some(seat) = seat {

@@ -73,7 +73,7 @@ impl<O> Run<O> {
     /// if that was there before.
     pub fn cancel(&mut self) {
         match &self.state {
-            State::New(_) => self.state = State::New(Err(Kind::Cancelled)),
+            State::New(_) => self.state = State::New(Err(Kind::Cancelled { begun: false })),
             State::Called(call) => drop(self.owner.shared.cancel(call)),
             State::Ended(_) | State::Taken => {}
         }

@@ -168,11 +168,24 @@ fn cancelled_call(on: On) {
         until(rt, "the job hangs", || file.exists()).await;
         call.cancel();
         call.cancel();
-        assert!(call.await.unwrap_err().is_cancelled());
+        let error = call.await.unwrap_err();
+        assert!(error.is_cancelled() && error.has_begun());
         assert_eq!(children(), [], "the worker is gone");
-        let mut new = pool.run(&HANG, file);
+        let mut new = pool.run(&HANG, file.clone());
         new.cancel();
-        assert!(new.await.unwrap_err().is_cancelled());
+        let (marks, gate) = (file.with_extension("marks"), file.with_extension("gate"));
+        let mut queued = pool.run(&HANG, file);
+        let (running, error) = join!(pool.run(&GATE, (marks, 1, gate.clone())), async {
+            assert!(poll!(&mut queued).is_pending());
+            queued.cancel();
+            let error = queued.await.unwrap_err();
+            fs::write(gate, "").unwrap();
+            error
+        });
+        running.unwrap();
+        for error in [new.await.unwrap_err(), error] {
+            assert!(error.is_cancelled() && !error.has_begun());
+        }
         let mut done = pool.run(&ECHO, "done".to_owned());
         poll_fn(|cx| Pin::new(&mut done).poll_ended(cx)).await;
         done.cancel();
