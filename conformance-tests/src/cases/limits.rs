@@ -2,18 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{BoxError, GroupHandle, Runtime, shield};
+use anyscope_core::{BoxError, Group, GroupHandle, Runtime, shield};
 use futures_util::future::join_all;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now};
+use crate::probe::{
+    Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now,
+};
+use crate::queued::Queued;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(g18_runs_so_many_at_once_and_no_more::<R>),
         case(g18_queue_is_first_in_first_out::<R>),
         case(g18_jobs_need_a_place_as_well::<R>),
+        case(g18_ten_thousand_jobs_in_line_are_dropped_by_their_pool::<R>),
         case(g18_queued_task_is_dropped_unpolled_by_a_cancellation::<R>),
         case(g18_queued_job_never_runs_after_a_cancellation::<R>),
         case(g18_queued_task_cancelled_alone_leaves_the_queue::<R>),
@@ -118,6 +122,32 @@ fn g18_jobs_need_a_place_as_well<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
+}
+
+/// One after the other gets the place and is refused, because the pool is shut down.
+fn g18_ten_thousand_jobs_in_line_are_dropped_by_their_pool<R: Runtime>(env: &Env<R>) {
+    let (jobs, ran, gone) = (env.size(10_000), Count::new(), Count::new());
+    env.block_on(async |rt| {
+        let queued = Queued::new(rt);
+        let outcome: Outcome<()> = queued
+            .group(async |g| {
+                for _ in 0..jobs {
+                    let (ran, probe) = (ran.clone(), gone.on_drop());
+                    g.spawn_blocking(move || {
+                        let _probe = probe;
+                        ran.note();
+                    });
+                }
+                assert_eq!(queued.len(), 1);
+                queued.refuse();
+                assert_eq!(gone.get(), jobs);
+                Ok(())
+            })
+            .limit(1)
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(ran.get(), 0);
 }
 
 fn g18_queued_task_is_dropped_unpolled_by_a_cancellation<R: Runtime>(env: &Env<R>) {
