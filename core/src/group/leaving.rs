@@ -104,6 +104,12 @@ impl Node {
         true
     }
 
+    /// Takes all from a unit but its being there, and does what follows. It has yet to `leave`.
+    pub(crate) fn vacate(self: &Arc<Self>, key: UnitKey) {
+        let left = lock(&self.table).vacate(key);
+        self.clear(left);
+    }
+
     /// A job is waited for no longer, though it goes on (B3): gives its count back, and its place in a limit.
     /// What follows is to be carried out when no lock is held.
     pub(crate) fn give_up_job(&self, key: UnitKey) -> GivenUp {

@@ -180,6 +180,10 @@ impl Node {
         self.asks_policy
     }
 
+    pub(crate) fn has_limit(&self) -> bool {
+        self.has_limit
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
