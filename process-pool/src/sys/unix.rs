@@ -59,12 +59,7 @@ pub(crate) fn kill(child: &mut Child) {
 }
 
 /// Whether a child has ended. It is left to whoever waits for it.
-#[cfg(not(any(
-    target_os = "cygwin",
-    target_os = "horizon",
-    target_os = "openbsd",
-    target_os = "redox"
-)))]
+#[cfg(not(any(target_os = "openbsd", target_os = "redox")))]
 pub(crate) fn has_ended(child: u32) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -75,12 +70,7 @@ pub(crate) fn has_ended(child: u32) -> bool {
 }
 
 /// These cannot look at a child without waiting for it: there it is the end of its channel that tells.
-#[cfg(any(
-    target_os = "cygwin",
-    target_os = "horizon",
-    target_os = "openbsd",
-    target_os = "redox"
-))]
+#[cfg(any(target_os = "openbsd", target_os = "redox"))]
 pub(crate) fn has_ended(_: u32) -> bool {
     false
 }
