@@ -21,6 +21,11 @@ pub(crate) enum Place<T> {
 }
 
 impl<T> Place<T> {
+    /// Whether a value may still come.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty(_))
+    }
+
     /// Fills it: with whom to wake. A second value is given back.
     #[inline]
     pub(crate) fn fill(&mut self, value: T) -> Result<Option<Waker>, T> {

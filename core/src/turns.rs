@@ -82,6 +82,13 @@ impl Turns {
         self.dismiss(wakes);
     }
 
+    /// The same where a turn is of no use any more: also those who were given one and have not come are
+    /// told, and nobody waits until they come.
+    pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
+        self.granted.clear();
+        self.close(wakes);
+    }
+
     /// From now on they wait again. Those who have been told go.
     pub(crate) fn reopen(&mut self) {
         self.closed = false;

@@ -94,6 +94,20 @@ fn put_waits_for_room_and_gives_the_item_back_at_the_end() {
 }
 
 #[test]
+fn closing_ends_putters_though_one_that_was_given_room_is_not_polled() {
+    let queue = Queue::fifo(1);
+    queue.try_put(1).unwrap();
+    let (mut first, mut second) = (Box::pin(queue.put(2)), Box::pin(queue.put(3)));
+    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+    assert_eq!(drain(&queue), [1]);
+    queue.close();
+    let late = queue.put(4).now_or_never();
+    for put in [second.now_or_never(), late, first.now_or_never()] {
+        assert!(put.expect("it has ended").unwrap_err().is_closed());
+    }
+}
+
+#[test]
 fn join_waits_for_the_guards_and_not_only_for_the_items() {
     let queue = Queue::fifo(8);
     assert!(queue.join().now_or_never().is_some(), "nothing was ever put in");

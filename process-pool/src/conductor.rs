@@ -45,7 +45,7 @@ impl Conductor {
         let mut outcome = self.outcome(call);
         if self.seat.served() {
             self.end_worker();
-            outcome = outcome.map_err(|_| Kind::Cancelled);
+            outcome = outcome.map_err(|kind| Kind::Cancelled { begun: kind.has_begun() });
         }
         call.end(outcome);
     }
@@ -56,7 +56,7 @@ impl Conductor {
         let mut attempts = 3;
         loop {
             if self.seat.is_cancelled() {
-                return Err(Kind::Cancelled);
+                return Err(Kind::Cancelled { begun: false });
             }
             let max_payload = self.pool.config.max_payload;
             let worker = self.worker()?;

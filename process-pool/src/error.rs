@@ -79,7 +79,7 @@ impl ProcessError {
 
     /// Whether the call was [cancelled](crate::Run::cancel). Its worker, if one ran it, is gone.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.kind, Kind::Cancelled)
+        matches!(self.kind, Kind::Cancelled { .. })
     }
 
     /// Whether the pool was closed before the call.
@@ -95,13 +95,7 @@ impl ProcessError {
 
     /// Whether the job may have begun: then it may have had effects. It is never begun twice.
     pub fn has_begun(&self) -> bool {
-        use Kind::{Output, OutputTooLarge, Panicked, TimeLimit, Unencodable};
-        match &self.kind {
-            Kind::Lost(lost) => lost.begun,
-            Kind::Cancelled => true,
-            TimeLimit(_) | Panicked(_) | Unencodable(_) | Output(_) | OutputTooLarge(_) => true,
-            _ => false,
-        }
+        self.kind.has_begun()
     }
 }
 
@@ -114,7 +108,10 @@ pub(crate) enum Kind {
     NoInit,
     Unsupported,
     Closed,
-    Cancelled,
+    Cancelled {
+        /// Whether a worker may have begun the job.
+        begun: bool,
+    },
     Start(io::Error),
     NotReady {
         status: Option<ExitStatus>,
@@ -148,6 +145,17 @@ pub(crate) struct Lost {
     pub(crate) garbage: bool,
 }
 
+impl Kind {
+    pub(crate) fn has_begun(&self) -> bool {
+        use Kind::{Cancelled, Output, OutputTooLarge, Panicked, TimeLimit, Unencodable};
+        match self {
+            Kind::Lost(Lost { begun, .. }) | Cancelled { begun } => *begun,
+            TimeLimit(_) | Panicked(_) | Unencodable(_) | Output(_) | OutputTooLarge(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<Kind> for ProcessError {
     fn from(kind: Kind) -> Self {
         Self { job: None, kind }
@@ -176,7 +184,7 @@ impl fmt::Display for Kind {
             ),
             Self::Unsupported => f.write_str("worker processes need a Unix system so far"),
             Self::Closed => f.write_str("the pool is closed"),
-            Self::Cancelled => f.write_str("the call was cancelled"),
+            Self::Cancelled { .. } => f.write_str("the call was cancelled"),
             Self::Start(_) => f.write_str("no worker process could be started"),
             Self::NotReady { status, why } => {
                 write!(f, "the worker process was not ready: {why}")?;

@@ -78,7 +78,7 @@ impl ProcessPool {
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call: one that waits leaves the queue, a running one is
-    /// killed, with its worker. The task or body that drops it does not end before the worker is gone
+    /// killed, with its worker. The task, body or job that drops it does not end before the worker is gone
     /// (C5), so neither does its group (G1); see [`Run`].
     ///
     /// # Examples
@@ -215,7 +215,7 @@ impl Shared {
         // A statement of its own, so that the lock is gone when what it gives is dropped.
         let queued = lock(&self.state).queue.remove(&call.id);
         if let Some(call) = queued {
-            call.end(Err(Kind::Cancelled));
+            call.end(Err(Kind::Cancelled { begun: false }));
         }
         let seat = call.seat.get().filter(|_| !call.has_ended());
         if let Some(seat) = seat {

@@ -28,7 +28,7 @@ use crate::pool::Owner;
 /// | | who waits |
 /// |---|---|
 /// | [`cancel`](Self::cancel), and what has a [time limit](Self::limit) | whoever awaits the call: it fails when the worker is gone |
-/// | it is dropped in a task or body of a group, by a cancellation, a timeout, a `select!` | that task: it does not end, nor does its group return, before the worker is gone (C5, G1) |
+/// | it is dropped in a task, body or job of a group, by a cancellation, a timeout, a `select!` | that task: it does not end, nor does its group return, before the worker is gone (C5, G1); a job blocks its thread |
 /// | it is dropped elsewhere | the pool, on a thread of its own |
 ///
 /// Inside a [shield](anyscope_core::shield()) no cancellation drops it.
@@ -73,7 +73,7 @@ impl<O> Run<O> {
     /// if that was there before.
     pub fn cancel(&mut self) {
         match &self.state {
-            State::New(_) => self.state = State::New(Err(Kind::Cancelled)),
+            State::New(_) => self.state = State::New(Err(Kind::Cancelled { begun: false })),
             State::Called(call) => drop(self.owner.shared.cancel(call)),
             State::Ended(_) | State::Taken => {}
         }

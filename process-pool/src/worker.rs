@@ -64,7 +64,7 @@ impl Worker {
 
     /// Whether it is as an idle one should be.
     pub(crate) fn is_well(&self) -> bool {
-        sys::is_quiet(&self.channel)
+        sys::is_quiet(&self.channel) && !sys::has_ended(self.id)
     }
 
     pub(crate) fn channel(&self) -> &sys::Stream {
@@ -101,19 +101,18 @@ impl Worker {
     }
 
     fn until(&self, deadline: Option<Instant>) -> Until<'_> {
-        Until { channel: &self.channel, deadline }
+        Until { worker: self, deadline }
     }
 }
 
 /// What an answer says; `None` if it is none.
 fn outcome(frame: Frame, limit: usize) -> Option<Outcome> {
-    let text = frame.text();
     Some(Err(match frame.tag {
         Tag::Done => return Some(Ok(frame.body)),
-        Tag::Panicked => Kind::Panicked(text),
-        Tag::Unknown => Kind::Unknown(text),
-        Tag::Undecodable => Kind::Undecodable(text),
-        Tag::Unencodable => Kind::Unencodable(text),
+        Tag::Panicked => Kind::Panicked(frame.text()),
+        Tag::Unknown => Kind::Unknown(frame.text()),
+        Tag::Undecodable => Kind::Undecodable(frame.text()),
+        Tag::Unencodable => Kind::Unencodable(frame.text()),
         Tag::TooLarge => Kind::OutputTooLarge(limit),
         Tag::Hello | Tag::Ready | Tag::Request | Tag::Started => return None,
     }))
@@ -143,37 +142,57 @@ impl From<&io::Error> for How {
     }
 }
 
-/// Reads and writes until an instant, where there is one.
+/// Reads and writes until an instant, where there is one, or until the worker has ended. That is not always
+/// the end of its channel: what a job has started by a `fork` may have it too.
 struct Until<'a> {
-    channel: &'a sys::Stream,
+    worker: &'a Worker,
     deadline: Option<Instant>,
 }
 
 impl Until<'_> {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(io::ErrorKind::TimedOut.into());
+    /// Has the system do something with the channel. `None` if it never will, because the worker has ended.
+    fn wait<T>(
+        &self,
+        set_timeout: fn(&sys::Stream, Option<Duration>) -> io::Result<()>,
+        mut f: impl FnMut(&sys::Stream) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let channel = &self.worker.channel;
+        let mut has_ended = false;
+        loop {
+            set_timeout(channel, Some(self.patience()?))?;
+            match f(channel) {
+                Err(error) if How::from(&error) != How::Late => return Err(error),
+                Err(_) if has_ended => return Ok(None),
+                // What it has written before its end is still to be read.
+                Err(_) => has_ended = sys::has_ended(self.worker.id),
+                Ok(done) => return Ok(Some(done)),
+            }
         }
-        Ok(left.map(|left| left.clamp(SHORTEST, sys::LONGEST)))
+    }
+
+    /// How long the system may wait before the worker is looked at.
+    fn patience(&self) -> io::Result<Duration> {
+        let left = self.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match left {
+            Some(Duration::ZERO) => Err(io::ErrorKind::TimedOut.into()),
+            Some(left) => Ok(left.clamp(SHORTEST, PATIENCE)),
+            None => Ok(PATIENCE),
+        }
     }
 }
 
 impl Read for Until<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(left) = self.left()? {
-            self.channel.set_read_timeout(Some(left))?;
-        }
-        self.channel.read(into)
+        let read = self.wait(sys::Stream::set_read_timeout, |mut channel| channel.read(into))?;
+        Ok(read.unwrap_or(0))
     }
 }
 
 impl Write for Until<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(left) = self.left()? {
-            self.channel.set_write_timeout(Some(left))?;
-        }
-        self.channel.write(bytes)
+        let written =
+            self.wait(sys::Stream::set_write_timeout, |mut channel| channel.write(bytes))?;
+        written.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -181,14 +200,8 @@ impl Write for Until<'_> {
     }
 }
 
-impl Drop for Until<'_> {
-    fn drop(&mut self) {
-        if self.deadline.is_some() {
-            let _ = self.channel.set_read_timeout(None);
-            let _ = self.channel.set_write_timeout(None);
-        }
-    }
-}
-
 /// The system counts in no smaller steps, and takes zero for "without end".
 const SHORTEST: Duration = Duration::from_micros(1);
+
+/// How often a worker that says nothing is looked at.
+const PATIENCE: Duration = Duration::from_millis(500);

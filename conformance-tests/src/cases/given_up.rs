@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use anyscope_core::{BoxError, Group, Runtime, TaskContext, TaskHandle, block_on};
+use anyscope_core::{BoxError, Group, Runtime, TaskContext, TaskHandle, block_on, check_cancelled};
 
 use super::pools::{counted_jobs, run_dry};
 use super::{Case, case};
@@ -15,6 +15,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b3_queued_job_that_is_given_up_never_runs::<R>),
         case(b3_given_up_job_is_waited_for_by_drained_only::<R>),
         case(b3_failure_of_a_given_up_job_goes_to_the_hook::<R>),
+        case(b3_cancellation_of_a_given_up_job_is_no_failure::<R>),
         case(b3_giving_up_a_task_cancels_it::<R>),
         case(b3_given_up_job_that_awaits_takes_nobodys_place::<R>),
     ]
@@ -93,6 +94,33 @@ fn b3_failure_of_a_given_up_job_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
         rt.drained().await;
     });
     assert_eq!((lost(&failure).len(), lost(&panic).len()), (1, 1));
+}
+
+/// It sees that of its old group, and returns it as its error (G4).
+fn b3_cancellation_of_a_given_up_job_is_no_failure<R: Runtime>(env: &Env<R>) {
+    let (reason, cancelled, seen) = (unique("cancels-given-up"), Gate::new(), Count::new());
+    assert!(lost(&reason).is_empty());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (told, seen) = (cancelled.clone(), seen.clone());
+                give_up_running(|begin| {
+                    g.try_spawn_blocking(move || {
+                        begin();
+                        told.wait_blocking();
+                        check_cancelled().inspect_err(|_| seen.note())
+                    })
+                })
+                .await;
+                g.cancel_because(reason.clone());
+                cancelled.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        rt.drained().await;
+    });
+    assert_eq!((seen.get(), lost(&reason).len()), (1, 0));
 }
 
 /// Gives a job up while it runs, and lets it go on then.

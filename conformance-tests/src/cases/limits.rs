@@ -1,19 +1,27 @@
 //! Groups with a limit (rule G18).
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Context;
 
-use anyscope_core::{BoxError, GroupHandle, Runtime, shield};
+use anyscope_core::{BoxError, Group, GroupHandle, Runtime, shield};
 use futures_util::future::join_all;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, never, parked, poll_once, yield_now};
+use crate::probe::{
+    Count, Gate, Outcome, calling, eventually, never, parked, poll_once, yield_now,
+};
+use crate::queued::Queued;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(g18_runs_so_many_at_once_and_no_more::<R>),
         case(g18_queue_is_first_in_first_out::<R>),
         case(g18_jobs_need_a_place_as_well::<R>),
+        case(g18_job_that_has_given_its_value_has_no_place_any_more::<R>),
+        case(g18_ten_thousand_jobs_in_line_are_dropped_by_their_pool::<R>),
         case(g18_queued_task_is_dropped_unpolled_by_a_cancellation::<R>),
         case(g18_queued_job_never_runs_after_a_cancellation::<R>),
         case(g18_queued_task_cancelled_alone_leaves_the_queue::<R>),
@@ -118,6 +126,59 @@ fn g18_jobs_need_a_place_as_well<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
+}
+
+/// Whoever is told of the value can rely on that, as with a task (T3).
+fn g18_job_that_has_given_its_value_has_no_place_any_more<R: Runtime>(env: &Env<R>) {
+    let (told, admitted) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<_> = rt
+            .group(async |g| {
+                let finish = Gate::new();
+                let wait = finish.clone();
+                let mut job = g.spawn_blocking(move || wait.wait_blocking());
+                let (group, told, admitted) = (g.clone(), told.clone(), admitted.clone());
+                let waker = calling(move || {
+                    told.add();
+                    if group.try_spawn(async { Ok(()) }).is_ok() {
+                        admitted.add();
+                    }
+                });
+                assert!(pin!(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+                finish.open();
+                Ok(job)
+            })
+            .limit(1)
+            .await;
+        drop(outcome.unwrap());
+    });
+    assert_eq!((told.get(), admitted.get()), (1, 1));
+}
+
+/// One after the other gets the place and is refused, because the pool is shut down.
+fn g18_ten_thousand_jobs_in_line_are_dropped_by_their_pool<R: Runtime>(env: &Env<R>) {
+    let (jobs, ran, gone) = (env.size(10_000), Count::new(), Count::new());
+    env.block_on(async |rt| {
+        let queued = Queued::new(rt);
+        let outcome: Outcome<()> = queued
+            .group(async |g| {
+                for _ in 0..jobs {
+                    let (ran, probe) = (ran.clone(), gone.on_drop());
+                    g.spawn_blocking(move || {
+                        let _probe = probe;
+                        ran.note();
+                    });
+                }
+                assert_eq!(queued.len(), 1);
+                queued.refuse();
+                assert_eq!(gone.get(), jobs);
+                Ok(())
+            })
+            .limit(1)
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(ran.get(), 0);
 }
 
 fn g18_queued_task_is_dropped_unpolled_by_a_cancellation<R: Runtime>(env: &Env<R>) {

@@ -60,12 +60,12 @@ impl Node {
     }
 
     /// A unit has ended: takes it out of the table and gives its count back.
-    pub(crate) fn leave(&self, key: UnitKey) {
+    pub(crate) fn leave(self: &Arc<Self>, key: UnitKey) {
         self.leave_with_output(key, false);
     }
 
     /// The same, unless its handle is gone and its output `matters`. Whether it has left.
-    pub(crate) fn leave_with_output(&self, key: UnitKey, matters: bool) -> bool {
+    pub(crate) fn leave_with_output(self: &Arc<Self>, key: UnitKey, matters: bool) -> bool {
         let mut table = lock(&self.table);
         if matters && table.is_unseen(key) {
             return false;
@@ -85,7 +85,12 @@ impl Node {
     /// What follows from its end comes first, among it wakers that may drop its handle. Who drops the
     /// output is decided after that, under the lock under which its count is given back (G1).
     #[inline(never)]
-    fn leave_fully(&self, mut table: MutexGuard<'_, Table>, key: UnitKey, matters: bool) -> bool {
+    fn leave_fully(
+        self: &Arc<Self>,
+        mut table: MutexGuard<'_, Table>,
+        key: UnitKey,
+        matters: bool,
+    ) -> bool {
         let left = table.vacate(key);
         drop(table);
         self.clear(left);
@@ -101,20 +106,29 @@ impl Node {
         true
     }
 
+    /// Takes all from a unit but its being there, and does what follows. It has yet to `leave`.
+    pub(crate) fn vacate(self: &Arc<Self>, key: UnitKey) {
+        let left = lock(&self.table).vacate(key);
+        self.clear(left);
+    }
+
     /// A job is waited for no longer, though it goes on (B3): gives its count back, and its place in a limit.
     /// What follows is to be carried out when no lock is held.
     pub(crate) fn give_up_job(&self, key: UnitKey) -> GivenUp {
         lock(&self.table).give_up_job(key, self)
     }
 
-    pub(crate) fn follow_given_up(&self, GivenUp { abandoned, granted, after }: GivenUp) {
+    pub(crate) fn follow_given_up(
+        self: &Arc<Self>,
+        GivenUp { abandoned, granted, after }: GivenUp,
+    ) {
         self.carry_out(granted);
         self.abandon_all(&abandoned);
         self.follow_up(after);
     }
 
     /// Takes a unit out of the table that is not counted any more.
-    pub(super) fn remove(&self, key: UnitKey) {
+    pub(super) fn remove(self: &Arc<Self>, key: UnitKey) {
         let left = lock(&self.table).remove(key, self);
         if let Some(left) = left {
             self.clear(left);
@@ -122,7 +136,7 @@ impl Node {
     }
 
     /// Inner groups that the unit left open are cancelled: nobody will poll them in time (G2).
-    fn clear(&self, left: Left) {
+    fn clear(self: &Arc<Self>, left: Left) {
         if left.cover.is_some() {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }

@@ -22,7 +22,7 @@ use crate::group::table::{Table, UnitKey, WatchKey};
 use crate::group::time::Time;
 use crate::group::tree::Link;
 use crate::protect::Cover;
-use crate::runtime::{AnyRuntime, Job, RunJob};
+use crate::runtime::{AnyRuntime, Job, RunJob, in_turn};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{CacheAligned, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
 use crate::task::{TaskId, TaskInfo, next_id};
@@ -185,6 +185,10 @@ impl Node {
         self.asks_policy
     }
 
+    pub(crate) fn has_limit(&self) -> bool {
+        self.has_limit
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -318,10 +322,13 @@ impl Node {
     }
 
     /// Wakes and launches those who have been given a place.
-    pub(super) fn carry_out(&self, granted: Granted) {
+    pub(super) fn carry_out(self: &Arc<Self>, granted: Granted) {
         granted.tasks.into_iter().for_each(|key| self.wake_unit(key));
         wake_all(granted.wakers);
-        granted.jobs.into_iter().for_each(|(pool, job)| self.core.launch(pool, job));
+        for (pool, job) in granted.jobs {
+            let node = self.clone();
+            in_turn(move || node.core.launch(pool, job));
+        }
     }
 
     /// Wakes one unit, if it is suspended.

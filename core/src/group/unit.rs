@@ -228,6 +228,11 @@ impl Unit {
         })
     }
 
+    /// A job is about to hand over its value: it looks ended, and has no place in a limit. `end` follows.
+    pub(crate) fn vacate(&self) {
+        self.node.vacate(self.key());
+    }
+
     /// A task or job has ended: its future and callbacks are done with, and its output is stored
     /// elsewhere for its handle.
     pub(crate) fn end(self) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::error::AsDynError;
@@ -93,7 +94,7 @@ impl Node {
     }
 
     /// Nobody waits with this ticket any more; if it has a place that is the next one's.
-    fn give_back(&self, ticket: Ticket) {
+    fn give_back(self: &Arc<Self>, ticket: Ticket) {
         let granted = {
             let mut table = lock(&self.table);
             table.limiter.as_mut().map(|limiter| limiter.give_back(ticket)).unwrap_or_default()

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::AsDynError;
-use crate::group::{Admission, Core, End, Ending, Fault, Role, Settled, Unit};
+use crate::error::{AsDynError, Echo};
+use crate::group::{Admission, Core, End, Ending, Fault, GroupId, Role, Settled, Unit};
 use crate::panics::{contain, contained};
 use crate::runtime::permit::Held;
 use crate::runtime::{Root, Runtime};
@@ -215,6 +215,7 @@ where
     fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let end = match end {
             End::Value(Ok(value)) if !unit.node().asks_policy() => {
+                self.give_place(&unit);
                 let succeeded = lock(&self.state).succeed(value);
                 match succeeded {
                     Ok((heir, filled)) => return leave(inherited(unit, heir), filled),
@@ -231,6 +232,7 @@ where
     fn settle(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let (heir, held) = lock(&self.state).end();
         held.into_iter().for_each(|held| held.give_back());
+        let own = unit.node().id();
         let unit = inherited(unit, heir);
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
@@ -242,10 +244,19 @@ where
                 }
                 outcome
             }
-            None => given_up(&unit.info(), end),
+            None => given_up(&unit.info(), own, end),
         };
+        self.give_place(&unit);
         let filled = lock(&self.state).value.fill(Output::new(outcome));
         leave(unit, filled);
+    }
+
+    /// In a group with a limit its place is the next one's before anybody has the value (G18). What nobody
+    /// takes is dropped before that, because the job looks ended from then on (T3).
+    fn give_place(&self, unit: &Unit) {
+        if unit.node().has_limit() && lock(&self.state).value.is_empty() {
+            unit.vacate();
+        }
     }
 }
 
@@ -272,15 +283,17 @@ fn leave<T>(unit: Unit, filled: Filled<T>) {
     unit.end();
 }
 
-/// A job that was given up belongs to the runtime's root, which has no caller to fail (C9).
+/// A job that was given up belongs to the runtime's root, which has no caller to fail (C9). What is no
+/// failure in its own group is none here (G4).
 fn given_up<T, E: AsDynError>(
     info: &TaskInfo,
+    own: GroupId,
     end: End<Result<T, Fault<E>>>,
 ) -> Result<T, TaskError> {
     match end {
         End::Value(Ok(value)) => Ok(value),
         End::Value(Err(fault)) => {
-            if let Some(error) = fault.as_error() {
+            if let Some(error) = fault.as_error().filter(|error| Echo::of(*error, own).is_none()) {
                 unhandled::report_error(UnhandledKind::Failure, Some(info), error);
             }
             contain(UnhandledKind::Destructor, || drop(fault));

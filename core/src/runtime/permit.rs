@@ -1,17 +1,13 @@
 //! Jobs that wait for a permit of a semaphore before they go to their pool (B2).
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::panics::contain;
-use crate::runtime::Job;
+use crate::runtime::{Job, in_turn};
 use crate::semaphore::{Permit, Semaphore};
-use crate::sync::{Mutex, lock, thread_local};
-use crate::unhandled::UnhandledKind;
+use crate::sync::{Mutex, lock};
 
 /// What a job has of a semaphore.
 pub(crate) enum Held {
@@ -85,29 +81,7 @@ impl InLine {
 }
 
 impl Wake for InLine {
-    /// One after the other: a pool that is shut down drops a job at once, whose permit then goes to
-    /// the next, and so on without end.
     fn wake(self: Arc<Self>) {
-        let is_first = TURNS.try_with(|turns| {
-            turns.borrow_mut().push_back(self.clone());
-            turns.borrow().len() == 1
-        });
-        let Ok(is_first) = is_first else {
-            // The thread ends and has no list any more: then it goes on at once.
-            return contain(UnhandledKind::Waker, || self.advance());
-        };
-        if !is_first {
-            return;
-        }
-        while let Some(line) = TURNS.with(|turns| turns.borrow().front().cloned()) {
-            contain(UnhandledKind::Waker, || line.advance());
-            let done = TURNS.with(|turns| turns.borrow_mut().pop_front());
-            drop(done);
-        }
+        in_turn(move || self.advance());
     }
-}
-
-thread_local! {
-    /// Those whose turn has come on this thread; the first is the one that goes on right now.
-    static TURNS: RefCell<VecDeque<Arc<InLine>>> = const { RefCell::new(VecDeque::new()) };
 }

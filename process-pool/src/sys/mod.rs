@@ -9,13 +9,13 @@ mod unsupported;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    Stream, bell, connect, end_this_process, is_quiet, itself, kill, limit_memory, pair, ring,
-    take_channel, wait,
+    Stream, bell, connect, end_this_process, has_ended, is_quiet, itself, kill, limit_memory, pair,
+    ring, take_channel, wait,
 };
 #[cfg(not(unix))]
 pub(crate) use unsupported::{
-    Stream, bell, connect, end_this_process, is_quiet, itself, kill, limit_memory, pair, ring,
-    take_channel, wait,
+    Stream, bell, connect, end_this_process, has_ended, is_quiet, itself, kill, limit_memory, pair,
+    ring, take_channel, wait,
 };
 
 /// What an idle worker's conductor was woken by.

@@ -58,6 +58,23 @@ pub(crate) fn kill(child: &mut Child) {
     let _ = child.kill();
 }
 
+/// Whether a child has ended. It is left to whoever waits for it.
+#[cfg(not(any(target_os = "openbsd", target_os = "redox")))]
+pub(crate) fn has_ended(child: u32) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let child = i32::try_from(child).ok().and_then(Pid::from_raw);
+    let status = child.map(|child| waitid(WaitId::Pid(child), options));
+    matches!(status, Some(Ok(Some(_)) | Err(Errno::CHILD)))
+}
+
+/// These cannot look at a child without waiting for it: there it is the end of its channel that tells.
+#[cfg(any(target_os = "openbsd", target_os = "redox"))]
+pub(crate) fn has_ended(_: u32) -> bool {
+    false
+}
+
 /// In a worker: its channel, in whose place stdin becomes empty. Jobs, and what they start, do not
 /// get at the channel, so that its end is the worker's end.
 pub(crate) fn take_channel() -> io::Result<Stream> {

@@ -67,6 +67,10 @@ pub(crate) fn kill(child: &mut Child) {
     let _ = child.kill();
 }
 
+pub(crate) fn has_ended(_: u32) -> bool {
+    false
+}
+
 pub(crate) fn take_channel() -> io::Result<Stream> {
     unsupported()
 }

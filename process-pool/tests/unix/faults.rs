@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("each_fault_is_of_its_job_alone", each_fault_is_of_its_job_alone),
         on_each("what_cannot_travel_is_of_its_job_alone", what_cannot_travel_is_of_its_job_alone),
         on_each("kill_from_outside_is_of_its_job_alone", kill_from_outside_is_of_its_job_alone),
+        on_each("worker_that_has_lent_its_channel_is_lost_all_the_same", lent_channel),
     ];
     tests.into_iter().flatten().collect()
 }
@@ -109,6 +110,21 @@ fn kill_from_outside_is_of_its_job_alone(on: On) {
             assert!(has_exited(&outcome.unwrap_err(), None));
         })
         .await;
+    });
+}
+
+/// Its end is not that of the channel.
+fn lent_channel(on: On) {
+    with_pool(on, async |_, pool, dir| {
+        let calls = (0..2).map(|number| {
+            let input = (dir.path("faulty"), number, Fault::LendChannel);
+            pool.run(&FAULT, input)
+        });
+        for outcome in join_all(calls).await {
+            let error = outcome.unwrap_err();
+            assert!(has_exited(&error, None) && error.has_begun(), "{error}");
+        }
+        assert_eq!(sorted(&dir.path("faulty")), [0, 1], "each has run once");
     });
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("cancelled_call_fails_when_the_worker_is_gone", cancelled_call),
         on_each("call_whose_time_is_up_is_gone", call_whose_time_is_up_is_gone),
         on_each("stopped_branch_has_ended_with_its_worker", stopped_branch),
-        on_each("call_may_be_dropped_in_a_job", call_may_be_dropped_in_a_job),
+        on_each("call_dropped_in_a_job_is_waited_for_by_it", call_dropped_in_a_job),
         on_each("cancelled_call_leaves_the_queue", cancelled_call_leaves_the_queue),
         on_each("cancellations_at_any_time_harm_nobody_else", cancellations_at_any_time),
         on_each("closed_pool_serves_what_it_has_and_refuses_more", closed_pool),
@@ -168,11 +168,24 @@ fn cancelled_call(on: On) {
         until(rt, "the job hangs", || file.exists()).await;
         call.cancel();
         call.cancel();
-        assert!(call.await.unwrap_err().is_cancelled());
+        let error = call.await.unwrap_err();
+        assert!(error.is_cancelled() && error.has_begun());
         assert_eq!(children(), [], "the worker is gone");
-        let mut new = pool.run(&HANG, file);
+        let mut new = pool.run(&HANG, file.clone());
         new.cancel();
-        assert!(new.await.unwrap_err().is_cancelled());
+        let (marks, gate) = (file.with_extension("marks"), file.with_extension("gate"));
+        let mut queued = pool.run(&HANG, file);
+        let (running, error) = join!(pool.run(&GATE, (marks, 1, gate.clone())), async {
+            assert!(poll!(&mut queued).is_pending());
+            queued.cancel();
+            let error = queued.await.unwrap_err();
+            fs::write(gate, "").unwrap();
+            error
+        });
+        running.unwrap();
+        for error in [new.await.unwrap_err(), error] {
+            assert!(error.is_cancelled() && !error.has_begun());
+        }
         let mut done = pool.run(&ECHO, "done".to_owned());
         poll_fn(|cx| Pin::new(&mut done).poll_ended(cx)).await;
         done.cancel();
@@ -215,19 +228,32 @@ fn stopped_branch(on: On) {
     });
 }
 
-fn call_may_be_dropped_in_a_job(on: On) {
+/// By hand, or because it was cancelled where it awaits.
+fn call_dropped_in_a_job(on: On) {
     with_hanging_jobs(on, async |rt, pool, file| {
-        let call = pool.run(&HANG, file.clone());
+        let (call, hangs) = (pool.run(&HANG, file.clone()), file.clone());
         let job = move || {
             let mut call = Box::pin(call);
             assert!(block_on(async { poll!(&mut call) }).is_pending());
-            until_sync("the job hangs", || file.exists());
+            until_sync("the job hangs", || hangs.exists());
             drop(call);
-            hanging(&file).unwrap()[0]
+            exists(hanging(&hangs).unwrap()[0])
         };
-        let outcome: Outcome<u32> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
-        let worker = outcome.unwrap();
-        until(rt, "the pool waits for it", || !exists(worker)).await;
+        let outcome: Outcome<bool> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
+        assert!(!outcome.unwrap(), "the job goes on before");
+
+        fs::remove_file(&file).unwrap();
+        let call = pool.run(&HANG, file.clone());
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn_blocking(move || anyscope_core::block_on(call).unwrap_err());
+                until(rt, "the job hangs", || file.exists()).await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert!(!exists(hanging(&file).unwrap()[0]), "the group has returned before");
     });
 }
 

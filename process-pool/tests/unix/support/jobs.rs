@@ -98,6 +98,8 @@ pub(crate) enum Fault {
     OverflowStack,
     Memory,
     CloseChannel,
+    /// Aborts when it has started a process that has the channel too, as after a `fork`.
+    LendChannel,
     /// Writes this to the channel and ends as if nothing had been.
     Garbage(Vec<u8>),
     /// An output that cannot be encoded.
@@ -151,6 +153,11 @@ fn fault((file, number, fault): (PathBuf, u64, Fault)) -> BadOutput {
             loop {
                 thread::park();
             }
+        }
+        Fault::LendChannel => {
+            let lent = channel().as_fd().try_clone_to_owned().unwrap();
+            Command::new("sleep").arg("1000").stdin(lent).spawn().unwrap();
+            abort()
         }
         Fault::Garbage(bytes) => channel().write_all(&bytes).unwrap(),
         Fault::Output => output.is_encodable = false,
