@@ -82,6 +82,13 @@ impl Turns {
         self.dismiss(wakes);
     }
 
+    /// Nobody has any use for a turn any more: all who wait are told, and those who were given one and have
+    /// not been polled since.
+    pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
+        self.granted.clear();
+        self.close(wakes);
+    }
+
     /// From now on they wait again. Those who have been told go.
     pub(crate) fn reopen(&mut self) {
         self.closed = false;

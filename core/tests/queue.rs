@@ -154,6 +154,23 @@ fn closing_ends_getters_once_nobody_can_pass_an_item_on_to_them() {
 }
 
 #[test]
+fn closing_ends_putters_though_one_of_them_was_given_room() {
+    let (queue, flag) = (Queue::fifo(1), Arc::new(Flag::default()));
+    queue.try_put(1).unwrap();
+    let (mut first, mut second) = (Box::pin(queue.put(2)), Box::pin(queue.put(3)));
+    assert!(first.as_mut().now_or_never().is_none());
+    let waker = Waker::from(flag.clone());
+    assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(queue.try_get().unwrap());
+    queue.close();
+    assert!(flag.0.load(Ordering::SeqCst), "whatever the first does, the second puts nothing in");
+    assert_eq!(second.now_or_never().unwrap().unwrap_err().into_inner(), 3);
+    assert!(queue.put(4).now_or_never().unwrap().is_err(), "nor does one who comes later");
+    assert!(first.now_or_never().unwrap().unwrap_err().is_closed());
+    assert!(queue.get().now_or_never().unwrap().is_none());
+}
+
+#[test]
 fn getters_that_outlast_the_queue_are_woken() {
     let (queue, flag) = (Queue::fifo(8), Arc::new(Flag::default()));
     let (mut first, mut second) = (Box::pin(queue.get()), Box::pin(queue.get()));

@@ -196,7 +196,7 @@ impl<T> Queue<T> {
     pub fn close(&self) {
         update(&self.0, |state, wakes| {
             state.closed = true;
-            state.room.close(wakes);
+            state.room.end(wakes);
             state.filled.close(wakes);
         });
     }
