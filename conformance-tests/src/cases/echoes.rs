@@ -136,7 +136,7 @@ pub(super) fn texts<E: AsDynError>(error: &GroupError<E>) -> Vec<String> {
     let failures = error.failures().into_iter().flatten();
     failures
         .filter_map(|failure| failure.error())
-        .map(|error| error.as_dyn_error().to_string())
+        .map(|error| error.as_error().to_string())
         .collect()
 }
 

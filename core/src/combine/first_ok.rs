@@ -139,7 +139,7 @@ impl<X> AllFailed<X> {
 
 impl<X: AsDynError> AllFailed<X> {
     fn gravest(&self) -> Option<&(dyn Error + 'static)> {
-        let errors = self.0.iter().map(AsDynError::as_dyn_error);
+        let errors = self.0.iter().map(AsDynError::as_error);
         errors.min_by_key(|error| (is_cancellation(*error), is_report(*error)))
     }
 }

@@ -14,8 +14,9 @@ use crate::task::Recorded;
     note = "it must implement `std::error::Error + Send + Sync + 'static`, or be `BoxError`"
 )]
 pub trait AsDynError: Send + Sync + 'static {
-    /// The error as a trait object.
-    fn as_dyn_error(&self) -> &(dyn Error + 'static);
+    /// The error as a trait object. (Not `as_dyn_error`: by that name `thiserror` calls a trait of its own,
+    /// and would find two where this one is imported.)
+    fn as_error(&self) -> &(dyn Error + 'static);
 
     /// The inner group's error that this is, if the type can tell (G14): then it becomes a nested
     /// node instead of a leaf.
@@ -33,14 +34,14 @@ pub trait AsDynError: Send + Sync + 'static {
 }
 
 impl<E: Error + Send + Sync + 'static> AsDynError for E {
-    fn as_dyn_error(&self) -> &(dyn Error + 'static) {
+    fn as_error(&self) -> &(dyn Error + 'static) {
         self
     }
 }
 
 impl AsDynError for BoxError {
-    fn as_dyn_error(&self) -> &(dyn Error + 'static) {
-        self.as_error()
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        BoxError::as_error(self)
     }
 
     fn into_nested(self) -> Result<GroupError<Self>, Self> {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::context::TaskContext;
-use crate::error::{AsDynError, BoxError};
+use crate::error::BoxError;
 use crate::group::Group;
 use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, shield};
 use crate::runtime::AnyRuntime;
@@ -277,7 +277,7 @@ fn release_late(runtime: Option<&AnyRuntime>, releasing: Releasing) {
     };
     drop(runtime.spawn_detached(async {
         if let Err(error) = releasing.await {
-            unhandled::report_error(UnhandledKind::Cleanup, None, error.as_dyn_error());
+            unhandled::report_error(UnhandledKind::Cleanup, None, error.as_error());
         }
     }));
 }
