@@ -149,14 +149,14 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let (now, name) = (self.now(), self.supervisor.children[child].name.clone());
         let end = InstanceEnd::new(name, now, running.stopped, outcome);
         contain(UnhandledKind::Callback, || (self.supervisor.on_end)(&end));
+        if !self.machine.is_closing() {
+            let period = self.supervisor.rules.period;
+            self.forget(|end| now.saturating_duration_since(end.at()) > period);
+        }
         let matters = !end.was_stopped() && !self.machine.is_closing();
         self.machine.ended(child, end.error().is_none(), now);
         if matters || end.failure().is_some() {
             self.history.push(end);
-        }
-        if !self.machine.is_closing() {
-            let period = self.supervisor.rules.period;
-            self.forget(|end| now.saturating_duration_since(end.at()) > period);
         }
     }
 
