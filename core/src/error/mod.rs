@@ -10,7 +10,7 @@ mod compare;
 mod diagnostic;
 mod dyn_error;
 mod error_group;
-mod escape;
+pub(crate) mod escape;
 mod failure;
 mod group_error;
 mod handle;
