@@ -23,6 +23,9 @@ pub(super) struct Driver<E: AsDynError, R: Runtime> {
     machine: Machine,
     /// Of each child, the instance that has not ended.
     running: Vec<Option<Running<E, R>>>,
+    /// The one that is looked at first: after each end the next, so that a child that ends again and again
+    /// hides none of the others.
+    first: usize,
     /// The ends that matter to an error: of a supervisor that gives up, those of its period.
     history: Vec<InstanceEnd<E>>,
     /// Its cancellation is the supervisor's.
@@ -60,7 +63,8 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let restarts = supervisor.children.iter().map(|child| child.restart);
         let machine = Machine::new(supervisor.rules, restarts, group.native().now());
         let running = supervisor.children.iter().map(|_| None).collect();
-        Self { supervisor, machine, running, history: Vec::new(), outer, group, cause: None }
+        let history = Vec::new();
+        Self { supervisor, machine, running, first: 0, history, outer, group, cause: None }
     }
 
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
@@ -133,13 +137,11 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Option<Event<E>> {
-        for (child, running) in self.running.iter_mut().enumerate() {
-            let polled = running.as_mut().map(|running| Pin::new(&mut running.task).poll(cx));
-            match polled {
-                Some(Poll::Ready(Ok(outcome))) => return Some(Event::Ended(child, outcome)),
-                Some(Poll::Ready(Err(_))) => return Some(Event::Lost(child)),
-                _ => {}
-            }
+        for child in (self.first..self.running.len()).chain(0..self.first) {
+            let Some(running) = &mut self.running[child] else { continue };
+            let Poll::Ready(ended) = Pin::new(&mut running.task).poll(cx) else { continue };
+            self.first = child + 1;
+            return Some(ended.map_or(Event::Lost(child), |outcome| Event::Ended(child, outcome)));
         }
         None
     }
