@@ -14,6 +14,7 @@ use crate::panics::{PanicPolicy, contain};
 use crate::runtime::Runtime;
 use crate::supervise::child::Factory;
 use crate::supervise::machine::{Machine, Step};
+use crate::supervise::over::WaitOver;
 use crate::supervise::{InstanceEnd, Supervisor, SupervisorError};
 use crate::task::TaskHandle;
 use crate::unhandled::UnhandledKind;
@@ -34,6 +35,8 @@ pub(super) struct Driver<E: AsDynError, R: Runtime> {
     group: GroupHandle<Infallible, R>,
     /// Why the supervisor was cancelled.
     cause: Option<CancelCause>,
+    /// That a grace period around it has ended, and those of the children with it.
+    hurries: bool,
 }
 
 struct Running<E: AsDynError, R: Runtime> {
@@ -63,20 +66,24 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let restarts = supervisor.children.iter().map(|child| child.restart);
         let machine = Machine::new(supervisor.rules, restarts, group.native().now());
         let running = supervisor.children.iter().map(|_| None).collect();
-        let history = Vec::new();
-        Self { supervisor, machine, running, first: 0, history, outer, group, cause: None }
+        let (history, cause, hurries) = (Vec::new(), None, false);
+        Self { supervisor, machine, running, first: 0, history, outer, group, cause, hurries }
     }
 
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
         let mut cancelled = self.outer.cancelled();
+        let mut over = WaitOver::new(self.outer.node().clone());
         loop {
             if let (None, Some(cause)) = (&self.cause, self.outer.cause()) {
                 self.close(cause);
             }
+            if !self.hurries && self.outer.node().is_grace_over() {
+                self.hurry();
+            }
             match self.machine.next(self.now()) {
                 Step::Start(child) => self.start(child).await,
                 Step::Stop(child) => self.stop(child),
-                Step::Wait(until) => match self.event(&mut cancelled, until).await {
+                Step::Wait(until) => match self.event(&mut cancelled, &mut over, until).await {
                     Event::Ended(child, outcome) => self.ended(child, outcome),
                     Event::Lost(child) => self.lose(child),
                     Event::Woken => {}
@@ -116,13 +123,33 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
             None => CancelCause::because("stopped by its supervisor"),
         };
         running.group.node().cancel(cause);
+        if self.hurries {
+            running.group.node().harden();
+        }
+    }
+
+    /// Those that were told to stop have no more time, nor have those that are told later.
+    fn hurry(&mut self) {
+        self.hurries = true;
+        for running in self.running.iter().flatten().filter(|running| running.stopped) {
+            running.group.node().harden();
+        }
     }
 
     /// What happens first.
-    async fn event(&mut self, cancelled: &mut WaitCancelled, until: Option<Instant>) -> Event<E> {
+    async fn event(
+        &mut self,
+        cancelled: &mut WaitCancelled,
+        over: &mut WaitOver,
+        until: Option<Instant>,
+    ) -> Event<E> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
         poll_fn(|cx| {
             if self.cause.is_none() && Pin::new(&mut *cancelled).poll(cx).is_ready() {
+                return Poll::Ready(Event::Woken);
+            }
+            let waits = self.cause.is_some() && !self.hurries;
+            if waits && Pin::new(&mut *over).poll(cx).is_ready() {
                 return Poll::Ready(Event::Woken);
             }
             if let Some(event) = self.poll_ended(cx) {
