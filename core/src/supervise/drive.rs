@@ -1,5 +1,6 @@
 //! Carries out what the machine decides: starts and stops instances, and tells it what happened.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -27,8 +28,8 @@ pub(super) struct Driver<E: AsDynError, R: Runtime> {
     /// The one that is looked at first: after each end the next, so that a child that ends again and again
     /// hides none of the others.
     first: usize,
-    /// The ends that matter to an error: of a supervisor that gives up, those of its period.
-    history: Vec<InstanceEnd<E>>,
+    /// The ends that matter to an error, in order: of a supervisor that gives up, those of its period.
+    history: VecDeque<InstanceEnd<E>>,
     /// Its cancellation is the supervisor's.
     outer: GroupHandle<SupervisorError<E>, R>,
     /// Whose tasks the instances are; it is never cancelled.
@@ -66,7 +67,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let restarts = supervisor.children.iter().map(|child| child.restart);
         let machine = Machine::new(supervisor.rules, restarts, group.native().now());
         let running = supervisor.children.iter().map(|_| None).collect();
-        let (history, cause, hurries) = (Vec::new(), None, false);
+        let (history, cause, hurries) = (VecDeque::new(), None, false);
         Self { supervisor, machine, running, first: 0, history, outer, group, cause, hurries }
     }
 
@@ -185,7 +186,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let matters = !end.was_stopped() && !self.machine.is_closing();
         self.machine.ended(child, end.error().is_none(), now);
         if matters || end.failure().is_some() {
-            self.history.push(end);
+            self.history.push_back(end);
         }
     }
 
@@ -204,15 +205,16 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         self.machine.ended(child, false, self.now());
     }
 
+    /// The old come first: each end costs what it forgets, and not all that is remembered.
     fn forget(&mut self, is_old: impl Fn(&InstanceEnd<E>) -> bool) {
-        let (old, kept) = self.history.drain(..).partition(is_old);
-        self.history = kept;
-        let old: Vec<InstanceEnd<E>> = old;
-        contain(UnhandledKind::Destructor, || drop(old));
+        while self.history.front().is_some_and(&is_old) {
+            let old = self.history.pop_front();
+            contain(UnhandledKind::Destructor, || drop(old));
+        }
     }
 
     fn result(self) -> Result<(), SupervisorError<E>> {
-        let (rules, history) = (self.supervisor.rules, self.history);
+        let (rules, history) = (self.supervisor.rules, self.history.into());
         if self.machine.gave_up() {
             return Err(SupervisorError::giving_up(rules.restarts, rules.period, history));
         }
