@@ -7,7 +7,7 @@ use std::task::Waker;
 use crate::cancel::CancelCause;
 use crate::group::{Node, Unit, UnitKey};
 use crate::panics::{Payload, catch};
-use crate::protect::{Cleanup, Cover, Guarded};
+use crate::protect::{Cleanup, Cover, Guarded, Registration};
 use crate::sync::WakerId;
 
 crate::sync::thread_local! {
@@ -331,13 +331,12 @@ pub(crate) fn is_under_way(unit: &Unit) -> bool {
 
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
 /// where there is none.
-pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<(), Cleanup> {
+pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<Registration, Cleanup> {
     match cleanups() {
-        Some(Owner::Unit(unit)) => unit.cover().push(cleanup),
-        Some(Owner::Child(cover)) => cover.push(cleanup),
-        None => return Err(cleanup),
+        Some(Owner::Unit(unit)) => Ok(unit.cover().push(cleanup)),
+        Some(Owner::Child(cover)) => Ok(cover.push(cleanup)),
+        None => Err(cleanup),
     }
-    Ok(())
 }
 
 /// Whether there is something that would run a clean-up.

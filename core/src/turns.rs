@@ -82,8 +82,8 @@ impl Turns {
         self.dismiss(wakes);
     }
 
-    /// The same where a turn is of no use any more: also those who were given one and have not come are
-    /// told, and nobody waits until they come.
+    /// Nobody has any use for a turn any more: all who wait are told, and those who were given one and have
+    /// not been polled since.
     pub(crate) fn end(&mut self, wakes: &mut Vec<Waker>) {
         self.granted.clear();
         self.close(wakes);

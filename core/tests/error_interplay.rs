@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::num::ParseIntError;
 
-use anyscope_core::{BoxError, GroupError, TaskError, handle, scope};
+use anyscope_core::{AsDynError, BoxError, GroupError, TaskError, handle, scope};
 use futures_executor::block_on;
 
 /// A program's own error type.
@@ -92,6 +92,17 @@ fn failures_go_on_as_errors_of_their_own() {
     assert!(error.to_string().ends_with("not a number"));
     assert!(error.source().unwrap().is::<ParseIntError>());
     assert!(anyhow::Error::from(first()).chain().count() == 2);
+}
+
+/// With the trait imported beside an error type that `thiserror` derives, as in a generic library.
+#[test]
+fn code_for_any_error_stands_beside_a_derived_one() {
+    fn texts<E: AsDynError>(error: &GroupError<E>) -> Vec<String> {
+        let errors = error.leaves().filter_map(|leaf| leaf.failure().error());
+        errors.map(|error| error.as_error().to_string()).collect()
+    }
+    assert_eq!(texts(&own().unwrap_err()), ["not a number"]);
+    assert_eq!(texts(&boxed().unwrap_err()), ["invalid digit found in string"]);
 }
 
 #[test]

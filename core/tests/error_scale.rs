@@ -1,11 +1,15 @@
 //! Trees without a limit: 100,000 deep and 1,000,000 wide, in time that grows with their size
 //! (rule E4).
 
+use std::cell::Cell;
+use std::error::Error;
 use std::fmt::Write;
+use std::future::ready;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, ErrorGroup, Failure, GroupError};
+use anyscope_core::{BoxError, ErrorGroup, Failure, GroupError, first_ok, in_place};
+use futures_executor::block_on;
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("number {0}")]
@@ -87,5 +91,49 @@ fn time_grows_with_the_size() {
             large < small * 16
         });
         assert!(is_linear, "{small:?} for 4,000, {large:?} for 32,000");
+    }
+}
+
+thread_local! {
+    /// How often a `Counting` was asked for its source.
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+}
+
+#[derive(Debug)]
+struct Counting;
+
+impl std::fmt::Display for Counting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the one at the bottom")
+    }
+}
+
+impl Error for Counting {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        ASKED.set(ASKED.get() + 1);
+        None
+    }
+}
+
+fn none_of(below: BoxError) -> BoxError {
+    let branches =
+        [below, BoxError::msg("another")].map(|error| in_place(ready(Err::<(), _>(error))));
+    block_on(first_ok(branches)).unwrap_err().into()
+}
+
+fn both_of(below: BoxError) -> BoxError {
+    ErrorGroup::from_errors([below, BoxError::msg("another")]).unwrap().into()
+}
+
+/// Errors of many parts that are parts of others as plain errors, which the library cannot see into.
+#[test]
+fn errors_within_errors_are_looked_through_once() {
+    for around in [none_of, both_of] {
+        let top = (0..16).fold(BoxError::from(Counting), |below, _| around(below));
+        ASKED.set(0);
+        let top: &(dyn Error + 'static) = top.as_error();
+        let mut chain = std::iter::successors(Some(top), |&error| error.source());
+        assert!(chain.any(|error| error.is::<Counting>()), "all lead to the first");
+        assert!(ASKED.get() < 100, "asked {} times", ASKED.get());
     }
 }

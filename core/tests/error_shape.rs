@@ -78,6 +78,22 @@ fn leaves_come_in_order_with_their_path() {
 }
 
 #[test]
+fn a_leaf_is_one_line_whatever_users_wrote() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("first\nsecond")]
+    struct Two;
+
+    let leaf = Failure::from_error(Two).named("a\nname");
+    let group = group([Failure::from_group(group([leaf])).named("above\nit")]);
+    let text = group.leaves().next().unwrap().to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.starts_with("'above\\nit' / task #") && text.ends_with(": first\\nsecond"),
+        "{text}"
+    );
+}
+
+#[test]
 fn split_keeps_shape_and_order_and_drops_empty_groups() {
     let (even, odd) = sample().split(|leaf| leaf.error().unwrap().0 % 2 == 0);
     assert_eq!(shape(&even.unwrap()), "a(2 b(4)) 6");

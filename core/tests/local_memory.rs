@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 
-use anyscope_core::{BoxError, LocalHandle, Scope, scope};
+use anyscope_core::{BoxError, LocalHandle, Scope, acquire, scope};
 use futures_executor::block_on;
 
 #[test]
@@ -18,6 +18,29 @@ fn g13_a_million_short_children_keep_the_heap_flat() {
         for round in 0..ROUNDS {
             spawn_some(&s, AT_ONCE, round % 2 == 0).await?;
             assert_eq!(s.live(), 1);
+            if round == ROUNDS / 10 {
+                after_warming_up = resident_bytes();
+            }
+        }
+        Ok(())
+    }))
+    .unwrap();
+    if let (Some(before), Some(after)) = (after_warming_up, resident_bytes()) {
+        let grown = after.saturating_sub(before);
+        assert!(grown < 4 << 20, "grew by {grown} bytes, from {before}");
+    }
+}
+
+#[test]
+fn g13_a_child_that_releases_its_resources_keeps_nothing_of_them() {
+    const ROUNDS: usize = 200_000;
+    let mut after_warming_up = None;
+    block_on(scope::<BoxError, _, _, _>(async |_| {
+        let open = async || acquire(async { Ok::<_, BoxError>(7) }, async |_, _| {}).await;
+        let mut before = open().await?;
+        for round in 0..ROUNDS {
+            let next = open().await?;
+            std::mem::replace(&mut before, next).release().await?;
             if round == ROUNDS / 10 {
                 after_warming_up = resident_bytes();
             }

@@ -94,20 +94,6 @@ fn put_waits_for_room_and_gives_the_item_back_at_the_end() {
 }
 
 #[test]
-fn closing_ends_putters_though_one_that_was_given_room_is_not_polled() {
-    let queue = Queue::fifo(1);
-    queue.try_put(1).unwrap();
-    let (mut first, mut second) = (Box::pin(queue.put(2)), Box::pin(queue.put(3)));
-    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
-    assert_eq!(drain(&queue), [1]);
-    queue.close();
-    let late = queue.put(4).now_or_never();
-    for put in [second.now_or_never(), late, first.now_or_never()] {
-        assert!(put.expect("it has ended").unwrap_err().is_closed());
-    }
-}
-
-#[test]
 fn join_waits_for_the_guards_and_not_only_for_the_items() {
     let queue = Queue::fifo(8);
     assert!(queue.join().now_or_never().is_some(), "nothing was ever put in");
@@ -164,6 +150,23 @@ fn closing_ends_getters_once_nobody_can_pass_an_item_on_to_them() {
     assert!(second.as_mut().now_or_never().is_none(), "the first has been given the item");
     drop(first);
     assert_eq!(*second.now_or_never().unwrap().unwrap(), 1);
+    assert!(queue.get().now_or_never().unwrap().is_none());
+}
+
+#[test]
+fn closing_ends_putters_though_one_of_them_was_given_room() {
+    let (queue, flag) = (Queue::fifo(1), Arc::new(Flag::default()));
+    queue.try_put(1).unwrap();
+    let (mut first, mut second) = (Box::pin(queue.put(2)), Box::pin(queue.put(3)));
+    assert!(first.as_mut().now_or_never().is_none());
+    let waker = Waker::from(flag.clone());
+    assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(queue.try_get().unwrap());
+    queue.close();
+    assert!(flag.0.load(Ordering::SeqCst), "whatever the first does, the second puts nothing in");
+    assert_eq!(second.now_or_never().unwrap().unwrap_err().into_inner(), 3);
+    assert!(queue.put(4).now_or_never().unwrap().is_err(), "nor does one who comes later");
+    assert!(first.now_or_never().unwrap().unwrap_err().is_closed());
     assert!(queue.get().now_or_never().unwrap().is_none());
 }
 

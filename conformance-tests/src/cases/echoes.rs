@@ -5,8 +5,8 @@ use std::fmt::{self, Debug, Display};
 use std::future::pending;
 
 use anyscope_core::{
-    AsDynError, BoxError, CancelCause, Cancelled, FailureKind, GroupError, PanicPolicy, Runtime,
-    TaskError, check_cancelled,
+    AsDynError, BoxError, CancelCause, Cancelled, ErrorGroup, FailureKind, GroupError, PanicPolicy,
+    Runtime, Supervise, TaskError, check_cancelled, gather,
 };
 
 use super::{Case, case};
@@ -22,6 +22,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g4_cancelled_handle_is_no_failure_of_the_body::<R>),
         case(g4_cancelled_inner_group_is_no_failure::<R>),
         case(g4_checked_cancellation_is_no_failure::<R>),
+        case(g4_failure_among_cancellations_is_one::<R>),
     ]
 }
 
@@ -136,7 +137,7 @@ pub(super) fn texts<E: AsDynError>(error: &GroupError<E>) -> Vec<String> {
     let failures = error.failures().into_iter().flatten();
     failures
         .filter_map(|failure| failure.error())
-        .map(|error| error.as_dyn_error().to_string())
+        .map(|error| error.as_error().to_string())
         .collect()
 }
 
@@ -298,5 +299,28 @@ fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
             })
             .await;
         outcome.unwrap();
+    });
+}
+
+fn g4_failure_among_cancellations_is_one<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let cancelled = g.task(never::<()>()).name("cancelled").spawn();
+                cancelled.cancel();
+                let failed = g.task(async { Err(boom("the group has it")) }).spawn();
+                let panicked = g.spawn_blocking(|| panic!("expected: a job's own"));
+                let outcomes = gather([cancelled, failed, panicked]).settled().await;
+                let errors = outcomes.into_iter().filter_map(Result::err);
+                Err(ErrorGroup::from_errors(errors).expect("all have ended badly").into())
+            })
+            .policy(Supervise)
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.failures().map(ErrorGroup::len), Some(2), "{error:#}");
+        assert!(error.to_string().contains("the group has it"));
+        let by_hand = error.failures().unwrap().iter().nth(1).unwrap();
+        let group = by_hand.downcast_ref::<ErrorGroup<TaskError>>().expect("as it was returned");
+        assert!(group.source().unwrap().to_string().contains("expected: a job's own"));
     });
 }

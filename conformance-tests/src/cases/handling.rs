@@ -10,7 +10,7 @@ use anyscope_core::{
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Outcome, boom, caught, lost, unique, yield_now};
+use crate::probe::{Outcome, boom, caught, lost, never, unique, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -21,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(e3_group_of_matching_failures_has_names_and_paths::<R>),
         case(e3_rest_keeps_its_shape_and_failed_handlers_join_it::<R>),
         case(e3_cause_is_handled_apart_or_left::<R>),
+        case(e3_cause_that_names_a_strangers_failure_is_left::<R>),
         case(e3_handler_that_panics_leaves_the_rest_to_the_hook::<R>),
         case(e4_leaves_come_in_order_with_their_path::<R>),
         case(e4_deep_and_wide_trees_do_not_overflow::<R>),
@@ -234,6 +235,32 @@ fn e3_cause_is_handled_apart_or_left<R: Runtime>(env: &Env<R>) {
         assert!(matches!(error.cause().unwrap().kind(), CauseKind::SiblingFailed(_)));
         let handling = error.handling().cancelled(|_| panic!("its cause is its own failure"));
         handling.handle(|_: &io::Error| ()).finish().unwrap();
+    });
+}
+
+fn e3_cause_that_names_a_strangers_failure_is_left<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let cut = || async {
+            let mut task = None;
+            let other: Outcome<()> = rt
+                .group(async |g| {
+                    task = Some(g.spawn(never()));
+                    Err(boom("the other's"))
+                })
+                .await;
+            assert_eq!(other.unwrap_err().leaves().count(), 1);
+            let outcome: Outcome<()> =
+                rt.group(async |_| Ok(task.take().expect("spawned above").await?)).await;
+            outcome.unwrap_err()
+        };
+        let error = cut().await;
+        assert!(error.is_cancelled(), "{error}");
+        assert!(matches!(error.cause().unwrap().kind(), CauseKind::SiblingFailed(_)));
+        let rest = error.handle(|_: &io::Error| ()).finish();
+        assert!(rest.is_err_and(|rest| rest.is_cancelled()), "it did not end well");
+        let mut causes = 0;
+        cut().await.handling().cancelled(|_| causes += 1).finish().unwrap();
+        assert_eq!(causes, 1);
     });
 }
 

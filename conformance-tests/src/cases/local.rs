@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use anyscope_core::{CauseKind, LocalHandle, PanicPolicy, Runtime, Scope, Supervise, scope};
+use anyscope_core::{CauseKind, LocalHandle, PanicPolicy, Runtime, Scope, Supervise, defer, scope};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, block_on_here, boom, never, on_drop, poll_once, yield_now,
+    Count, Gate, Outcome, block_on_here, boom, lost, never, on_drop, poll_once, unique, yield_now,
 };
 use crate::thread;
 
@@ -29,6 +29,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(s2_failed_child_awaited_outside_resolves::<R>),
         case(s2_panic_is_raised_again_after_all_have_ended::<R>),
         case(s2_panic_can_be_captured::<R>),
+        case(s2_clean_up_deferred_in_a_callback_is_reported::<R>),
         case(s2_empty_scope_does_not_suspend::<R>),
         case(s2_finished_children_are_forgotten::<R>),
     ]
@@ -296,6 +297,28 @@ fn s2_panic_can_be_captured<R: Runtime>(env: &Env<R>) {
         let panic = error.failures().unwrap().first().panic_payload().unwrap();
         assert_eq!(panic.message(), "captured");
     });
+}
+
+fn s2_clean_up_deferred_in_a_callback_is_reported<R: Runtime>(env: &Env<R>) {
+    let (name, ran) = (unique("deferred in a local callback"), Count::new());
+    assert!(lost(&name).is_empty());
+    env.run(async |rt| {
+        let (name, ran) = (name.clone(), ran.clone());
+        // In a task, which could run it.
+        let outcome: Outcome<()> = rt
+            .group(async |_| {
+                let spawned: Outcome<()> = scope(async |s| {
+                    let late = |_: Result<&(), &_>| defer(async move |_| ran.note());
+                    s.task(async { Ok(()) }).name(name).on_done(late).spawn();
+                    Ok(())
+                })
+                .await;
+                Ok(spawned?)
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((lost(&name).len(), ran.get()), (1, 0), "{:?}", lost(&name));
 }
 
 fn s2_empty_scope_does_not_suspend<R: Runtime>(env: &Env<R>) {

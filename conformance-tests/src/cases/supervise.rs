@@ -19,6 +19,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(v1_instance_has_the_name_and_place_of_its_child::<R>),
         case(v2_returns_when_none_is_to_be_started::<R>),
         case(v2_permanent_child_comes_back_after_a_good_end::<R>),
+        case(v2_child_that_ends_at_once_hides_no_other::<R>),
         case(v3_one_for_one_leaves_the_siblings::<R>),
         case(v3_one_for_all_takes_all_along::<R>),
         case(v3_rest_for_one_takes_the_later_ones_along::<R>),
@@ -189,6 +190,42 @@ fn trace<R: Runtime>(env: &Env<R>, strategy: Strategy, again: &[&str]) -> String
         outcome.unwrap();
     });
     journal.text()
+}
+
+fn v2_child_that_ends_at_once_hides_no_other<R: Runtime>(env: &Env<R>) {
+    const MANY: usize = 1000;
+    let (flapped, begun, again) = (Count::new(), Count::new(), Gate::new());
+    let (flaps, fails, opened) = (flapped.clone(), begun.clone(), again.clone());
+    let plan = Plan::new(Strategy::OneForOne)
+        .intensity(usize::MAX, LONG)
+        .child(Child::new("flaps", move || {
+            let rests = opened.is_open() || flaps.add() > MANY;
+            async move { if rests { never().await } else { Ok(()) } }
+        }))
+        .child(Child::new("fails", move || {
+            let (number, again) = (fails.add(), again.clone());
+            async move {
+                if number == 1 {
+                    return Err(boom("once"));
+                }
+                again.open();
+                never().await
+            }
+        }))
+        .on_end(|_| ());
+    env.run(async |rt| {
+        let runtime = rt.clone();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(async move { Ok(plan.run(&runtime).await?) });
+                eventually(&rt, "the other is started anew", || begun.get() == 2).await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert!(flapped.get() < MANY, "it was started anew {} times before", flapped.get());
 }
 
 fn v3_one_for_one_leaves_the_siblings<R: Runtime>(env: &Env<R>) {

@@ -15,6 +15,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(v5_gives_up_with_the_history::<R>),
         case(v5_forgets_what_is_older_than_its_period::<R>),
+        case(v5_what_is_older_has_not_led_to_giving_up::<R>),
         case(v5_good_ends_of_a_permanent_child_count::<R>),
         case(v5_giving_up_is_never_taken_for_a_cancellation::<R>),
         case(v5_fails_upward_through_a_supervisor_above::<R>),
@@ -69,6 +70,25 @@ fn v5_forgets_what_is_older_than_its_period<R: Runtime>(env: &Env<R>) {
         plan.run(&rt).await.unwrap();
     });
     assert_eq!(begun.get(), 6);
+}
+
+fn v5_what_is_older_has_not_led_to_giving_up<R: Runtime>(env: &Env<R>) {
+    let error = env.run(async |rt| {
+        let runtime = rt.clone();
+        let late = Child::new("late", move || {
+            let runtime = runtime.clone();
+            async move {
+                runtime.sleep(SHORT * 2).await;
+                Err(boom("too late"))
+            }
+        });
+        let early = Child::new("early", async || Err(boom("at once"))).restart(Restart::Temporary);
+        let plan = Plan::new(Strategy::OneForOne).intensity(0, SHORT).child(early).child(late);
+        plan.run(&rt).await.unwrap_err()
+    });
+    assert!(error.gave_up());
+    let history: Vec<_> = error.history().iter().map(InstanceEnd::child).collect();
+    assert_eq!(history, ["late"], "{error:#}");
 }
 
 fn v5_good_ends_of_a_permanent_child_count<R: Runtime>(env: &Env<R>) {

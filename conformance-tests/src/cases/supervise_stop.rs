@@ -20,6 +20,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(v7_deadline_stops_in_reverse_order::<R>),
         case(v7_dropped_future_stops_in_reverse_order_and_is_waited_for::<R>),
         case(v7_grace_is_over_before_the_next_is_told::<R>),
+        case(v7_grace_around_it_ends_that_of_its_children::<R>),
         case(v7_nothing_is_started_any_more::<R>),
         case(v7_cancelled_while_it_starts_starts_no_further_child::<R>),
         case(v7_cancelled_before_it_began_starts_nothing::<R>),
@@ -175,6 +176,43 @@ fn v7_grace_is_over_before_the_next_is_told<R: Runtime>(env: &Env<R>) {
         join(cancelled_when(&rt, plan, || journal.count("+b") == 1), meanwhile).await;
     });
     assert_eq!(journal.text(), "+a +b told:b b:enough told:a a:enough");
+}
+
+fn v7_grace_around_it_ends_that_of_its_children<R: Runtime>(env: &Env<R>) {
+    async fn stopped<R: Runtime>(rt: &R, grace: Duration, at_once: bool) {
+        let (journal, closed, runtime) = (Journal::default(), Gate::new(), rt.clone());
+        let ends = journal.clone();
+        let plan = Plan::new(Strategy::OneForOne)
+            .child(told("a", &journal, &closed))
+            .child(told("b", &journal, &closed))
+            .on_end(move |end| {
+                let overdue = end.error().map_or(0, |error| error.overdue().len());
+                ends.note(format!("-{}:{overdue}", end.child()));
+            });
+        let begin = rt.now();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(async move { Ok(plan.run(&runtime).await?) });
+                eventually(rt, "both run", || journal.count("+b") == 1).await;
+                g.shut_down();
+                if at_once {
+                    eventually(rt, "b was told", || journal.count("told:b") == 1).await;
+                    g.cancel_now();
+                }
+                never().await
+            })
+            .grace(grace)
+            .await;
+        assert!(matches!(outcome.unwrap_err().cause().unwrap().kind(), CauseKind::Shutdown));
+        // Whether one learns that it was told before it is dropped, is a race.
+        let text = journal.text().replace(" told:a", "").replace(" told:b", "");
+        assert_eq!(text, "+a +b -b:1 -a:1");
+        assert!(rt.now().duration_since(begin) < LONG);
+    }
+    env.run(async |rt| {
+        stopped(&rt, LONG, true).await;
+        stopped(&rt, Duration::from_millis(50), false).await;
+    });
 }
 
 fn v7_nothing_is_started_any_more<R: Runtime>(env: &Env<R>) {

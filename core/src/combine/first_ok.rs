@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
 use crate::combine::branch::{poll_stopped, stop_all};
-use crate::error::{AsDynError, is_cancellation, is_report};
+use crate::error::{AsDynError, Gravest};
 use crate::set::Set;
 
 /// The value of the first that ends with `Ok`. The others are stopped, and have ended before it is
@@ -84,7 +84,7 @@ where
     fn all_failed(&mut self) -> AllFailed<X> {
         let mut failed = mem::take(&mut self.failed);
         failed.sort_by_key(|(index, _)| *index);
-        AllFailed(failed.into_iter().filter_map(|(_, outcome)| outcome.err()).collect())
+        AllFailed::new(failed.into_iter().filter_map(|(_, outcome)| outcome.err()).collect())
     }
 }
 
@@ -107,7 +107,7 @@ where
         }
         ready!(poll_stopped(&mut self.running, cx));
         let outcome = self.won.take().expect("not polled after it was ready");
-        Poll::Ready(outcome.map_err(|error| AllFailed(vec![error])))
+        Poll::Ready(outcome.map_err(|error| AllFailed::new(vec![error])))
     }
 }
 
@@ -122,25 +122,37 @@ impl<B: Branch> fmt::Debug for FirstOk<B> {
 /// Its source is the first that is a failure of its own, where there is one, and not a report of what
 /// a group has already, nor a mere cancellation: those count for nothing in the group that this is
 /// returned to (G4).
-#[derive(Debug)]
-pub struct AllFailed<X>(Vec<X>);
+pub struct AllFailed<X> {
+    errors: Vec<X>,
+    gravest: Gravest,
+}
 
 impl<X> AllFailed<X> {
+    fn new(errors: Vec<X>) -> Self {
+        Self { errors, gravest: Gravest::default() }
+    }
+
     /// The errors.
     pub fn errors(&self) -> &[X] {
-        &self.0
+        &self.errors
     }
 
     /// The errors, taken out.
     pub fn into_errors(self) -> Vec<X> {
-        self.0
+        self.errors
     }
 }
 
 impl<X: AsDynError> AllFailed<X> {
     fn gravest(&self) -> Option<&(dyn Error + 'static)> {
-        let errors = self.0.iter().map(AsDynError::as_dyn_error);
-        errors.min_by_key(|error| (is_cancellation(*error), is_report(*error)))
+        let errors = self.errors.iter().map(AsDynError::as_error);
+        errors.clone().nth(self.gravest.of(errors.map(Some)))
+    }
+}
+
+impl<X: fmt::Debug> fmt::Debug for AllFailed<X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AllFailed").field(&self.errors).finish()
     }
 }
 
@@ -148,7 +160,7 @@ impl<X: AsDynError> fmt::Display for AllFailed<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gravest() {
             None => f.write_str("there was nothing that could succeed"),
-            Some(error) => write!(f, "all of {} failed: {error}", self.0.len()),
+            Some(error) => write!(f, "all of {} failed: {error}", self.errors.len()),
         }
     }
 }

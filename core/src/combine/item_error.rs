@@ -35,12 +35,12 @@ impl<X> ItemError<X> {
 
 impl<X: AsDynError> fmt::Display for ItemError<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "item {} failed: {}", self.index, self.error.as_dyn_error())
+        write!(f, "item {} failed: {}", self.index, self.error.as_error())
     }
 }
 
 impl<X: AsDynError + fmt::Debug> Error for ItemError<X> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.error.as_dyn_error())
+        Some(self.error.as_error())
     }
 }

@@ -129,7 +129,7 @@ where
     X: AsDynError,
 {
     let error = ended.outcome().and_then(|outcome| outcome.as_ref().err());
-    error.is_some_and(|error| !is_cancellation(error.as_dyn_error()))
+    error.is_some_and(|error| !is_cancellation(error.as_error()))
 }
 
 fn in_order<B>(mut branches: Vec<(usize, B)>) -> Vec<B> {

@@ -1,6 +1,7 @@
 //! `AsDynError`: what a group asks of its error type, and how it recognises its own echoes.
 
 use std::error::Error;
+use std::sync::OnceLock;
 
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::{BoxError, GroupError};
@@ -14,8 +15,9 @@ use crate::task::Recorded;
     note = "it must implement `std::error::Error + Send + Sync + 'static`, or be `BoxError`"
 )]
 pub trait AsDynError: Send + Sync + 'static {
-    /// The error as a trait object.
-    fn as_dyn_error(&self) -> &(dyn Error + 'static);
+    /// The error as a trait object. (Not `as_dyn_error`: by that name `thiserror` calls a trait of its own,
+    /// and would find two where this one is imported.)
+    fn as_error(&self) -> &(dyn Error + 'static);
 
     /// The inner group's error that this is, if the type can tell (G14): then it becomes a nested
     /// node instead of a leaf.
@@ -33,14 +35,14 @@ pub trait AsDynError: Send + Sync + 'static {
 }
 
 impl<E: Error + Send + Sync + 'static> AsDynError for E {
-    fn as_dyn_error(&self) -> &(dyn Error + 'static) {
+    fn as_error(&self) -> &(dyn Error + 'static) {
         self
     }
 }
 
 impl AsDynError for BoxError {
-    fn as_dyn_error(&self) -> &(dyn Error + 'static) {
-        self.as_error()
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        BoxError::as_error(self)
     }
 
     fn into_nested(self) -> Result<GroupError<Self>, Self> {
@@ -83,8 +85,32 @@ pub(crate) fn is_cancellation(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// Whether an error only says that a group has a failure or panic.
-pub(crate) fn is_report(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|error| error.is::<Recorded>())
+fn is_report(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.downcast_ref().is_some_and(Recorded::is_uncounted))
+}
+
+/// Which of several errors stands for all of them, where only one can: the first that is a failure of its
+/// own, else the first that is a report of one, else the first. So none is taken for a mere echo while there
+/// is a failure in it (G4).
+///
+/// Looked for once: errors of this kind may hold others of it, and to look at all below at each level would
+/// take exponential time.
+#[derive(Debug, Default)]
+pub(crate) struct Gravest(OnceLock<usize>);
+
+impl Gravest {
+    /// Its position; `None` stands for what is known to be a failure.
+    pub(crate) fn of<'a, I>(&self, errors: I) -> usize
+    where
+        I: Iterator<Item = Option<&'a (dyn Error + 'static)>> + Clone,
+    {
+        *self.0.get_or_init(|| {
+            let is_news = |error| !is_cancellation(error);
+            let is_own = |error| is_news(error) && !is_report(error);
+            let own = errors.clone().position(|error| error.is_none_or(is_own));
+            own.or_else(|| errors.clone().position(|error| error.is_none_or(is_news))).unwrap_or(0)
+        })
+    }
 }
 
 /// The error and its sources, up to a limit because a chain may be cyclic.

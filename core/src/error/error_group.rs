@@ -6,7 +6,9 @@ use std::slice;
 use std::sync::Arc;
 use std::vec;
 
-use crate::error::{AsDynError, Failure, FailureKind, GroupError, Leaf, Leaves, Tree, line, split};
+use crate::error::{
+    AsDynError, Failure, FailureKind, Gravest, GroupError, Leaf, Leaves, Tree, line, split,
+};
 use crate::panics::contain;
 use crate::task::TaskInfo;
 use crate::unhandled::UnhandledKind;
@@ -17,7 +19,9 @@ use crate::unhandled::UnhandledKind;
 /// [`leaves`](Self::leaves) all that are not groups themselves, each with its path (E4).
 ///
 /// `Display` is one line with the count; the alternate form (`{:#}`) draws the [tree](Self::tree)
-/// (E5). `source()` leads to the first failure. Nothing here recurses: depth does not use the stack.
+/// (E5). `source()` leads to the first failure; in a group made by hand that is the first that says more than
+/// that something was cancelled, or that another group has a failure (G4). Nothing here recurses: depth does
+/// not use the stack.
 ///
 /// Two are equal if they have the same shape, messages, notes, task names and errors. What differs in
 /// each run is not compared: ids, locations, times. Panics are compared by their text.
@@ -39,6 +43,7 @@ pub struct ErrorGroup<E = crate::BoxError> {
     /// Never empty, except while it is taken apart.
     failures: Vec<Failure<E>>,
     label: Label,
+    gravest: Gravest,
 }
 
 /// What a group is called and what was noted on it; shared by the parts of a group that was split.
@@ -67,7 +72,8 @@ impl<E> ErrorGroup<E> {
     }
 
     pub(crate) fn labelled(failures: Vec<Failure<E>>, label: Label) -> Option<Self> {
-        (!failures.is_empty()).then_some(Self { failures, label })
+        let gravest = Gravest::default();
+        (!failures.is_empty()).then_some(Self { failures, label, gravest })
     }
 
     /// A group of other failures with the message and notes of this one, as the parts of a
@@ -106,6 +112,7 @@ impl<E> ErrorGroup<E> {
 
     /// Adds a failure at the end.
     pub fn push(&mut self, failure: Failure<E>) {
+        self.gravest = Gravest::default();
         self.failures.push(failure);
     }
 
@@ -257,6 +264,7 @@ impl<E: AsDynError> fmt::Debug for ErrorGroup<E> {
 
 impl<E: AsDynError> Error for ErrorGroup<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.first().as_error())
+        let errors = self.iter().map(|failure| failure.error().map(AsDynError::as_error));
+        Some(self.failures[self.gravest.of(errors)].as_error())
     }
 }

@@ -129,7 +129,7 @@ impl<E: AsDynError> Failure<E> {
     /// The error, the panic or the inner group's error.
     pub fn as_error(&self) -> &(dyn Error + 'static) {
         match &self.kind {
-            FailureKind::Error(error) => error.as_dyn_error(),
+            FailureKind::Error(error) => error.as_error(),
             FailureKind::Panic(panic) => panic,
             FailureKind::Group(inner) => &**inner,
         }
@@ -159,7 +159,7 @@ impl<E: AsDynError> fmt::Debug for Failure<E> {
 impl<E: AsDynError> fmt::Debug for FailureKind<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => f.debug_tuple("Error").field(&error.as_dyn_error()).finish(),
+            Self::Error(error) => f.debug_tuple("Error").field(&error.as_error()).finish(),
             Self::Panic(panic) => f.debug_tuple("Panic").field(&panic.message()).finish(),
             Self::Group(_) => f.debug_tuple("Group").finish_non_exhaustive(),
         }

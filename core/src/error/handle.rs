@@ -55,6 +55,8 @@ use crate::task::TaskInfo;
 pub struct Handling<E: AsDynError> {
     left: Option<ErrorGroup<E>>,
     cancelled: Option<Cancelled>,
+    /// Whether it had failures as it came: a cause may be one of them.
+    has_failed: bool,
     /// What handlers returned as errors.
     raised: Vec<Failure<E>>,
     /// Of the error as it came.
@@ -68,7 +70,8 @@ impl<E: AsDynError> Handling<E> {
     pub fn of(error: impl Into<GroupError<E>>) -> Self {
         let (left, cancelled) = error.into().into_parts();
         let label = left.as_ref().map(|group| group.label().clone()).unwrap_or_default();
-        Self { left, cancelled, raised: Vec::new(), label, current: None }
+        let has_failed = left.is_some();
+        Self { left, cancelled, has_failed, raised: Vec::new(), label, current: None }
     }
 
     /// Calls the handler with each error that is a `T`, in order: the group's own error type, what
@@ -170,8 +173,11 @@ impl<E: AsDynError> Handling<E> {
         matching
     }
 
+    /// A cause that names a failure is one of its own, unless there were none: then it came with the error of
+    /// another group's task.
     fn has_cause_of_its_own(&self) -> bool {
-        self.cancelled.as_ref().is_some_and(|marker| !is_own_failure(marker.cause()))
+        let is_apart = |marker: &Cancelled| !(self.has_failed && is_own_failure(marker.cause()));
+        self.cancelled.as_ref().is_some_and(is_apart)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::slice;
 use std::sync::Arc;
 
-use crate::error::{AsDynError, ErrorGroup, Failure};
+use crate::error::{AsDynError, ErrorGroup, Failure, escape};
 
 /// A failure that is not a group, as [`ErrorGroup::leaves`] finds it. It is a [`Failure`], and knows
 /// where in the tree it stands.
@@ -67,11 +67,20 @@ impl<E> Clone for Leaf<'_, E> {
 
 impl<E: AsDynError> fmt::Display for Leaf<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for node in self.path() {
+        escape::write(f, Line(self), None, false)
+    }
+}
+
+/// What a leaf says, with the line breaks that are in names and texts.
+struct Line<'l, 'a, E>(&'l Leaf<'a, E>);
+
+impl<E: AsDynError> fmt::Display for Line<'_, '_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in self.0.path() {
             node.task().write_label(f)?;
             f.write_str(" / ")?;
         }
-        self.failure.fmt(f)
+        self.0.failure.fmt(f)
     }
 }
 

@@ -10,7 +10,7 @@ mod compare;
 mod diagnostic;
 mod dyn_error;
 mod error_group;
-mod escape;
+pub(crate) mod escape;
 mod failure;
 mod group_error;
 mod handle;
@@ -27,7 +27,7 @@ pub use boxed::{BoxError, ErrInto, IntoBoxError};
 #[cfg(feature = "miette")]
 pub use diagnostic::AsDiagnostic;
 pub use dyn_error::AsDynError;
-pub(crate) use dyn_error::{Echo, is_cancellation, is_report};
+pub(crate) use dyn_error::{Echo, Gravest, is_cancellation};
 pub use error_group::ErrorGroup;
 pub use failure::{Failure, FailureKind};
 pub use group_error::GroupError;

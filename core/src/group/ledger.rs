@@ -76,7 +76,7 @@ impl<E: AsDynError> Fault<E> {
     /// `None` if it went to somebody else.
     pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Error(error) => Some(error.as_dyn_error()),
+            Self::Error(error) => Some(error.as_error()),
             Self::Group(error) => Some(error),
             Self::Returned => None,
             Self::Lone(error) => Some(error.as_error()),
@@ -197,13 +197,13 @@ impl<E: AsDynError> Ledger<E> {
             group => group,
         };
         let kind = match fault {
-            Fault::Error(error) => match Echo::of(error.as_dyn_error(), ending.group) {
+            Fault::Error(error) => match Echo::of(error.as_error(), ending.group) {
                 Some(echo) => {
                     contain(UnhandledKind::Destructor, || drop(error));
                     return self.echoed(ending, echo);
                 }
                 None => {
-                    Echo::end_in(error.as_dyn_error());
+                    Echo::end_in(error.as_error());
                     FailureKind::Error(error)
                 }
             },

@@ -85,12 +85,16 @@ pub(super) struct Cancellation {
     /// Whether tasks are dropped, and not only told (C3). Set before the wakers are taken, as the
     /// cause is; the table's lock orders it.
     pub(super) hard: AtomicBool,
+    /// Whether a grace period that it was in has ended (`harden`). Set before the watchers are taken, which
+    /// the table's lock orders. Relaxed.
+    pub(super) over: AtomicBool,
     _in_effect: InEffect,
 }
 
 impl Cancellation {
     pub(super) fn new(cause: CancelCause, hard: bool) -> Self {
-        Self { cause, hard: AtomicBool::new(hard), _in_effect: InEffect::begin() }
+        let (hard, over) = (AtomicBool::new(hard), AtomicBool::new(false));
+        Self { cause, hard, over, _in_effect: InEffect::begin() }
     }
 }
 

@@ -160,9 +160,9 @@ impl<E: AsDynError> Early<E> {
     fn report(self, task: &TaskInfo, group: GroupId) {
         match self {
             Self::Error(error) => {
-                if Echo::of(error.as_dyn_error(), group).is_none() {
+                if Echo::of(error.as_error(), group).is_none() {
                     let kind = UnhandledKind::Failure;
-                    unhandled::report_error(kind, Some(task), error.as_dyn_error());
+                    unhandled::report_error(kind, Some(task), error.as_error());
                 }
                 contain(UnhandledKind::Destructor, || drop(error));
             }
@@ -342,7 +342,7 @@ impl<E: AsDynError> fmt::Display for StartError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Failed(error) => {
-                write!(f, "the task failed before it was ready: {}", error.as_dyn_error())
+                write!(f, "the task failed before it was ready: {}", error.as_error())
             }
             Kind::NotReady => f.write_str("the task has not said that it is ready"),
             Kind::Ended(error) => write!(f, "the task has not become ready: {error}"),
@@ -359,7 +359,7 @@ impl<E: AsDynError> fmt::Debug for StartError<E> {
 impl<E: AsDynError> Error for StartError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Kind::Failed(error) => Some(error.as_dyn_error()),
+            Kind::Failed(error) => Some(error.as_error()),
             Kind::NotReady => None,
             Kind::Ended(error) => Some(error),
         }

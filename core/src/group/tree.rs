@@ -219,6 +219,11 @@ impl Node {
         marked.push((signals, cause));
     }
 
+    /// Whether a grace period that this cancelled group was in has ended, its own or one around it.
+    pub(crate) fn is_grace_over(&self) -> bool {
+        self.cancelled.get().is_some_and(|cancelled| cancelled.over.load(Ordering::Relaxed))
+    }
+
     pub(super) fn is_hard(&self) -> bool {
         self.cancelled.get().is_some_and(|cancelled| cancelled.hard.load(Ordering::Relaxed))
     }
@@ -247,6 +252,7 @@ impl Node {
             return;
         };
         let was_hard = cancelled.hard.swap(true, Ordering::Relaxed);
+        cancelled.over.store(true, Ordering::Relaxed);
         let signals = table.signals();
         if !was_hard {
             late.extend(table.infos());

@@ -15,7 +15,7 @@ use crate::group::{End, Ending, Fault, Role, Settled};
 use crate::local::cell::ChildCell;
 use crate::local::shared::State;
 use crate::panics::{Payload, catch, contain};
-use crate::protect::{CleanupRun, Cover};
+use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::stack::run_below;
 use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::UnhandledKind;
@@ -250,20 +250,33 @@ where
     /// only then counts the child as ended.
     fn finish(self: Pin<&mut Self>, end: End<F::Output>) {
         let this = self.project();
-        let Some(ends) = this.end.take() else { return };
+        let Some(mut ends) = this.end.take() else { return };
         let shared = &ends.state.shared;
         let ending = Ending { group: shared.id, role: ends.role, info: &|| ends.info() };
         let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);
         }
-        let Ends { state, cell, extras, .. } = ends;
-        if let Some(on_done) = extras.and_then(|extras| extras.on_done) {
-            contain(UnhandledKind::Callback, || on_done(outcome.as_ref()));
+        if let Some(on_done) = ends.extras.as_mut().and_then(|extras| extras.on_done.take()) {
+            call_back(this.cover, &ends, on_done, &outcome);
         }
+        let Ends { state, cell, .. } = ends;
         let shared = &state.shared;
         shared.hand_over(cell, outcome);
     }
+}
+
+/// What the callback defers comes too late: dropping it reports that.
+fn call_back<T, E>(
+    cover: &mut Option<Arc<Cover>>,
+    ends: &Ends<'_, T, E>,
+    on_done: LocalCallback<'_, T>,
+    outcome: &Result<T, TaskError>,
+) {
+    contain(UnhandledKind::Callback, || run_below(cover, true, || on_done(outcome.as_ref())));
+    let unrun = cover.as_ref().filter(|cover| cover.has_cleanups());
+    let unrun = unrun.map(|it| CleanupRun::new(ExitKind::Value, Some(ends.info()), it.clone()));
+    contain(UnhandledKind::Destructor, || drop(unrun));
 }
 
 impl<F, T, E> LocalChild for Child<'_, F, T, E>

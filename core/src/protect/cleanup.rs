@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::cancel::CancelCause;
-use crate::error::{AsDynError, BoxError};
+use crate::error::BoxError;
 use crate::panics::{Payload, catch, contain, drop_payload};
 use crate::protect::{Cover, Hold};
 use crate::stack;
@@ -210,7 +210,7 @@ impl CleanupRun {
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                unhandled::report_error(kind, task, error.as_dyn_error());
+                unhandled::report_error(kind, task, error.as_error());
                 contain(UnhandledKind::Destructor, || drop(error));
             }
             Err(payload) => {

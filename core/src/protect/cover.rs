@@ -1,6 +1,8 @@
 //! The bookkeeping of protection: who is covered by a shield, and what is to be cleaned up.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Weak};
 
 use crate::group::{Node, Unit};
 use crate::protect::Cleanup;
@@ -15,8 +17,16 @@ pub(crate) struct Cover {
     /// Active shields below. Raised in a poll of the covered future, which the executor orders, and
     /// lowered there or before its unit is woken, which the lock of the table orders. Relaxed.
     shields: AtomicUsize,
-    /// In order of registration; taken from the end (C5). Locked to push and to pop.
-    cleanups: Mutex<Vec<Cleanup>>,
+    /// Locked to push and to take out.
+    cleanups: Mutex<Cleanups>,
+}
+
+/// In order of registration; taken from the end (C5).
+#[derive(Default)]
+struct Cleanups {
+    list: BTreeMap<u64, Cleanup>,
+    /// The number of the next. None is used twice.
+    next: u64,
 }
 
 impl Cover {
@@ -24,22 +34,43 @@ impl Cover {
         self.shields.load(Ordering::Relaxed) > 0
     }
 
-    pub(crate) fn push(&self, cleanup: Cleanup) {
-        lock(&self.cleanups).push(cleanup);
+    pub(crate) fn push(self: &Arc<Self>, cleanup: Cleanup) -> Registration {
+        let mut cleanups = lock(&self.cleanups);
+        let number = cleanups.next;
+        cleanups.next += 1;
+        cleanups.list.insert(number, cleanup);
+        Registration { cover: Arc::downgrade(self), number }
     }
 
     pub(crate) fn pop(&self) -> Option<Cleanup> {
-        lock(&self.cleanups).pop()
+        lock(&self.cleanups).list.pop_last().map(|(_, cleanup)| cleanup)
     }
 
     /// Gives all clean-ups to one that has none.
     pub(crate) fn hand_over(&self, heir: &Self) {
-        let cleanups = std::mem::take(&mut *lock(&self.cleanups));
-        lock(&heir.cleanups).extend(cleanups);
+        let mut cleanups = lock(&self.cleanups);
+        let (list, next) = (mem::take(&mut cleanups.list), cleanups.next);
+        drop(cleanups);
+        *lock(&heir.cleanups) = Cleanups { list, next };
     }
 
     pub(crate) fn has_cleanups(&self) -> bool {
-        !lock(&self.cleanups).is_empty()
+        !lock(&self.cleanups).list.is_empty()
+    }
+}
+
+/// Where a clean-up is registered.
+pub(crate) struct Registration {
+    cover: Weak<Cover>,
+    number: u64,
+}
+
+impl Registration {
+    /// There is nothing left for it to do. One that has begun, or was left to others, is not found.
+    pub(crate) fn withdraw(&self) {
+        let Some(cover) = self.cover.upgrade() else { return };
+        let cleanup = lock(&cover.cleanups).list.remove(&self.number);
+        drop(cleanup);
     }
 }
 

@@ -10,9 +10,9 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::context::TaskContext;
-use crate::error::{AsDynError, BoxError};
+use crate::error::BoxError;
 use crate::group::Group;
-use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, shield};
+use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, Registration, shield};
 use crate::runtime::AnyRuntime;
 use crate::stack;
 use crate::sync::{Mutex, lock};
@@ -123,6 +123,8 @@ pub struct Resource<T: Send + 'static> {
     /// `None` once it was given back.
     value: Option<T>,
     place: Arc<Place<T>>,
+    /// That of the clean-up that has the same place.
+    cleanup: Option<Registration>,
 }
 
 /// Where the value waits for its release.
@@ -206,9 +208,9 @@ impl<T: Send + 'static> Resource<T> {
         let place = Arc::new(Place { parts: Mutex::new(parts), runtime });
         let kept = place.clone();
         let cleanup = Cleanup::new(move |exit| async move { kept.clean_up(exit).await });
-        let registered = stack::push_cleanup(cleanup);
-        debug_assert!(registered.is_ok(), "looked at before `open` was polled");
-        Self { value: Some(value), place }
+        let cleanup = stack::push_cleanup(cleanup).ok();
+        debug_assert!(cleanup.is_some(), "looked at before `open` was polled");
+        Self { value: Some(value), place, cleanup }
     }
 
     /// Releases it now, [shielded](crate::shield()), as one whose task has ended with a value.
@@ -226,7 +228,10 @@ impl<T: Send + 'static> Resource<T> {
             return Ok(());
         };
         let current = Some(release(value, ExitKind::Value));
-        shield(Current { current, place: self.place.clone() }).await
+        let released = shield(Current { current, place: self.place.clone() }).await;
+        // A task that goes on for long keeps nothing of what it has released (G13).
+        self.cleanup.iter().for_each(Registration::withdraw);
+        released
     }
 }
 
@@ -277,7 +282,7 @@ fn release_late(runtime: Option<&AnyRuntime>, releasing: Releasing) {
     };
     drop(runtime.spawn_detached(async {
         if let Err(error) = releasing.await {
-            unhandled::report_error(UnhandledKind::Cleanup, None, error.as_dyn_error());
+            unhandled::report_error(UnhandledKind::Cleanup, None, error.as_error());
         }
     }));
 }

@@ -46,10 +46,14 @@ impl Backoff {
 
     /// Before the first (0), second, ... restart in a row.
     pub(super) fn wait(&self, restart: u32) -> Duration {
-        let factor = if self.doubles { 2_u32.saturating_pow(restart) } else { 1 };
-        self.first.saturating_mul(factor).min(self.cap)
+        let doublings = if self.doubles { restart.min(MOST_DOUBLINGS) } else { 0 };
+        let wait = (0..doublings).fold(self.first, |wait, _| wait.saturating_mul(2));
+        wait.min(self.cap)
     }
 }
+
+/// More than it takes from the shortest duration to the longest.
+const MOST_DOUBLINGS: u32 = 96;
 
 impl Default for Backoff {
     fn default() -> Self {
@@ -79,5 +83,8 @@ mod tests {
         assert_eq!(backoff.up_to(SEC * 5).wait(3), SEC * 5);
         assert!(backoff.wait(u32::MAX) >= backoff.wait(31));
         assert_eq!(Backoff::exponential(Duration::MAX).wait(9), Duration::MAX);
+        let from_the_shortest = Backoff::exponential(Duration::from_nanos(1));
+        assert_eq!(from_the_shortest.wait(40), Duration::from_nanos(1 << 40));
+        assert_eq!(from_the_shortest.wait(u32::MAX), Duration::MAX);
     }
 }

@@ -1,5 +1,6 @@
 //! Carries out what the machine decides: starts and stops instances, and tells it what happened.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,6 +15,7 @@ use crate::panics::{PanicPolicy, contain};
 use crate::runtime::Runtime;
 use crate::supervise::child::Factory;
 use crate::supervise::machine::{Machine, Step};
+use crate::supervise::over::WaitOver;
 use crate::supervise::{InstanceEnd, Supervisor, SupervisorError};
 use crate::task::TaskHandle;
 use crate::unhandled::UnhandledKind;
@@ -23,14 +25,19 @@ pub(super) struct Driver<E: AsDynError, R: Runtime> {
     machine: Machine,
     /// Of each child, the instance that has not ended.
     running: Vec<Option<Running<E, R>>>,
-    /// The ends that matter to an error: of a supervisor that gives up, those of its period.
-    history: Vec<InstanceEnd<E>>,
+    /// The one that is looked at first: after each end the next, so that a child that ends again and again
+    /// hides none of the others.
+    first: usize,
+    /// The ends that matter to an error, in order: of a supervisor that gives up, those of its period.
+    history: VecDeque<InstanceEnd<E>>,
     /// Its cancellation is the supervisor's.
     outer: GroupHandle<SupervisorError<E>, R>,
     /// Whose tasks the instances are; it is never cancelled.
     group: GroupHandle<Infallible, R>,
     /// Why the supervisor was cancelled.
     cause: Option<CancelCause>,
+    /// That a grace period around it has ended, and those of the children with it.
+    hurries: bool,
 }
 
 struct Running<E: AsDynError, R: Runtime> {
@@ -60,19 +67,24 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let restarts = supervisor.children.iter().map(|child| child.restart);
         let machine = Machine::new(supervisor.rules, restarts, group.native().now());
         let running = supervisor.children.iter().map(|_| None).collect();
-        Self { supervisor, machine, running, history: Vec::new(), outer, group, cause: None }
+        let (history, cause, hurries) = (VecDeque::new(), None, false);
+        Self { supervisor, machine, running, first: 0, history, outer, group, cause, hurries }
     }
 
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
         let mut cancelled = self.outer.cancelled();
+        let mut over = WaitOver::new(self.outer.node().clone());
         loop {
             if let (None, Some(cause)) = (&self.cause, self.outer.cause()) {
                 self.close(cause);
             }
+            if !self.hurries && self.outer.node().is_grace_over() {
+                self.hurry();
+            }
             match self.machine.next(self.now()) {
                 Step::Start(child) => self.start(child).await,
                 Step::Stop(child) => self.stop(child),
-                Step::Wait(until) => match self.event(&mut cancelled, until).await {
+                Step::Wait(until) => match self.event(&mut cancelled, &mut over, until).await {
                     Event::Ended(child, outcome) => self.ended(child, outcome),
                     Event::Lost(child) => self.lose(child),
                     Event::Woken => {}
@@ -112,13 +124,33 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
             None => CancelCause::because("stopped by its supervisor"),
         };
         running.group.node().cancel(cause);
+        if self.hurries {
+            running.group.node().harden();
+        }
+    }
+
+    /// Those that were told to stop have no more time, nor have those that are told later.
+    fn hurry(&mut self) {
+        self.hurries = true;
+        for running in self.running.iter().flatten().filter(|running| running.stopped) {
+            running.group.node().harden();
+        }
     }
 
     /// What happens first.
-    async fn event(&mut self, cancelled: &mut WaitCancelled, until: Option<Instant>) -> Event<E> {
+    async fn event(
+        &mut self,
+        cancelled: &mut WaitCancelled,
+        over: &mut WaitOver,
+        until: Option<Instant>,
+    ) -> Event<E> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
         poll_fn(|cx| {
             if self.cause.is_none() && Pin::new(&mut *cancelled).poll(cx).is_ready() {
+                return Poll::Ready(Event::Woken);
+            }
+            let waits = self.cause.is_some() && !self.hurries;
+            if waits && Pin::new(&mut *over).poll(cx).is_ready() {
                 return Poll::Ready(Event::Woken);
             }
             if let Some(event) = self.poll_ended(cx) {
@@ -133,13 +165,11 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Option<Event<E>> {
-        for (child, running) in self.running.iter_mut().enumerate() {
-            let polled = running.as_mut().map(|running| Pin::new(&mut running.task).poll(cx));
-            match polled {
-                Some(Poll::Ready(Ok(outcome))) => return Some(Event::Ended(child, outcome)),
-                Some(Poll::Ready(Err(_))) => return Some(Event::Lost(child)),
-                _ => {}
-            }
+        for child in (self.first..self.running.len()).chain(0..self.first) {
+            let Some(running) = &mut self.running[child] else { continue };
+            let Poll::Ready(ended) = Pin::new(&mut running.task).poll(cx) else { continue };
+            self.first = child + 1;
+            return Some(ended.map_or(Event::Lost(child), |outcome| Event::Ended(child, outcome)));
         }
         None
     }
@@ -149,14 +179,14 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let (now, name) = (self.now(), self.supervisor.children[child].name.clone());
         let end = InstanceEnd::new(name, now, running.stopped, outcome);
         contain(UnhandledKind::Callback, || (self.supervisor.on_end)(&end));
-        let matters = !end.was_stopped() && !self.machine.is_closing();
-        self.machine.ended(child, end.error().is_none(), now);
-        if matters || end.failure().is_some() {
-            self.history.push(end);
-        }
         if !self.machine.is_closing() {
             let period = self.supervisor.rules.period;
             self.forget(|end| now.saturating_duration_since(end.at()) > period);
+        }
+        let matters = !end.was_stopped() && !self.machine.is_closing();
+        self.machine.ended(child, end.error().is_none(), now);
+        if matters || end.failure().is_some() {
+            self.history.push_back(end);
         }
     }
 
@@ -175,15 +205,16 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         self.machine.ended(child, false, self.now());
     }
 
+    /// The old come first: each end costs what it forgets, and not all that is remembered.
     fn forget(&mut self, is_old: impl Fn(&InstanceEnd<E>) -> bool) {
-        let (old, kept) = self.history.drain(..).partition(is_old);
-        self.history = kept;
-        let old: Vec<InstanceEnd<E>> = old;
-        contain(UnhandledKind::Destructor, || drop(old));
+        while self.history.front().is_some_and(&is_old) {
+            let old = self.history.pop_front();
+            contain(UnhandledKind::Destructor, || drop(old));
+        }
     }
 
     fn result(self) -> Result<(), SupervisorError<E>> {
-        let (rules, history) = (self.supervisor.rules, self.history);
+        let (rules, history) = (self.supervisor.rules, self.history.into());
         if self.machine.gave_up() {
             return Err(SupervisorError::giving_up(rules.restarts, rules.period, history));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::{AsDynError, GroupError};
+use crate::error::{AsDynError, GroupError, escape};
 
 /// How one instance of a child ended: in the [history](crate::supervise::SupervisorError::history),
 /// and for [`Supervisor::on_end`](crate::supervise::Supervisor::on_end).
@@ -59,9 +59,11 @@ impl<E> InstanceEnd<E> {
 
 impl<E: AsDynError> fmt::Display for InstanceEnd<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("child `")?;
+        escape::write(f, self.child(), None, false)?;
         match self.error() {
-            None => write!(f, "child `{}` returned", self.child),
-            Some(error) => write!(f, "child `{}`: {error}", self.child),
+            None => f.write_str("` returned"),
+            Some(error) => write!(f, "`: {error}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cancel::{CancelCause, Cancelled};
-use crate::error::{AsDynError, ErrorGroup, Failure, FailureKind, GroupError};
+use crate::error::{AsDynError, ErrorGroup, Failure, FailureKind, GroupError, escape};
 use crate::supervise::InstanceEnd;
 
 /// Why a supervisor ended otherwise than by the end of its children: it gave up, or was cancelled.
@@ -88,7 +88,9 @@ impl<E: AsDynError> fmt::Display for SupervisorError<E> {
             Kind::GaveUp { restarts, period } => {
                 write!(f, "supervisor gave up: more than {restarts} restarts in {period:?}")?;
             }
-            Kind::Cancelled(marker) => write!(f, "supervisor {marker}")?,
+            Kind::Cancelled(marker) => {
+                escape::write(f, format_args!("supervisor {marker}"), None, false)?;
+            }
         }
         if f.alternate() {
             return self.history.iter().try_for_each(|end| write!(f, "\n- {end}"));
@@ -111,5 +113,24 @@ impl<E: AsDynError> Error for SupervisorError<E> {
             (None, Kind::Cancelled(marker)) => Some(marker),
             (None, Kind::GaveUp { .. }) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::error::BoxError;
+
+    #[test]
+    fn it_is_one_line_whatever_users_wrote() {
+        let end = InstanceEnd::<BoxError>::new("a\nname".into(), Instant::now(), false, Ok(()));
+        let error = SupervisorError::cancelled(CancelCause::because("a\nreason"), vec![end]);
+        assert_eq!(
+            error.to_string(),
+            "supervisor cancelled: requested: a\\nreason; last child `a\\nname` returned"
+        );
+        assert_eq!(format!("{error:#}").lines().count(), 2);
     }
 }

@@ -127,7 +127,10 @@ impl Machine {
     fn restart(&mut self, child: usize, since: Instant, now: Instant) {
         let period = self.rules.period;
         self.recent.push_back(now);
-        self.recent.retain(|&end| now.saturating_duration_since(end) <= period);
+        let is_old = |end: &Instant| now.saturating_duration_since(*end) > period;
+        while self.recent.front().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
         if self.recent.len() > self.rules.restarts {
             self.gave_up = true;
             return self.close();

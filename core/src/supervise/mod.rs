@@ -22,6 +22,7 @@ mod drive;
 mod end;
 mod error;
 mod machine;
+mod over;
 mod strategy;
 mod supervisor;
 

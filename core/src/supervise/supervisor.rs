@@ -84,7 +84,8 @@ impl<E: AsDynError> Supervisor<E> {
     /// Runs the children until none of them is running or to be started anew.
     ///
     /// Whoever cancels the task or the group that awaits this stops the children in reverse order, each
-    /// of which has ended, its grace period and clean-ups included, before the next is told (V7).
+    /// of which has ended, its grace period and clean-ups included, before the next is told (V7). When a
+    /// grace period around it ends, so do those of the children.
     ///
     /// # Errors
     ///

@@ -231,7 +231,11 @@ impl Recorded {
     }
 
     pub(crate) fn is_echo_in(&self, group: GroupId) -> bool {
-        self.group == group && !self.counted.load(Ordering::Relaxed)
+        self.group == group && self.is_uncounted()
+    }
+
+    pub(crate) fn is_uncounted(&self) -> bool {
+        !self.counted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count(&self) {
