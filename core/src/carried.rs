@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::context::TaskContext;
+use crate::panics::contain;
 use crate::stack::enclosing;
+use crate::unhandled::UnhandledKind;
 
 /// Values that tasks, jobs and bodies carry, one of each type: the id of a request, a user, a locale.
 ///
@@ -16,7 +17,9 @@ use crate::stack::enclosing;
 /// gives it something else.
 ///
 /// Code that runs as the task finds them: destructors of its future, its done-callback and its deferred
-/// clean-ups too. They are gone when it has ended, but for what was taken out of them.
+/// clean-ups too. They are gone when it has ended, but for what was taken out of them. A thread that helps a
+/// job, as those of a data-parallel computation do, asks the job's
+/// [`TaskContext::carried`](crate::TaskContext::carried).
 ///
 /// Other runtimes carry all to each child ([`contextvars`] of Python, Swift's task-local values). Which
 /// values are meant for a child only the program knows; Kotlin's contexts are given at the spawn too.
@@ -55,8 +58,17 @@ pub struct Carried {
 
 #[derive(Clone)]
 struct Value {
-    value: Arc<dyn Any + Send + Sync>,
+    /// `None` while it is dropped.
+    value: Option<Arc<dyn Any + Send + Sync>>,
     type_name: &'static str,
+}
+
+impl Drop for Value {
+    /// Each contained by itself: a second panic, while the map unwinds from the first, would abort (P3).
+    fn drop(&mut self) {
+        let value = self.value.take();
+        contain(UnhandledKind::Destructor, || drop(value));
+    }
 }
 
 impl Carried {
@@ -72,26 +84,22 @@ impl Carried {
 
     /// What the current task, job or body carries: to be handed on, or looked into. Nothing outside any.
     pub fn here() -> Self {
-        match enclosing() {
-            Some((node, _)) if node.carries() => {
-                TaskContext::current().map(|task| task.carried()).unwrap_or_default()
-            }
-            _ => Self::new(),
-        }
+        enclosing().map(|(node, key)| node.carried_by(key, None)).unwrap_or_default()
     }
 
     /// The same with this value, in place of one of its type.
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        let (value, type_name) = (Arc::new(value), type_name::<T>());
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let values = Arc::make_mut(self.values.get_or_insert_default());
-        values.insert(TypeId::of::<T>(), Value { value, type_name });
+        let value = Value { value: Some(value), type_name: type_name::<T>() };
+        values.insert(TypeId::of::<T>(), value);
         self
     }
 
     /// The value of this type, if there is one.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let value = self.values.as_ref()?.get(&TypeId::of::<T>())?.value.clone();
+        let value = self.values.as_ref()?.get(&TypeId::of::<T>())?.value.clone()?;
         value.downcast().ok()
     }
 

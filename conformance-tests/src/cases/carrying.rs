@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{BoxError, Carried, GroupHandle, Runtime, TaskContext, block_on, defer, scope};
+use anyscope_core::{
+    BoxError, CancelHandle, Carried, GroupHandle, Runtime, TaskContext, block_on, defer, scope,
+};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, bomb, lost, never, on_drop, unique, yield_now};
+use crate::probe::{
+    Count, Gate, Outcome, bomb, lost, never, on_drop, poll_once, unique, yield_now,
+};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -17,6 +21,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(x4_body_has_what_its_opener_carries::<R>),
         case(x4_values_are_there_to_the_end::<R>),
         case(x4_values_are_gone_when_the_task_has_ended::<R>),
+        case(x4_task_has_not_ended_while_they_are_dropped::<R>),
+        case(x4_clean_ups_of_an_abandoned_body_have_them::<R>),
         case(x4_values_that_are_refused_are_dropped::<R>),
         case(x4_destructor_that_panics_is_contained::<R>),
         case(x4_context_that_is_kept_tells_nothing_of_another_task::<R>),
@@ -193,6 +199,8 @@ fn x4_values_are_there_to_the_end<R: Runtime>(env: &Env<R>) {
 /// A value that counts when it is dropped.
 struct Counted(#[expect(dead_code)] Box<dyn Send + Sync>);
 
+struct Another<T>(T);
+
 fn counted(dropped: &Count) -> Carried {
     Carried::of(Counted(Box::new(dropped.on_drop())))
 }
@@ -223,6 +231,73 @@ fn x4_values_are_gone_when_the_task_has_ended<R: Runtime>(env: &Env<R>) {
     });
 }
 
+fn x4_task_has_not_ended_while_they_are_dropped<R: Runtime>(env: &Env<R>) {
+    let looked = Count::new();
+    env.run(async |rt| {
+        for limit in [usize::MAX, 3] {
+            let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+                let go_on = Gate::new();
+                let (waits, blocks) = (go_on.clone(), go_on.clone());
+                let handles = Arc::new(Mutex::new(Vec::<CancelHandle>::new()));
+                let looks = |at: usize| {
+                    let (handles, looked) = (handles.clone(), looked.clone());
+                    Carried::of(Another(on_drop(move || {
+                        looked.add();
+                        assert!(!handles.lock().unwrap()[at].is_finished(), "it has not ended");
+                    })))
+                };
+                let task = g.task(async move {
+                    waits.wait().await;
+                    Ok(())
+                });
+                let task = task.carrying(looks(0)).spawn();
+                let job = g.job(move || blocks.wait_blocking()).carrying(looks(1)).spawn_blocking();
+                *handles.lock().unwrap() = vec![task.cancel_handle(), job.cancel_handle()];
+                go_on.open();
+                task.await?;
+                Ok(job.await?)
+            });
+            let outcome: Outcome<()> = match limit {
+                usize::MAX => group.await,
+                limit => group.limit(limit).await,
+            };
+            outcome.unwrap();
+        }
+    });
+    assert_eq!(looked.get(), 4);
+}
+
+fn x4_clean_ups_of_an_abandoned_body_have_them<R: Runtime>(env: &Env<R>) {
+    let seen = Arc::new(Mutex::new(None));
+    env.run(async |rt| {
+        let kept = Arc::new(Mutex::new(None));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (seen, kept, inner) = (seen.clone(), kept.clone(), g.runtime());
+                let opener = g.task(async move {
+                    let mut group =
+                        Box::pin(inner.group(async move |_: GroupHandle<BoxError, R>| {
+                            defer(async move |_| {
+                                *seen.lock().unwrap() = Some(id());
+                                Ok::<_, BoxError>(())
+                            });
+                            never::<()>().await
+                        }));
+                    assert!(poll_once(group.as_mut()).is_pending());
+                    *kept.lock().unwrap() = Some(group);
+                    Ok(())
+                });
+                Ok(opener.carrying(Carried::of(Id(7))).spawn().await?)
+            })
+            .await;
+        outcome.unwrap();
+        let kept = kept.lock().unwrap().take();
+        drop(kept);
+        rt.drained().await;
+    });
+    assert_eq!(*seen.lock().unwrap(), Some(Some(7)));
+}
+
 fn x4_values_that_are_refused_are_dropped<R: Runtime>(env: &Env<R>) {
     let dropped = Count::new();
     env.run(async |rt| {
@@ -250,14 +325,16 @@ fn x4_destructor_that_panics_is_contained<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let carried = Carried::of(Counted(Box::new(bomb(&text))));
+                // Two: the second while the first unwinds.
+                let carried =
+                    Carried::of(Counted(Box::new(bomb(&text)))).with(Another(bomb(&text)));
                 g.task(async { Ok(()) }).carrying(carried).spawn().await?;
                 Ok(())
             })
             .await;
         outcome.unwrap();
     });
-    assert_eq!(lost(&text).len(), 1);
+    assert_eq!(lost(&text).len(), 2);
 }
 
 fn x4_context_that_is_kept_tells_nothing_of_another_task<R: Runtime>(env: &Env<R>) {

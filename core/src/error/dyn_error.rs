@@ -104,12 +104,16 @@ impl Gravest {
     where
         I: Iterator<Item = Option<&'a (dyn Error + 'static)>> + Clone,
     {
-        *self.0.get_or_init(|| {
-            let is_news = |error| !is_cancellation(error);
-            let is_own = |error| is_news(error) && !is_report(error);
-            let own = errors.clone().position(|error| error.is_none_or(is_own));
-            own.or_else(|| errors.clone().position(|error| error.is_none_or(is_news))).unwrap_or(0)
-        })
+        if let Some(known) = self.0.get() {
+            return *known;
+        }
+        let is_news = |error| !is_cancellation(error);
+        let is_own = |error| is_news(error) && !is_report(error);
+        let own = errors.clone().position(|error| error.is_none_or(is_own));
+        let news = || errors.clone().position(|error| error.is_none_or(is_news));
+        let position = own.or_else(news).unwrap_or(0);
+        // Not in `get_or_init`, which would be a lock that is held while users' errors are asked for sources.
+        *self.0.get_or_init(|| position)
     }
 }
 

@@ -20,8 +20,8 @@ use crate::unhandled::UnhandledKind;
 ///
 /// `Display` is one line with the count; the alternate form (`{:#}`) draws the [tree](Self::tree)
 /// (E5). `source()` leads to the first failure; in a group made by hand that is the first that says more than
-/// that something was cancelled, or that another group has a failure (G4). Nothing here recurses: depth does
-/// not use the stack.
+/// that something was cancelled, or that another group has a failure (G4). Nothing here recurses over groups
+/// that are nested in groups: depth does not use the stack.
 ///
 /// Two are equal if they have the same shape, messages, notes, task names and errors. What differs in
 /// each run is not compared: ids, locations, times. Panics are compared by their text.

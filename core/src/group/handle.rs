@@ -78,7 +78,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         self.task(future).try_spawn()
     }
 
-    /// A task with a name or a done-callback: set them, then [`TaskBuilder::spawn`].
+    /// A task with a name, a done-callback or values to carry: set them, then [`TaskBuilder::spawn`].
     #[track_caller]
     pub fn task<F, T>(&self, future: F) -> TaskBuilder<T, E, R, F>
     where
@@ -250,7 +250,8 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         spawn_trying(self, Pool::Cpu, JobInfo::default(), job)
     }
 
-    /// A job with a name, or one that needs a permit: call one of the builder's `spawn` methods.
+    /// A job with a name, values to carry, or one that needs a permit: call one of the builder's `spawn`
+    /// methods.
     pub fn job<C>(&self, job: C) -> JobBuilder<Self, C> {
         JobBuilder::new(self.clone(), job)
     }

@@ -230,7 +230,6 @@ where
             launch_job(unit, id, pool, semaphore, cell)
         }
         Err(why) => {
-            contain(UnhandledKind::Destructor, || drop(carried));
             contain(UnhandledKind::Destructor, || drop(cell));
             let error = TaskError::refused(id, why.into_cause());
             TaskHandle::refused(node.clone(), id, error)

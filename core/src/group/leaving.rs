@@ -1,12 +1,11 @@
 //! How units and inner groups leave a group, and what follows when one was the last.
 
 use std::collections::BTreeSet;
-use std::mem::needs_drop;
+use std::mem::{self, needs_drop};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::carried::Carried;
 use crate::group::limit::Granted;
 use crate::group::node::{Node, Owner};
 use crate::group::record::Extra;
@@ -15,7 +14,7 @@ use crate::group::tree::Link;
 use crate::panics::contain;
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::sync::atomic::Ordering;
-use crate::sync::{MutexGuard, drop_waker, lock, wake, wake_all};
+use crate::sync::{drop_waker, lock, wake, wake_all};
 use crate::unhandled::UnhandledKind;
 
 /// What follows from a count that was given back, to be done outside the lock.
@@ -39,7 +38,6 @@ struct Left {
     abandoned: Vec<Weak<Node>>,
     /// Who has its place now.
     granted: Granted,
-    carried: Carried,
 }
 
 /// What follows from a job that was given up.
@@ -78,22 +76,19 @@ impl Node {
                 self.follow_up(after);
                 true
             }
-            None => self.leave_fully(table, key, matters),
+            None => {
+                drop(table);
+                self.leave_fully(key, matters)
+            }
         }
     }
 
     /// What follows from its end comes first, among it wakers that may drop its handle. Who drops the
     /// output is decided after that, under the lock under which its count is given back (G1).
     #[inline(never)]
-    fn leave_fully(
-        self: &Arc<Self>,
-        mut table: MutexGuard<'_, Table>,
-        key: UnitKey,
-        matters: bool,
-    ) -> bool {
-        let left = table.vacate(key);
-        drop(table);
-        self.clear(left);
+    fn leave_fully(self: &Arc<Self>, key: UnitKey, matters: bool) -> bool {
+        self.drop_carried(key);
+        self.vacate(key);
         let mut table = lock(&self.table);
         if matters && table.is_unseen(key) {
             return false;
@@ -110,6 +105,14 @@ impl Node {
     pub(crate) fn vacate(self: &Arc<Self>, key: UnitKey) {
         let left = lock(&self.table).vacate(key);
         self.clear(left);
+    }
+
+    /// What a unit carried is gone before it looks ended to anybody (X4, T3).
+    pub(crate) fn drop_carried(&self, key: UnitKey) {
+        if self.carries() {
+            let carried = lock(&self.table).take_carried(key);
+            drop(carried);
+        }
     }
 
     /// A job is waited for no longer, though it goes on (B3): gives its count back, and its place in a limit.
@@ -129,6 +132,7 @@ impl Node {
 
     /// Takes a unit out of the table that is not counted any more.
     pub(super) fn remove(self: &Arc<Self>, key: UnitKey) {
+        self.drop_carried(key);
         let left = lock(&self.table).remove(key, self);
         if let Some(left) = left {
             self.clear(left);
@@ -142,7 +146,6 @@ impl Node {
         }
         drop_waker(left.waker);
         contain(UnhandledKind::Destructor, || drop(left.unrun));
-        contain(UnhandledKind::Destructor, || drop(left.carried));
         self.carry_out(left.granted);
         self.abandon_all(&left.abandoned);
     }
@@ -275,12 +278,13 @@ impl Table {
             false => self.leave_limit(key),
         };
         let extra = self.extras.get_mut(&key);
-        let Extra { cover, opened, carried, .. } = extra.map(Extra::take).unwrap_or_default();
+        let rare = extra.map(|extra| (extra.cover.take(), mem::take(&mut extra.opened)));
+        let (cover, opened) = rare.unwrap_or_default();
         let waker = self.units.get_mut(key.0).and_then(|unit| {
             unit.id.mark_ended();
             unit.slot.take_waker()
         });
-        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted, carried }
+        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted }
     }
 
     fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Left> {

@@ -27,6 +27,7 @@ pub(crate) fn leave_cleanups<R: Runtime>(runtime: &R, unit: Unit, run: CleanupRu
         true => (Some(unit), run),
         false => {
             let heir = runtime.root().node().enter(unit.info(), Admission::Ordinary).ok();
+            heir.iter().for_each(|heir| heir.carry(unit.carried()));
             // With a place of its own, where what they defer is found.
             let run = run.handed_to(heir.as_ref().map(Unit::cover).unwrap_or_default());
             unit.end_body();

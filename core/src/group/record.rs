@@ -131,13 +131,6 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    /// All but what has to stay as long as the unit does.
-    pub(super) fn take(&mut self) -> Self {
-        let Self { name, is_given_up, .. } = self;
-        let rest = Self { name: name.take(), is_given_up: *is_given_up, ..Self::default() };
-        std::mem::replace(self, rest)
-    }
-
     /// Whether there is more than a name.
     pub(super) fn is_special(&self) -> bool {
         self.cover.is_some()

@@ -150,7 +150,7 @@ where
 
 /// The same of one that carries something (X4).
 #[inline]
-fn spawn_carrying<E, R, F, D>(
+pub(super) fn spawn_carrying<E, R, F, D>(
     group: &GroupHandle<E, R>,
     info: TaskInfo,
     admission: Admission,
@@ -173,7 +173,6 @@ where
         }
         Err(why) => {
             let error = TaskError::refused(id, why.into_cause());
-            contain(UnhandledKind::Destructor, || drop(carried));
             contain(UnhandledKind::Destructor, || drop(future));
             contain(UnhandledKind::Callback, || on_done.call(Err(&error)));
             TaskHandle::refused(group.node().clone(), id, error)

@@ -8,11 +8,12 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::entry::Admission;
 use crate::group::handle::GroupHandle;
-use crate::group::spawn::spawn_task;
+use crate::group::spawn::spawn_carrying;
 use crate::group::waiting::SpawnWhenFree;
 use crate::runtime::{Runtime, Spawner};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
@@ -22,18 +23,20 @@ use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
 const AT_ONCE: usize = 64;
 
 impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
-    /// Spawns a task for each future and gives their values, in order (G23).
+    /// Spawns a task for each future and gives their values, in order (G23). Nothing is spawned before
+    /// it is polled.
     ///
     /// They all run at once; at most so many at once are the business of
-    /// [`map_concurrent`](crate::map_concurrent), or of a group with a limit (G18). They are spawned as this
-    /// is polled: in order, and a few at a time, so that the first may have ended, and left its memory
-    /// to another, before the last is spawned. Many tasks cost less by this than by handles in a `Vec`.
+    /// [`map_concurrent`](crate::map_concurrent), or of a group with a limit (G18). They are spawned in order
+    /// and a few at a time, so that the first may have ended, and left its memory to another, before the last
+    /// is spawned: many short tasks cost less by this than by handles in a `Vec`.
     ///
     /// # Errors
     ///
-    /// The first task by position that has no value, as its handle would say (T1). No task is stopped, and
-    /// what is not spawned yet is dropped. [`gather`](crate::gather) stops the others at the first failure
-    /// of any, which in a fail-fast group has happened by then.
+    /// The first task by position that has no value, as its handle would say (T1). No task is stopped; what
+    /// is not spawned yet, and the values that were there, are dropped. [`gather`](crate::gather) stops the
+    /// others at the first failure of any, which in a fail-fast group has happened by then, and has an outcome
+    /// for each ([`settled`](crate::Gather::settled)).
     ///
     /// # Cancel safety
     ///
@@ -62,6 +65,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         SpawnAll {
             group: self.clone(),
             location: Location::caller(),
+            carried: Carried::new(),
             futures: Some(futures.into_iter()),
             waiting: None,
             tasks: VecDeque::new(),
@@ -75,6 +79,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
 pub struct SpawnAll<I: Iterator, T: Send + 'static, E, R: Spawner> {
     group: GroupHandle<E, R>,
     location: &'static Location<'static>,
+    carried: Carried,
     /// What is yet to be spawned. `None` once that is nothing.
     futures: Option<I>,
     /// The next one, where it waits for a place (G18).
@@ -94,6 +99,18 @@ enum Progress {
 }
 
 impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
+    /// Gives each task values that code in it can ask for (X4).
+    pub fn carrying(self, carried: Carried) -> Self {
+        Self { carried, ..self }
+    }
+
+    /// Nothing is spawned any more, and its place in line is the next one's (G18).
+    fn stop(&mut self) {
+        self.futures = None;
+        self.waiting = None;
+        self.tasks.clear();
+    }
+
     /// Takes the values of those that have ended, in order, until one has not.
     fn poll_tasks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
         while let Some(first) = self.tasks.front_mut() {
@@ -113,6 +130,21 @@ where
     E: AsDynError,
     R: Runtime,
 {
+    /// A failure that is there already is found before more are spawned.
+    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, TaskError>> {
+        let _ = self.poll_tasks(cx)?;
+        let progress = self.spawn_some(cx);
+        let ended = self.poll_tasks(cx)?;
+        match progress {
+            Progress::Done => ended.map(|()| Ok(mem::take(&mut self.values))),
+            Progress::Waiting => Poll::Pending,
+            Progress::More => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
     fn spawn_some(&mut self, cx: &mut Context<'_>) -> Progress {
         for _ in 0..AT_ONCE {
             if !self.poll_waiting(cx) {
@@ -142,12 +174,14 @@ where
 
     fn spawn(&mut self, future: F) {
         let info = TaskInfo { id: TaskId(next_id()), name: None, location: self.location };
-        if self.group.node().has_limit {
-            self.waiting = Some(SpawnWhenFree::new(self.group.clone(), info, future));
+        if self.group.node().has_limit() {
+            let waiting = SpawnWhenFree::new(self.group.clone(), info, future);
+            self.waiting = Some(waiting.carrying(self.carried.clone()));
             return;
         }
-        let future = MapFault::new(future);
-        let task = spawn_task(&self.group, info, Admission::Ordinary, future, NoCallback);
+        let (future, carried) = (MapFault::new(future), self.carried.clone());
+        let ordinary = Admission::Ordinary;
+        let task = spawn_carrying(&self.group, info, ordinary, carried, future, NoCallback);
         self.keep(task);
     }
 
@@ -175,16 +209,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let progress = this.spawn_some(cx);
-        let ended = this.poll_tasks(cx)?;
-        match progress {
-            Progress::Done => ended.map(|()| Ok(mem::take(&mut this.values))),
-            Progress::Waiting => Poll::Pending,
-            Progress::More => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+        let outcome = this.poll_all(cx);
+        if let Poll::Ready(Err(_)) = outcome {
+            this.stop();
         }
+        outcome
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table of a group's live units: who can be cancelled, and how each is reached.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -240,6 +241,11 @@ impl Table {
         is_it.then(|| self.extras.get(&key).map(|extra| extra.carried.clone()))?
     }
 
+    /// To be dropped outside the lock.
+    pub(super) fn take_carried(&mut self, key: UnitKey) -> Carried {
+        self.extras.get_mut(&key).map(|extra| take(&mut extra.carried)).unwrap_or_default()
+    }
+
     /// Takes the waker of a unit.
     pub(crate) fn take_waker(&mut self, key: UnitKey) -> Option<Waker> {
         self.units.get_mut(key.0)?.slot.take_waker()
@@ -292,7 +298,7 @@ impl Table {
     pub(crate) fn signals(&mut self) -> Signals {
         let mut wakers = self.take_watchers();
         wakers.extend(self.units.values_mut().filter_map(|unit| unit.slot.take_waker()));
-        let jobs = std::mem::take(&mut self.jobs).into_iter().flatten().collect();
+        let jobs = take(&mut self.jobs).into_iter().flatten().collect();
         let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
         let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
         let scopes = scopes.map(|(_, scope)| scope.node.clone()).collect();
@@ -300,6 +306,6 @@ impl Table {
     }
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.watchers).into_values().collect()
+        take(&mut self.watchers).into_values().collect()
     }
 }

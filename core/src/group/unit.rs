@@ -191,6 +191,10 @@ impl Unit {
         }
     }
 
+    pub(crate) fn carried(&self) -> Carried {
+        self.node.carried_by(self.key(), None)
+    }
+
     /// Takes over the duty to give the body's count back. Whether it was not given back yet.
     pub(crate) fn claim_body(&self) -> bool {
         self.node.claim_body()
@@ -226,6 +230,11 @@ impl Unit {
             name: None,
             location: Location::caller(),
         })
+    }
+
+    /// A job is about to hand over its value: what it carried is gone before.
+    pub(crate) fn drop_carried(&self) {
+        self.node.drop_carried(self.key());
     }
 
     /// A job is about to hand over its value: it looks ended, and has no place in a limit. `end` follows.

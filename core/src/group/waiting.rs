@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem::take;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::body::MapFault;
 use crate::group::entry::Admission;
 use crate::group::handle::GroupHandle;
 use crate::group::limit::Ticket;
 use crate::group::node::Node;
-use crate::group::spawn::spawn_task;
+use crate::group::spawn::spawn_carrying;
 use crate::group::table::WatchKey;
 use crate::runtime::Runtime;
 use crate::sync::{drop_waker, lock};
@@ -24,6 +26,7 @@ pub struct SpawnWhenFree<E, R, F> {
     group: GroupHandle<E, R>,
     /// Until it is spawned. Not polled here.
     task: Option<(TaskInfo, F)>,
+    carried: Carried,
     /// Its turn.
     ticket: Option<Ticket>,
     /// To see that the group is cancelled.
@@ -32,7 +35,14 @@ pub struct SpawnWhenFree<E, R, F> {
 
 impl<E, R, F> SpawnWhenFree<E, R, F> {
     pub(crate) fn new(group: GroupHandle<E, R>, info: TaskInfo, future: F) -> Self {
-        Self { group, task: Some((info, future)), ticket: None, watch: None }
+        let (task, carried) = (Some((info, future)), Carried::new());
+        Self { group, task, carried, ticket: None, watch: None }
+    }
+
+    /// Gives the task values that code in it can ask for (X4).
+    pub fn carrying(mut self, carried: Carried) -> Self {
+        self.carried = carried;
+        self
     }
 }
 
@@ -58,7 +68,8 @@ where
         let (info, future) = this.task.take().expect("it is not polled after it has returned");
         let admission = this.ticket.map_or(Admission::Ordinary, Admission::Reserved);
         let future = MapFault::new(future);
-        Poll::Ready(spawn_task(&this.group, info, admission, future, NoCallback))
+        let carried = take(&mut this.carried);
+        Poll::Ready(spawn_carrying(&this.group, info, admission, carried, future, NoCallback))
     }
 }
 

@@ -215,7 +215,7 @@ where
     fn finish(&self, unit: Unit, end: End<Result<T, Fault<E>>>) {
         let end = match end {
             End::Value(Ok(value)) if !unit.node().asks_policy() => {
-                self.give_place(&unit);
+                self.vacate(&unit);
                 let succeeded = lock(&self.state).succeed(value);
                 match succeeded {
                     Ok((heir, filled)) => return leave(inherited(unit, heir), filled),
@@ -246,14 +246,15 @@ where
             }
             None => given_up(&unit.info(), own, end),
         };
-        self.give_place(&unit);
+        self.vacate(&unit);
         let filled = lock(&self.state).value.fill(Output::new(outcome));
         leave(unit, filled);
     }
 
-    /// In a group with a limit its place is the next one's before anybody has the value (G18). What nobody
-    /// takes is dropped before that, because the job looks ended from then on (T3).
-    fn give_place(&self, unit: &Unit) {
+    /// Before anybody has the value, its place in a limit is the next one's (G18), and what it carried is gone
+    /// (X4). What nobody takes is dropped before that, because the job looks ended from then on (T3).
+    fn vacate(&self, unit: &Unit) {
+        unit.drop_carried();
         if unit.node().has_limit() && lock(&self.state).value.is_empty() {
             unit.vacate();
         }
