@@ -34,9 +34,9 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// # Errors
     ///
     /// The first task by position that has no value, as its handle would say (T1). No task is stopped; what
-    /// is not spawned yet, and the values that were there, are dropped. [`gather`](crate::gather) stops the
-    /// others at the first failure of any, which in a fail-fast group has happened by then, and has an outcome
-    /// for each ([`settled`](crate::Gather::settled)).
+    /// is not spawned yet, and the values that were there, are dropped. [`gather`](crate::gather) stops
+    /// the others at the first failure of any, which in a fail-fast group has happened by then; its
+    /// [`settled`](crate::Gather::settled) has an outcome for each.
     ///
     /// # Cancel safety
     ///

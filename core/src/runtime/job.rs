@@ -251,8 +251,8 @@ where
         leave(unit, filled);
     }
 
-    /// Before anybody has the value, its place in a limit is the next one's (G18), and what it carried is gone
-    /// (X4). What nobody takes is dropped before that, because the job looks ended from then on (T3).
+    /// Before anybody has the value, its place in a limit is the next one's (G18), and what it carried is
+    /// gone (X4). What nobody takes is dropped before that, because the job looks ended from then on (T3).
     fn vacate(&self, unit: &Unit) {
         unit.drop_carried();
         if unit.node().has_limit() && lock(&self.state).value.is_empty() {
