@@ -1,4 +1,5 @@
-//! A runtime that starts tasks only when it is told to: to decide what comes before a first poll.
+//! A runtime that starts tasks, or stores their outputs, only when it is told to: to decide what comes
+//! before a first poll, and what between the end of a task and that of the runtime's.
 
 use std::future::Future;
 use std::time::Instant;
@@ -7,17 +8,23 @@ use anyscope_core::{Blocking, CpuPool, Job, Root, Runtime, Spawner, Timer};
 
 use crate::probe::Gate;
 
-/// The backend's runtime; its tasks wait at the gate before their first poll.
+/// The backend's runtime; its tasks wait at the gate before their first poll, or their outputs do.
 #[derive(Clone)]
 pub(crate) struct Held<R> {
     inner: R,
     gate: Gate,
+    outputs: bool,
 }
 
 impl<R> Held<R> {
     pub(crate) fn new(inner: R, gate: &Gate) -> Self {
         let gate = gate.clone();
-        Self { inner, gate }
+        Self { inner, gate, outputs: false }
+    }
+
+    /// What is held is the outputs.
+    pub(crate) fn of_outputs(inner: R, gate: &Gate) -> Self {
+        Self { outputs: true, ..Self::new(inner, gate) }
     }
 }
 
@@ -29,10 +36,16 @@ impl<R: Runtime> Spawner for Held<R> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let gate = self.gate.clone();
+        let (gate, outputs) = (self.gate.clone(), self.outputs);
         self.inner.start(async move {
-            gate.wait().await;
-            future.await
+            if !outputs {
+                gate.wait().await;
+            }
+            let output = future.await;
+            if outputs {
+                gate.wait().await;
+            }
+            output
         })
     }
 
@@ -51,7 +64,8 @@ impl<R: Runtime> Blocking for Held<R> {
     }
 
     fn with_blocking_threads(&self, threads: usize) -> Self {
-        Self::new(self.inner.with_blocking_threads(threads), &self.gate)
+        let inner = self.inner.with_blocking_threads(threads);
+        Self { inner, ..self.clone() }
     }
 
     fn block_until(&self, condition: &mut dyn FnMut() -> bool) {

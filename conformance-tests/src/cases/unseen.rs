@@ -5,15 +5,20 @@ use std::future::ready;
 use std::sync::{Arc, Mutex};
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime, Supervise, TaskError, TaskId, WaitFor, wait};
+use anyscope_core::{
+    BoxError, Group, GroupHandle, Runtime, Supervise, TaskError, TaskId, WaitFor, wait,
+};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Gate, assert_alive, boom, eventually, lost, unique, yield_now};
+use crate::held::Held;
+use crate::probe::{Count, Gate, Outcome, assert_alive, boom, eventually, lost, unique, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(g4_failed_task_is_in_the_error_whatever_became_of_its_handle::<R>),
+        case(g1_output_that_is_not_stored_yet_is_waited_for::<R>),
+        case(c9_report_of_a_detached_task_comes_before_drained::<R>),
         case(c9_detached_failure_is_reported_unless_its_handle_is_awaited::<R>),
         case(c9_failure_that_was_waited_for_and_not_taken_is_reported::<R>),
     ]
@@ -122,4 +127,49 @@ fn c9_failure_that_was_waited_for_and_not_taken_is_reported<R: Runtime>(env: &En
         drop(wait([panicking], WaitFor::All).await);
     });
     assert_eq!([lost(&failure).len(), lost(&panic).len()], [1, 1]);
+}
+
+fn g1_output_that_is_not_stored_yet_is_waited_for<R: Runtime>(env: &Env<R>) {
+    let (gate, dropped) = (Gate::new(), Count::new());
+    env.run(async |rt: R| {
+        let late = Held::of_outputs(rt.clone(), &gate);
+        let outcome: Outcome<()> = late
+            .group(async |g| {
+                let probe = dropped.on_drop();
+                let task = g.spawn(async move { Ok(probe) });
+                eventually(&rt, "it has ended", || task.is_finished()).await;
+                drop(task);
+                assert_eq!(dropped.get(), 0);
+                open_soon(&rt, &gate);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(dropped.get(), 1);
+    });
+}
+
+fn c9_report_of_a_detached_task_comes_before_drained<R: Runtime>(env: &Env<R>) {
+    let (gate, text) = (Gate::new(), unique("a detached task"));
+    assert!(lost(&text).is_empty());
+    env.block_on(async |rt: R| {
+        let (late, error) = (Held::of_outputs(rt.clone(), &gate), boom(&text));
+        let task = late.try_spawn_detached(async move { Err::<(), _>(error) });
+        eventually(&rt, "it has ended", || task.is_finished()).await;
+        drop(task);
+        open_soon(&rt, &gate);
+        rt.drained().await;
+        assert_eq!(lost(&text).len(), 1);
+    });
+}
+
+/// By a task that nobody waits for.
+fn open_soon<R: Runtime>(rt: &R, gate: &Gate) {
+    let gate = gate.clone();
+    drop(rt.start(async move {
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        gate.open();
+    }));
 }

@@ -212,9 +212,9 @@ impl Node {
         lock(&self.table).is_live(key, id)
     }
 
-    /// The handle of a unit was dropped: its output is not stored for anybody.
-    pub(crate) fn mark_handle_gone(&self, key: UnitKey, id: TaskId) {
-        lock(&self.table).mark_handle_gone(key, id);
+    /// The handle of a unit was dropped: its output is not stored for anybody. Whether it comes in time.
+    pub(crate) fn mark_handle_gone(&self, key: UnitKey, id: TaskId) -> bool {
+        lock(&self.table).mark_handle_gone(key, id)
     }
 
     pub(crate) fn add_job(&self, key: UnitKey, job: Weak<dyn RunJob>) {

@@ -168,11 +168,9 @@ impl Table {
     }
 
     /// The handle of the unit was dropped.
-    pub(crate) fn mark_handle_gone(&mut self, key: UnitKey, id: TaskId) {
+    pub(crate) fn mark_handle_gone(&mut self, key: UnitKey, id: TaskId) -> bool {
         let unit = self.units.get_mut(key.0).filter(|unit| unit.id.get() == id);
-        if let Some(unit) = unit {
-            unit.id.mark_unseen();
-        }
+        unit.map(|unit| unit.id.mark_unseen()).is_some()
     }
 
     pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {

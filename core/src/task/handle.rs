@@ -13,6 +13,7 @@ use crate::group::{Node, Unit, UnitKey};
 use crate::guarded::{GuardedWaker, poll_guarded};
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::is_about_to_be_dropped;
+use crate::task::unstored::drop_output;
 use crate::task::{CancelHandle, Output, TaskError, TaskId};
 
 /// The handle of a task or job.
@@ -153,6 +154,13 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         }
     }
 
+    /// The task has ended and has left its output to the handle: perhaps it is not there yet.
+    fn drop_unstored(&mut self) {
+        if let Join::Native { handle, .. } = mem::replace(&mut self.join, Join::Taken) {
+            drop_output(&self.node, handle);
+        }
+    }
+
     /// Gives a running job up: its group no longer waits for it. The job goes on, holds its thread
     /// until it ends (B3), and is waited for by [`drained`](crate::Group::drained); its value is
     /// dropped, its failure goes to the hook (C9). A job that has not started never runs. A task is
@@ -177,7 +185,9 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
     fn drop(&mut self) {
         match &self.join {
             Join::Native { key, .. } if self.node.minds_outputs::<T>() => {
-                self.node.mark_handle_gone(*key, self.id);
+                if !self.node.mark_handle_gone(*key, self.id) {
+                    self.drop_unstored();
+                }
             }
             Join::Native { .. } => {}
             Join::Job { job, .. } => job.close(),

@@ -5,6 +5,7 @@ mod error;
 mod future;
 mod handle;
 mod info;
+mod unstored;
 
 pub use cancel_handle::CancelHandle;
 pub(crate) use error::Recorded;
