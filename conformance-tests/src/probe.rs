@@ -163,6 +163,11 @@ pub(crate) fn boom(text: &str) -> BoxError {
 /// Far more than any wait needs on a loaded machine, and less than a case's limit.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
+/// The handle of a group that has ended.
+pub(crate) async fn ended_group<R: Runtime>(rt: &R) -> GroupHandle<BoxError, R> {
+    rt.group(async |g| Ok(g)).await.unwrap()
+}
+
 /// A future that is never ready and never wakes: only a cancellation ends it.
 pub(crate) async fn never<T>() -> Result<T, BoxError> {
     std::future::pending().await

@@ -5,7 +5,8 @@ use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, defer};
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, boom, caught, eventually, never, parked, poll_once, yield_now,
+    Count, Gate, Outcome, boom, caught, ended_group, eventually, never, parked, poll_once,
+    yield_now,
 };
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -349,15 +350,7 @@ fn g22_caller_that_goes_away_cancels_it<R: Runtime>(env: &Env<R>) {
 
 fn g22_in_a_cancelled_group_it_is_refused<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
-        let mut handle: Option<GroupHandle<BoxError, R>> = None;
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                handle = Some(g);
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-        let start = handle.unwrap().start(async |started| {
+        let start = ended_group(&rt).await.start(async |started| {
             started.ready(());
             Ok(())
         });

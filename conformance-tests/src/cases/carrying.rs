@@ -9,7 +9,7 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, bomb, lost, never, on_drop, poll_once, unique, yield_now,
+    Count, Gate, Outcome, bomb, ended_group, lost, never, on_drop, poll_once, unique, yield_now,
 };
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -301,15 +301,7 @@ fn x4_clean_ups_of_an_abandoned_body_have_them<R: Runtime>(env: &Env<R>) {
 fn x4_values_that_are_refused_are_dropped<R: Runtime>(env: &Env<R>) {
     let dropped = Count::new();
     env.run(async |rt| {
-        let mut handle: Option<GroupHandle<_, R>> = None;
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                handle = Some(g);
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-        let g = handle.unwrap();
+        let g = ended_group(&rt).await;
         let task = || g.task(never::<()>()).carrying(counted(&dropped));
         assert!(task().spawn().await.unwrap_err().is_refused());
         assert!(task().try_spawn().is_err());

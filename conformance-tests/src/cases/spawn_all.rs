@@ -10,7 +10,9 @@ use anyscope_core::{Carried, ErrorGroup, Runtime, Supervise, TaskContext, shield
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, boom, caught, eventually, never, parked, poll_once};
+use crate::probe::{
+    Count, Gate, Outcome, boom, caught, ended_group, eventually, never, parked, poll_once,
+};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -235,16 +237,9 @@ fn g23_cancelled_while_it_waits_for_a_place<R: Runtime>(env: &Env<R>) {
 fn g23_is_refused_by_a_group_that_has_ended<R: Runtime>(env: &Env<R>) {
     let (polled, dropped) = (Gate::new(), Count::new());
     env.run(async |rt| {
-        let mut handle = None;
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                handle = Some(g);
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
+        let g = ended_group(&rt).await;
         let tasks = iter::repeat_with(|| parked(&polled, &dropped)).take(3);
-        let error = handle.unwrap().spawn_all(tasks).await.unwrap_err();
+        let error = g.spawn_all(tasks).await.unwrap_err();
         assert!(error.is_refused(), "{error}");
     });
     assert!(!polled.is_open());
