@@ -48,8 +48,8 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, JobBuilder,
-    LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnAll, SpawnWhenFree, StartError,
-    StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
+    LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnAll, SpawnAllSettled, SpawnWhenFree,
+    StartError, StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use anyscope_core::{Carried, ErrorGroup, Runtime, Supervise, TaskContext, shield};
+use anyscope_core::{Carried, ErrorGroup, Runtime, Supervise, TaskContext, TaskError, shield};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -29,6 +29,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g23_first_that_is_refused_is_the_last::<R>),
         case(g23_panic_of_the_iterator_is_the_callers::<R>),
         case(g23_tasks_are_known_by_the_place_of_the_call::<R>),
+        case(g23_settled_has_an_outcome_for_each::<R>),
+        case(g23_settled_of_what_is_refused_says_so_of_each::<R>),
     ]
 }
 
@@ -356,4 +358,37 @@ fn g23_tasks_are_known_by_the_place_of_the_call<R: Runtime>(env: &Env<R>) {
     });
     let ids = seen.lock().unwrap().iter().map(|t| t.id()).collect::<Vec<_>>();
     assert!(ids[1] < ids[2], "{ids:?}");
+}
+
+fn g23_settled_has_an_outcome_for_each<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let odd_fails =
+                    |n| async move { if n % 2 == 1 { Err(boom("odd")) } else { Ok(n) } };
+                let outcomes = g.spawn_all((0..200).map(odd_fails)).settled().await;
+                let is_right = |(n, outcome): (usize, &Result<usize, TaskError>)| match outcome {
+                    Ok(value) => *value == n && n % 2 == 0,
+                    Err(error) => error.is_failed() && n % 2 == 1,
+                };
+                assert_eq!(outcomes.len(), 200);
+                assert!(outcomes.iter().enumerate().all(is_right), "{outcomes:?}");
+                Ok(())
+            })
+            .policy(Supervise)
+            .await;
+        assert_eq!(outcome.unwrap_err().failures().map_or(0, ErrorGroup::len), 100);
+    });
+}
+
+fn g23_settled_of_what_is_refused_says_so_of_each<R: Runtime>(env: &Env<R>) {
+    let (polled, dropped) = (Gate::new(), Count::new());
+    env.run(async |rt| {
+        let g = ended_group(&rt).await;
+        let tasks = iter::repeat_with(|| parked(&polled, &dropped)).take(100);
+        let outcomes = g.spawn_all(tasks).settled().await;
+        let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        assert_eq!(refused.filter(|error| error.is_refused()).count(), 100);
+    });
+    assert_eq!((polled.is_open(), dropped.get()), (false, 100));
 }

@@ -47,7 +47,7 @@ pub use node::GroupId;
 pub(crate) use node::{AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
 pub use spawn::{Refused, TaskBuilder};
-pub use spawn_all::SpawnAll;
+pub use spawn_all::{SpawnAll, SpawnAllSettled};
 pub use start::{StartError, StartTask, Started};
 pub(crate) use table::{UnitKey, WatchKey};
 pub(crate) use unit::Unit;

@@ -1,6 +1,7 @@
 //! `spawn_all`: a task for each of many futures, and their values in order (G23).
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -34,9 +35,9 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// # Errors
     ///
     /// The first task by position that has no value, as its handle would say (T1). No task is stopped; what
-    /// is not spawned yet, and the values that were there, are dropped. [`gather`](crate::gather) stops
-    /// the others at the first failure of any, which in a fail-fast group has happened by then; its
-    /// [`settled`](crate::Gather::settled) has an outcome for each.
+    /// is not spawned yet, and the values that were there, are dropped. With
+    /// [`settled`](SpawnAll::settled) there is an outcome for each instead. [`gather`](crate::gather) stops
+    /// the others at the first failure of any, which in a fail-fast group has happened by then.
     ///
     /// # Cancel safety
     ///
@@ -62,31 +63,144 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        SpawnAll {
+        let spawning = Spawning {
             group: self.clone(),
             location: Location::caller(),
             carried: Carried::new(),
+            ends_refused: true,
             futures: Some(futures.into_iter()),
             waiting: None,
             tasks: VecDeque::new(),
-            values: Vec::new(),
-        }
+        };
+        SpawnAll { spawning, values: Vec::new() }
     }
 }
 
 /// The future of [`GroupHandle::spawn_all`](crate::GroupHandle::spawn_all).
 #[must_use = "it spawns nothing unless awaited"]
 pub struct SpawnAll<I: Iterator, T: Send + 'static, E, R: Spawner> {
+    spawning: Spawning<I, T, E, R>,
+    /// Those before the tasks that it has.
+    values: Vec<T>,
+}
+
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
+    /// Gives each task values that code in it can ask for (X4).
+    pub fn carrying(mut self, carried: Carried) -> Self {
+        self.spawning.carried = carried;
+        self
+    }
+
+    /// Gives an outcome for each, in order, when all have ended: what the group refuses (G10) has that as
+    /// its outcome.
+    ///
+    /// In a fail-fast group a failure cancels the group all the same, and with it the one who waits: this
+    /// is for groups with another policy, and for tasks whose value is a `Result`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`spawn_all`](GroupHandle::spawn_all).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{Group, GroupError, Runtime, Supervise};
+    ///
+    /// async fn count_good<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
+    ///     rt.group(async |g| {
+    ///         let parse = |text: &'static str| async move { Ok(text.parse::<i32>()?) };
+    ///         let outcomes = g.spawn_all(["1", "x"].map(parse)).settled().await;
+    ///         Ok(outcomes.iter().filter(|outcome| outcome.is_ok()).count())
+    ///     })
+    ///     .policy(Supervise)
+    ///     .await
+    /// }
+    /// ```
+    pub fn settled(self) -> SpawnAllSettled<I, T, E, R> {
+        let spawning = Spawning { ends_refused: false, ..self.spawning };
+        SpawnAllSettled { spawning, outcomes: Vec::new() }
+    }
+}
+
+impl<I, F, T, E, R> Future for SpawnAll<I, T, E, R>
+where
+    I: Iterator<Item = F>,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: AsDynError,
+    R: Runtime,
+{
+    type Output = Result<Vec<T>, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { spawning, values } = self.get_mut();
+        let all = spawning.poll(cx, |outcome| {
+            values.push(outcome?);
+            Ok(())
+        });
+        all.map_ok(|()| mem::take(values))
+    }
+}
+
+/// The futures are only moved.
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> Unpin for SpawnAll<I, T, E, R> {}
+
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> fmt::Debug for SpawnAll<I, T, E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spawning.fmt_as("SpawnAll", self.values.len(), f)
+    }
+}
+
+/// The future of [`SpawnAll::settled`].
+#[must_use = "it spawns nothing unless awaited"]
+pub struct SpawnAllSettled<I: Iterator, T: Send + 'static, E, R: Spawner> {
+    spawning: Spawning<I, T, E, R>,
+    /// Of those before the tasks that it has.
+    outcomes: Vec<Result<T, TaskError>>,
+}
+
+impl<I, F, T, E, R> Future for SpawnAllSettled<I, T, E, R>
+where
+    I: Iterator<Item = F>,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: AsDynError,
+    R: Runtime,
+{
+    type Output = Vec<Result<T, TaskError>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { spawning, outcomes } = self.get_mut();
+        let all = spawning.poll(cx, |outcome| {
+            outcomes.push(outcome);
+            Ok::<_, Infallible>(())
+        });
+        all.map(|_| mem::take(outcomes))
+    }
+}
+
+/// As the other.
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> Unpin for SpawnAllSettled<I, T, E, R> {}
+
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> fmt::Debug for SpawnAllSettled<I, T, E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spawning.fmt_as("SpawnAllSettled", self.outcomes.len(), f)
+    }
+}
+
+/// Futures that become tasks, and those that are yet to end.
+struct Spawning<I: Iterator, T: Send + 'static, E, R: Spawner> {
     group: GroupHandle<E, R>,
     location: &'static Location<'static>,
     carried: Carried,
+    /// Whether the first that is refused is the last: a group that has refused one will refuse all.
+    ends_refused: bool,
     /// What is yet to be spawned. `None` once that is nothing.
     futures: Option<I>,
     /// The next one, where it waits for a place (G18).
     waiting: Option<SpawnWhenFree<E, R, I::Item>>,
-    /// Those whose values are yet to be taken, and the values before them.
+    /// In order, up to the last that was spawned.
     tasks: VecDeque<TaskHandle<T, R>>,
-    values: Vec<T>,
 }
 
 /// How far the spawning is.
@@ -98,12 +212,7 @@ enum Progress {
     Waiting,
 }
 
-impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
-    /// Gives each task values that code in it can ask for (X4).
-    pub fn carrying(self, carried: Carried) -> Self {
-        Self { carried, ..self }
-    }
-
+impl<I: Iterator, T: Send + 'static, E, R: Spawner> Spawning<I, T, E, R> {
     /// Nothing is spawned any more, and its place in line is the next one's (G18).
     fn stop(&mut self) {
         self.futures = None;
@@ -111,18 +220,29 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
         self.tasks.clear();
     }
 
-    /// Takes the values of those that have ended, in order, until one has not.
-    fn poll_tasks(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+    /// Takes the outcomes of those that have ended, in order, until one has not.
+    fn poll_tasks<X>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Result<T, TaskError>) -> Result<(), X>,
+    ) -> Poll<Result<(), X>> {
         while let Some(first) = self.tasks.front_mut() {
-            let value = ready!(Pin::new(first).poll(cx))?;
-            self.values.push(value);
+            let outcome = ready!(Pin::new(first).poll(cx));
             self.tasks.pop_front();
+            take(outcome)?;
         }
         Poll::Ready(Ok(()))
     }
+
+    fn fmt_as(&self, name: &str, ended: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("ended", &ended)
+            .field("running", &self.tasks.len())
+            .finish_non_exhaustive()
+    }
 }
 
-impl<I, F, T, E, R> SpawnAll<I, T, E, R>
+impl<I, F, T, E, R> Spawning<I, T, E, R>
 where
     I: Iterator<Item = F>,
     F: Future<Output = Result<T, E>> + Send + 'static,
@@ -130,13 +250,30 @@ where
     E: AsDynError,
     R: Runtime,
 {
-    /// A failure that is there already is found before more are spawned.
-    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<T>, TaskError>> {
-        let _ = self.poll_tasks(cx)?;
+    /// Ready when `take` has had all outcomes, in order, or has given an error.
+    fn poll<X>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnMut(Result<T, TaskError>) -> Result<(), X>,
+    ) -> Poll<Result<(), X>> {
+        let all = self.poll_all(cx, take);
+        if let Poll::Ready(Err(_)) = all {
+            self.stop();
+        }
+        all
+    }
+
+    /// An error that is there already is found before more are spawned.
+    fn poll_all<X>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Result<T, TaskError>) -> Result<(), X>,
+    ) -> Poll<Result<(), X>> {
+        let _ = self.poll_tasks(cx, &mut take)?;
         let progress = self.spawn_some(cx);
-        let ended = self.poll_tasks(cx)?;
+        let ended = self.poll_tasks(cx, &mut take)?;
         match progress {
-            Progress::Done => ended.map(|()| Ok(mem::take(&mut self.values))),
+            Progress::Done => ended.map(Ok),
             Progress::Waiting => Poll::Pending,
             Progress::More => {
                 cx.waker().wake_by_ref();
@@ -185,43 +322,10 @@ where
         self.keep(task);
     }
 
-    /// A group that has refused one will refuse all.
     fn keep(&mut self, task: TaskHandle<T, R>) {
-        if task.is_refused() {
+        if self.ends_refused && task.is_refused() {
             self.futures = None;
         }
         self.tasks.push_back(task);
-    }
-}
-
-/// The futures are only moved.
-impl<I: Iterator, T: Send + 'static, E, R: Spawner> Unpin for SpawnAll<I, T, E, R> {}
-
-impl<I, F, T, E, R> Future for SpawnAll<I, T, E, R>
-where
-    I: Iterator<Item = F>,
-    F: Future<Output = Result<T, E>> + Send + 'static,
-    T: Send + 'static,
-    E: AsDynError,
-    R: Runtime,
-{
-    type Output = Result<Vec<T>, TaskError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let outcome = this.poll_all(cx);
-        if let Poll::Ready(Err(_)) = outcome {
-            this.stop();
-        }
-        outcome
-    }
-}
-
-impl<I: Iterator, T: Send + 'static, E, R: Spawner> fmt::Debug for SpawnAll<I, T, E, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpawnAll")
-            .field("ended", &self.values.len())
-            .field("running", &self.tasks.len())
-            .finish_non_exhaustive()
     }
 }
