@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use anyscope_core::supervise::{Child, Restart, Strategy};
 use anyscope_core::{
     BoxError, CancelHandle, Carried, GroupHandle, Runtime, TaskContext, block_on, defer, scope,
 };
 
+use super::supervise::Plan;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, bomb, ended_group, lost, never, on_drop, poll_once, unique, yield_now,
+    Count, Gate, Outcome, bomb, boom, ended_group, lost, never, on_drop, poll_once, unique,
+    yield_now,
 };
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -26,6 +29,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(x4_values_that_are_refused_are_dropped::<R>),
         case(x4_destructor_that_panics_is_contained::<R>),
         case(x4_context_that_is_kept_tells_nothing_of_another_task::<R>),
+        case(x4_each_instance_of_a_child_has_what_it_was_given::<R>),
     ]
 }
 
@@ -352,4 +356,26 @@ fn x4_context_that_is_kept_tells_nothing_of_another_task<R: Runtime>(env: &Env<R
             .await;
         outcome.unwrap();
     });
+}
+
+fn x4_each_instance_of_a_child_has_what_it_was_given<R: Runtime>(env: &Env<R>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    env.run(async |rt| {
+        let noted = seen.clone();
+        let instance = move || {
+            // In the factory, in the future, and when that is dropped.
+            let (noted, first) = (noted.clone(), id());
+            async move {
+                let (second, at_the_end) = (id(), noted.clone());
+                let _dropped = on_drop(move || at_the_end.lock().unwrap().push(id()));
+                let mut noted = noted.lock().unwrap();
+                noted.extend([first, second]);
+                if noted.len() < 4 { Err(boom("once more")) } else { Ok(()) }
+            }
+        };
+        let child = Child::new("carrier", instance).restart(Restart::Transient);
+        let child = child.carrying(Carried::of(Id(7)));
+        Plan::new(Strategy::OneForOne).child(child).run(&rt).await.unwrap();
+    });
+    assert_eq!(*seen.lock().unwrap(), [Some(7); 6]);
 }

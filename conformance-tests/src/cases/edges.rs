@@ -1,5 +1,5 @@
 //! Protection at its edges: what happens between two steps, or elsewhere than one thinks (rules C3,
-//! C4, C5, G19, G22).
+//! C4, C5, G19).
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -7,16 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use anyscope_core::{
-    BoxError, Group, GroupHandle, Runtime, Started, Timer, acquire, defer, shield,
-};
+use anyscope_core::{BoxError, Group, GroupHandle, Runtime, Timer, acquire, defer, shield};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::hooked::Hooked;
 use crate::probe::{
-    Count, Gate, Outcome, boom, caught, eventually, holding, lost, never, on_drop, parked,
-    poll_once, unique, yield_now,
+    Count, Gate, Outcome, caught, eventually, holding, lost, never, on_drop, parked, poll_once,
+    unique, yield_now,
 };
 use crate::queued::Queued;
 use crate::thread;
@@ -33,8 +31,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_clean_up_deferred_by_a_revoked_job_is_contained::<R>),
         case(c4_task_cancelled_alone_is_told_of_a_shield_that_ends_elsewhere::<R>),
         case(d1_timeout_is_told_of_a_shield_that_ends_elsewhere::<R>),
-        case(g22_promise_that_is_dropped_with_another_task_is_noticed::<R>),
-        case(c9_failure_of_a_start_that_nobody_awaits_goes_to_the_hook::<R>),
         case(c5_clean_up_of_an_abandoned_body_may_defer_more::<R>),
         case(c5_release_that_panics_is_not_polled_again::<R>),
     ]
@@ -322,54 +318,6 @@ fn d1_timeout_is_told_of_a_shield_that_ends_elsewhere<R: Runtime>(env: &Env<R>) 
             .await;
         outcome.unwrap();
     });
-}
-
-fn g22_promise_that_is_dropped_with_another_task_is_noticed<R: Runtime>(env: &Env<R>) {
-    env.run(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (begun, other) = (Gate::new(), g.clone());
-                let started = begun.clone();
-                let start = g.start(async move |promise| {
-                    let holder = other.spawn(async move {
-                        let _promise = promise;
-                        started.open();
-                        never::<()>().await
-                    });
-                    begun.wait().await;
-                    holder.cancel();
-                    never::<()>().await
-                });
-                let error = start.await.map(|(value, _): ((), _)| value).unwrap_err();
-                assert!(error.is_not_ready(), "{error}");
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-    });
-}
-
-fn c9_failure_of_a_start_that_nobody_awaits_goes_to_the_hook<R: Runtime>(env: &Env<R>) {
-    let (fails, panics) = (unique("fails unseen"), unique("panics unseen"));
-    assert!(lost(&fails).is_empty());
-    env.run(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (error, panic) = (fails.clone(), panics.clone());
-                let failing =
-                    g.start(async move |_promise: Started<()>| Err::<(), _>(boom(&error)));
-                let panicking = g.start(async move |_promise: Started<()>| {
-                    assert!(panic.is_empty(), "{panic}");
-                    Ok(())
-                });
-                eventually(&g.runtime(), "both have ended", || g.live() == 1).await;
-                drop((failing, panicking));
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-    });
-    assert_eq!((lost(&fails).len(), lost(&panics).len()), (1, 1));
 }
 
 fn c5_clean_up_of_an_abandoned_body_may_defer_more<R: Runtime>(env: &Env<R>) {

@@ -49,6 +49,7 @@ mod shield_limits;
 mod shutdown;
 mod spawn_all;
 mod spawning;
+mod start;
 mod stopping;
 mod supervise;
 mod supervise_limits;
@@ -146,6 +147,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shutdown::cases(),
         spawn_all::cases(),
         spawning::cases(),
+        start::cases(),
         stopping::cases(),
         supervise::cases(),
         supervise_limits::cases(),

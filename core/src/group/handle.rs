@@ -16,7 +16,7 @@ use crate::group::future::GroupFuture;
 use crate::group::job::{JobBuilder, JobInfo, Pool, spawn_plain, spawn_trying};
 use crate::group::node::{GroupId, Node};
 use crate::group::spawn::{Refused, TaskBuilder, spawn_task};
-use crate::group::start::{StartTask, Started, start_task};
+use crate::group::start::{StartTask, Started};
 use crate::group::waiting::SpawnWhenFree;
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskHandle, TaskInfo};
@@ -114,10 +114,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     }
 
     /// Spawns a task and waits until it says that it is ready: gives the value that it hands over,
-    /// and its handle (G22). As `nursery.start` of Trio.
+    /// and its handle (G22). As `nursery.start` of Trio. Nothing is spawned before it is polled.
     ///
-    /// Before that the task's failure is the caller's, and dropping the returned future cancels it;
-    /// after it the task is one like any other. A task that ends without handing over is an error.
+    /// As long as it is not ready the task's failure is the caller's; then it is one like any other. A task
+    /// that ends without handing over is an error.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the task, unless it was ready already.
+    /// Dropping the future cancels the task, unless it has become ready.
     ///
     /// # Examples
     ///
@@ -152,14 +152,14 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// }
     /// ```
     #[track_caller]
-    pub fn start<C, F, V, T>(&self, task: C) -> StartTask<V, T, E, R>
+    pub fn start<C, F, V, T>(&self, task: C) -> StartTask<C, V, T, E, R>
     where
         C: FnOnce(Started<V>) -> F + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
         V: Send + 'static,
         T: Send + 'static,
     {
-        start_task(self, task)
+        StartTask::new(self.clone(), task)
     }
 
     /// Spawns a task that runs a group of its own, with the default options. Its failures are one

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::carried::Carried;
+
 /// When a child that has ended is started anew (V2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
@@ -60,6 +62,7 @@ pub struct Child<E> {
     pub(super) factory: Factory<E>,
     pub(super) restart: Restart,
     pub(super) grace: Option<Duration>,
+    pub(super) carried: Carried,
     pub(super) location: &'static Location<'static>,
 }
 
@@ -85,6 +88,7 @@ impl<E> Child<E> {
             factory: Arc::new(move || Box::pin(factory())),
             restart: Restart::default(),
             grace: None,
+            carried: Carried::new(),
             location: Location::caller(),
         }
     }
@@ -99,6 +103,11 @@ impl<E> Child<E> {
     /// once.
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace: Some(grace), ..self }
+    }
+
+    /// Gives each instance values that code in it can ask for (X4).
+    pub fn carrying(self, carried: Carried) -> Self {
+        Self { carried, ..self }
     }
 }
 

@@ -108,7 +108,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
             };
             async move { Ok(group.await) }
         };
-        match self.group.start(instance).await {
+        match self.group.start(instance).carrying(spec.carried.clone()).await {
             Ok((group, task)) => {
                 self.running[child] = Some(Running { group, task, stopped: false });
             }
