@@ -245,16 +245,21 @@ fn c9_failure_of_a_start_that_nobody_awaits_goes_to_the_hook<R: Runtime>(env: &E
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let (error, panic) = (fails.clone(), panics.clone());
-                let failing = async move |_promise: Started<()>| Err::<(), _>(boom(&error));
-                let panicking = async move |_promise: Started<()>| {
+                let go = Gate::new();
+                let (error, first) = (fails.clone(), go.clone());
+                let mut failing = Box::pin(g.start(async move |_promise: Started<()>| {
+                    first.wait().await;
+                    Err::<(), _>(boom(&error))
+                }));
+                let (panic, second) = (panics.clone(), go.clone());
+                let mut panicking = Box::pin(g.start(async move |_promise: Started<()>| {
+                    second.wait().await;
                     assert!(panic.is_empty(), "{panic}");
                     Ok(())
-                };
-                let mut failing = Box::pin(g.start(failing));
-                let mut panicking = Box::pin(g.start(panicking));
+                }));
                 assert!(poll_once(failing.as_mut()).is_pending());
                 assert!(poll_once(panicking.as_mut()).is_pending());
+                go.open();
                 eventually(&g.runtime(), "both have ended", || g.live() == 1).await;
                 drop((failing, panicking));
                 Ok(())
