@@ -1,12 +1,13 @@
 //! `Timer`: tokio's timers, which follow its clock when that is paused.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use anyscope_core::{Sleep, Timer};
 use pin_project_lite::pin_project;
+use tokio::task::coop;
 
 use crate::Tokio;
 
@@ -40,13 +41,15 @@ pin_project! {
 impl Future for TokioSleep {
     type Output = ();
 
+    /// Outside tokio's budget: a future that spends it at each poll would never be found late by the
+    /// timeout or deadline around it (D1, D2).
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let fresh = std::mem::replace(this.fresh, false);
         if fresh && this.sleep.deadline() <= tokio::time::Instant::now() {
             return Poll::Ready(());
         }
-        this.sleep.poll(cx)
+        pin!(coop::unconstrained(this.sleep)).poll(cx)
     }
 }
 

@@ -339,3 +339,35 @@ fn d2_deadlines_follow_a_paused_clock() {
     assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
     assert!(rt.now() - before >= HOUR && begin.elapsed() < HOUR);
 }
+
+/// What suspends only because tokio's budget is spent, as a loop over a channel that is never empty does.
+async fn spends_its_budget() -> Result<(), BoxError> {
+    loop {
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// No budget is left for the timer then.
+#[test]
+fn d1_d2_time_is_up_for_what_spends_its_budget() {
+    const SHORT: Duration = Duration::from_millis(5);
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        let current = Builder::new_current_thread().enable_all().build().unwrap();
+        for runtime in [multi_thread(), current] {
+            let rt = value_of(&runtime);
+            runtime.block_on(async {
+                assert!(rt.timeout(SHORT, spends_its_budget()).await.is_err());
+                let outcome: Outcome<()> =
+                    rt.group(async |_| spends_its_budget().await).deadline(SHORT).await;
+                let error = outcome.unwrap_err();
+                assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
+            });
+        }
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(BOUND).expect("it ends");
+}
+
+/// Far more than any test needs.
+const BOUND: Duration = Duration::from_secs(60);
