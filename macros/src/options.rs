@@ -36,7 +36,9 @@ impl Options {
                 return Err(syn::Error::new(name.span(), message));
             }
         };
-        value.base10_parse::<u64>()?;
+        if value.base10_parse::<u64>()? == 0 {
+            return Err(syn::Error::new(value.span(), format!("`{name} = 0` would test nothing")));
+        }
         match option.replace(value) {
             None => Ok(()),
             Some(_) => Err(syn::Error::new(name.span(), format!("`{name}` is given twice"))),

@@ -96,6 +96,8 @@ mod tests {
         assert!(complaint(quote!(timeout = 3), test()).contains("no such option"));
         assert!(complaint(quote!(seeds = 1, seeds = 2), test()).contains("given twice"));
         assert!(complaint(quote!(limit = "3"), test()).contains("integer"));
+        assert!(complaint(quote!(seeds = 0), test()).contains("would test nothing"));
+        assert!(complaint(quote!(limit = 0), test()).contains("would test nothing"));
     }
 
     #[test]
