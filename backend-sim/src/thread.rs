@@ -23,6 +23,9 @@ use crate::{drive, quiet};
 /// Called by the thread that drives the simulation it takes steps itself. In a task that blocks all
 /// tasks, as it would on a runtime with one thread, and only jobs and threads go on.
 ///
+/// When the simulation is dropped, those that block end by unwinding. What destructors wait for then does not
+/// come: there it returns at once.
+///
 /// # Panics
 ///
 /// Outside a simulation; and where it will never hold, because nothing can run any more.
@@ -161,14 +164,14 @@ impl<T: Send + 'static> SimThread<T> {
     ///
     /// # Errors
     ///
-    /// What it panicked with.
+    /// What it panicked with. In a destructor that runs because the simulation is gone, that it is gone.
     ///
     /// # Panics
     ///
     /// Where it will never end.
     pub fn join(self) -> thread::Result<T> {
         block_until(|| self.is_finished());
-        lock(&self.0).take().expect("it has ended, and only this takes its value")
+        lock(&self.0).take().unwrap_or_else(|| Err(Box::new(OVER)))
     }
 
     /// Whether it has ended.

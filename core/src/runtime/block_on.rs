@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::cancel::Cancelled;
+use crate::cancel::{CancelCause, Cancelled, CauseKind};
 use crate::stack::current_job;
 
 /// Waits in a job for a future, on the job's thread: the way back into async code (B5). As
@@ -66,7 +66,10 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
             return Err(cause.into());
         }
         job.node().core().block_until(&mut || signal.woken.load(Ordering::Acquire));
-        signal.woken.swap(false, Ordering::Acquire);
+        if !signal.woken.swap(false, Ordering::Acquire) {
+            // Nobody will wake it any more: the runtime is gone.
+            return Err(CancelCause::from(CauseKind::Shutdown).into());
+        }
     }
 }
 

@@ -49,7 +49,8 @@ pub trait Blocking {
     /// # Implementing
     ///
     /// The default parks the thread. A runtime that decides itself when threads run, as a simulated one,
-    /// lets others run meanwhile; `condition` may be asked at any time and has no effects.
+    /// lets others run meanwhile; `condition` may be asked at any time and has no effects. It may return
+    /// before it holds only where it never will, because the runtime is gone: the job is told so (R1).
     fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
         park_until(condition);
     }

@@ -1,0 +1,69 @@
+//! How a simulation ends, and what blocks where there is nothing left to wait for.
+
+use std::future::pending;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use anyscope_core::{Group, block_on};
+use anyscope_sim::{Options, SimThread, Simulation, block_until, spawn_thread};
+
+/// Far more than any test needs.
+const BOUND: Duration = Duration::from_secs(60);
+
+fn bounded(test: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = channel();
+    let thread = thread::spawn(move || {
+        test();
+        done.send(()).unwrap();
+    });
+    let ended = is_done.recv_timeout(BOUND);
+    assert!(ended.is_ok() || thread.is_finished(), "it hangs");
+    thread.join().unwrap();
+}
+
+/// Does it when it is dropped, and notes what came of it.
+struct OnDrop<F: FnOnce() -> bool>(Option<F>, Arc<Mutex<Vec<bool>>>);
+
+impl<F: FnOnce() -> bool> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        let outcome = self.0.take().map(|f| f());
+        self.1.lock().unwrap().extend(outcome);
+    }
+}
+
+/// A job blocks for good, and then the simulation goes: what its destructor waits for does not come.
+fn what_a_destructor_waits_for(wait: impl FnOnce() -> bool + Send + 'static) -> Vec<bool> {
+    let noted = Arc::default();
+    let simulation = Simulation::new(Options::seed(1));
+    let rt = simulation.runtime();
+    let waits = OnDrop(Some(wait), Arc::clone(&noted));
+    drop(rt.spawn_blocking(move || {
+        let _waits = waits;
+        block_until(|| false);
+    }));
+    simulation.block_on(rt.settle());
+    drop(simulation);
+    let noted = noted.lock().unwrap();
+    noted.clone()
+}
+
+#[test]
+fn thread_that_a_destructor_joins_when_all_ends_is_gone() {
+    bounded(|| {
+        let join = || {
+            let blocks: SimThread<()> = spawn_thread(|| block_until(|| false));
+            blocks.join().is_err()
+        };
+        assert_eq!(what_a_destructor_waits_for(join), [true]);
+    });
+}
+
+#[test]
+fn b5_future_that_a_destructor_awaits_when_all_ends_is_dropped() {
+    bounded(|| {
+        let wait = || block_on(pending::<()>()).is_err();
+        assert_eq!(what_a_destructor_waits_for(wait), [true]);
+    });
+}
