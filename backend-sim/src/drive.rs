@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use crate::report;
 use crate::scheduler::Shared;
 use crate::state::Next;
+use crate::trace::UnitId;
 
 /// Who has taken a step.
 #[derive(PartialEq, Eq)]
@@ -51,26 +52,32 @@ pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Stepped {
     Stepped::Other
 }
 
-/// Takes steps until the condition holds. In a step, that of a task which blocks the driver, only threads
-/// can go on.
+/// Takes steps until the condition holds.
 pub(crate) fn until(shared: &Arc<Shared>, condition: &mut dyn FnMut() -> bool) {
-    let running = shared.lock().running;
+    let (running, threads_only) = blocked(shared);
     // What this step has done so far may be what a thread waits for.
     shared.something_happened();
     while !condition() {
-        step(shared, running.is_some());
+        step(shared, threads_only);
         shared.lock().running = running;
     }
 }
 
 /// Lets one other take a step, if one can.
 pub(crate) fn give_way(shared: &Arc<Shared>) {
-    let running = shared.lock().running;
+    let (running, threads_only) = blocked(shared);
     shared.something_happened();
-    if shared.can_run(running.is_some()) {
-        step(shared, running.is_some());
+    if shared.can_run(threads_only) {
+        step(shared, threads_only);
         shared.lock().running = running;
     }
+}
+
+/// Whose step it is, and whether only threads can go on: in a step, that of a task which blocks the driver, and
+/// between two steps of a main future, where a destructor does.
+fn blocked(shared: &Shared) -> (Option<UnitId>, bool) {
+    let state = shared.lock();
+    (state.running, state.running.is_some() || state.has_main())
 }
 
 /// Drops all tasks and queued jobs, one after the other, those included that this starts.

@@ -187,6 +187,11 @@ impl State {
         }
     }
 
+    /// Whether a main future is there, which only who drives it can poll.
+    pub(crate) fn has_main(&self) -> bool {
+        self.units.values().any(|unit| matches!(unit.work, Work::Main))
+    }
+
     pub(crate) fn move_clock(&mut self, now: Instant) -> Vec<Waker> {
         if now > self.now {
             self.trace.steps.push(TraceStep::Clock(now - self.start));

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{Group, block_on};
-use anyscope_sim::{Options, SimThread, Simulation, block_until, spawn_thread};
+use anyscope_sim::{Faults, Options, SimThread, Simulation, block_until, give_way, spawn_thread};
 
 /// Far more than any test needs.
 const BOUND: Duration = Duration::from_secs(60);
@@ -65,5 +65,32 @@ fn b5_future_that_a_destructor_awaits_when_all_ends_is_dropped() {
     bounded(|| {
         let wait = || block_on(pending::<()>()).is_err();
         assert_eq!(what_a_destructor_waits_for(wait), [true]);
+    });
+}
+
+/// It blocks the driver, as it would the one thread of another runtime.
+#[test]
+fn r1_destructor_that_blocks_at_the_shutdown_takes_no_turn_of_the_main_future() {
+    bounded(|| {
+        for seed in 0..20 {
+            for step in 0..8 {
+                let faults = Faults::none().shut_down_at(step);
+                let simulation = Simulation::new(Options::seed(seed).faults(faults));
+                let noted = Arc::default();
+                let waits = || spawn_thread(give_way).join().is_ok();
+                let waits = OnDrop(Some(waits), Arc::clone(&noted));
+                simulation.block_on(async {
+                    let rt = simulation.runtime();
+                    drop(rt.spawn_detached(async move {
+                        let _waits = waits;
+                        pending::<()>().await
+                    }));
+                    for _ in 0..8 {
+                        rt.yield_now().await;
+                    }
+                });
+                assert_eq!(*noted.lock().unwrap(), [true]);
+            }
+        }
     });
 }
