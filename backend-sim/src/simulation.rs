@@ -125,6 +125,7 @@ impl Simulation {
         let Ok(id) = shared.add(UnitKind::Main, Work::Main) else {
             unreachable!("a main future is refused by nobody");
         };
+        thread::enter(shared, &self.watch);
         let _leaves = Leaves(shared, id);
         let waker = shared.waker(id).expect("it was added, and leaves at the end");
         loop {
@@ -197,13 +198,15 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// Takes the main future out of the simulation, also if it panics.
-struct Leaves<'a>(&'a Shared, crate::UnitId);
+/// Takes the main future out of the simulation, also if it panics. Others that this thread drives, and that
+/// are younger, are meant again by what asks which it is.
+struct Leaves<'a>(&'a Arc<Shared>, crate::UnitId);
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         self.0.end_step();
         drop(self.0.remove(self.1));
+        thread::leave(self.0);
     }
 }
 

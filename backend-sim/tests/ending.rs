@@ -7,7 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyscope_core::{Group, block_on};
-use anyscope_sim::{Faults, Options, SimThread, Simulation, block_until, give_way, spawn_thread};
+use anyscope_sim::{
+    Faults, Options, SimThread, Simulation, block_for, block_until, give_way, spawn_thread,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Far more than any test needs.
 const BOUND: Duration = Duration::from_secs(60);
@@ -93,4 +97,15 @@ fn r1_destructor_that_blocks_at_the_shutdown_takes_no_turn_of_the_main_future() 
             }
         }
     });
+}
+
+#[test]
+fn of_two_simulations_the_one_that_runs_is_meant() {
+    let (one, other) = (Simulation::new(Options::seed(1)), Simulation::new(Options::seed(2)));
+    for _ in 0..2 {
+        one.block_on(async { block_for(SECOND) });
+        other.block_on(async { spawn_thread(|| block_for(SECOND * 3)).join().unwrap() });
+    }
+    assert_eq!(one.runtime().elapsed(), SECOND * 2);
+    assert_eq!(other.runtime().elapsed(), SECOND * 6);
 }
