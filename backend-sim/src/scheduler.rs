@@ -164,7 +164,8 @@ impl Shared {
         let mut state = self.enter("a timer was set");
         let key = key.filter(|key| state.timers.contains_key(key)).unwrap_or_else(|| {
             state.timers_set += 1;
-            (at + state.plan.lateness(), state.timers_set)
+            let late = at.checked_add(state.plan.lateness());
+            (late.unwrap_or(at), state.timers_set)
         });
         let old = state.timers.insert(key, waker);
         (key, old)
@@ -177,7 +178,7 @@ impl Shared {
     /// Moves the clock; gives the timers that are due by that.
     pub(crate) fn advance(&self, duration: Duration) -> Vec<Waker> {
         let mut state = self.enter("the clock was moved");
-        let now = state.now.checked_add(duration).unwrap_or(state.now);
+        let now = state.later(duration);
         state.move_clock(now)
     }
 

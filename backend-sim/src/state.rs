@@ -187,6 +187,11 @@ impl State {
         }
     }
 
+    /// So long from now; as far away as "never" where there is no such instant (R4).
+    pub(crate) fn later(&self, duration: Duration) -> Instant {
+        self.now.checked_add(duration).unwrap_or_else(|| self.now + NEVER)
+    }
+
     /// Whether a main future is there, which only who drives it can poll.
     pub(crate) fn has_main(&self) -> bool {
         self.units.values().any(|unit| matches!(unit.work, Work::Main))

@@ -83,8 +83,7 @@ pub fn block_for(duration: Duration) {
         Some(Here::Driver(shared, _) | Here::Thread(shared, ..)) => shared,
         None => panic!("`block_for` was called outside a simulation, which has another clock"),
     };
-    let now = shared.lock().now;
-    let until = now.checked_add(duration).unwrap_or(now);
+    let until = shared.lock().later(duration);
     let (key, _) = shared.set_timer(None, until, Waker::noop().clone());
     block_until(|| shared.lock().now >= until);
     shared.unset_timer(key);

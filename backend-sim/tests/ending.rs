@@ -4,11 +4,12 @@ use std::future::pending;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyscope_core::{Group, block_on};
+use anyscope_core::{Group, Timer, block_on};
 use anyscope_sim::{
-    Faults, Options, SimThread, Simulation, block_for, block_until, give_way, spawn_thread,
+    Check, Faults, Options, SimThread, Simulation, block_for, block_until, give_way, run,
+    spawn_thread,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -108,4 +109,35 @@ fn of_two_simulations_the_one_that_runs_is_meant() {
     }
     assert_eq!(one.runtime().elapsed(), SECOND * 2);
     assert_eq!(other.runtime().elapsed(), SECOND * 6);
+}
+
+#[test]
+fn r4_blocking_for_the_longest_time_does_not_end() {
+    run(1, async |rt| {
+        let blocks = spawn_thread(|| block_for(Duration::MAX));
+        rt.sleep(SECOND).await;
+        assert!(!blocks.is_finished());
+        rt.advance(Duration::MAX);
+        assert!(rt.elapsed() > Duration::from_secs(1 << 29), "years have passed");
+    });
+}
+
+/// As far away as an instant can be.
+fn last_instant() -> Instant {
+    let (mut last, mut step) = (Instant::now(), Duration::MAX);
+    while !step.is_zero() {
+        match last.checked_add(step) {
+            Some(later) => last = later,
+            None => step /= 2,
+        }
+    }
+    last
+}
+
+#[test]
+fn r4_timer_for_the_last_instant_can_be_late() {
+    Check::new().seeds(20).faults(Faults::none().late_timers(SECOND)).run(async |rt| {
+        let never = rt.sleep_until(last_instant());
+        assert!(rt.timeout(SECOND, never).await.is_err());
+    });
 }
