@@ -169,8 +169,8 @@ impl Check {
         scenario: impl Fn(Sim) -> F,
     ) -> Result<(), Box<CheckFailure>> {
         let horizon = self.horizon(&scenario);
-        let seeds = self.only.map_or(0..self.seeds, |seed| seed..seed.saturating_add(1));
-        for (before, seed) in seeds.enumerate() {
+        let seeds = if self.only.is_some() { 0 } else { self.seeds };
+        for (before, seed) in (0..seeds).chain(self.only).enumerate() {
             let options = self.options(seed, horizon);
             if let Outcome { message: Some(message), trace } = one_run(options, &scenario) {
                 let tried = before as u64 + 1;

@@ -141,3 +141,9 @@ fn r4_timer_for_the_last_instant_can_be_late() {
         assert!(rt.timeout(SECOND, never).await.is_err());
     });
 }
+
+#[test]
+fn the_last_seed_is_run_as_well() {
+    let failure = Check::new().only_seed(u64::MAX).try_run(async |_| panic!("it ran")).unwrap_err();
+    assert_eq!((failure.seed(), failure.message()), (u64::MAX, "it ran"));
+}
