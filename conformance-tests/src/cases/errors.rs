@@ -6,7 +6,7 @@ use std::num::ParseIntError;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{
-    BoxError, CauseKind, FailureKind, GroupError, PanicPolicy, Runtime, Supervise,
+    BoxError, CauseKind, FailureKind, GroupError, PanicPolicy, Runtime, Supervise, gather,
     record_panic_sites,
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(e1_failures_carry_their_task_and_how_they_failed::<R>),
         case(e1_payload_of_a_panic_can_be_taken_out::<R>),
         case(e1_failures_know_when_they_happened::<R>),
+        case(e1_times_of_failures_are_by_the_runtimes_clock::<R>),
         case(e1_panic_knows_its_place_once_it_is_recorded::<R>),
         case(e5_display_is_one_line_with_the_count::<R>),
         case(e5_alternate_form_draws_the_tree::<R>),
@@ -134,6 +135,40 @@ fn e1_failures_know_when_they_happened<R: Runtime>(env: &Env<R>) {
         let most = begun.elapsed();
         let times: Vec<_> = error.leaves().map(|leaf| leaf.elapsed().unwrap()).collect();
         assert!(times.is_sorted() && times[1] <= most, "{times:?} of {most:?}");
+    });
+}
+
+fn e1_times_of_failures_are_by_the_runtimes_clock<R: Runtime>(env: &Env<R>) {
+    const SHORT: Duration = Duration::from_millis(5);
+    env.block_on(async |rt: R| {
+        let begun = rt.now();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let late = |panics: bool| {
+                    let rt = rt.clone();
+                    async move {
+                        rt.sleep(SHORT).await;
+                        assert!(!panics, "expected: late");
+                        Err::<(), _>(boom("late"))
+                    }
+                };
+                drop(g.try_spawn_blocking(|| Err::<(), _>(boom("early"))));
+                let tasks = [g.spawn(late(false)), g.spawn(late(true))];
+                drop(gather(tasks).settled().await);
+                Err(boom("late as well"))
+            })
+            .policy(Supervise)
+            .panics(PanicPolicy::Capture)
+            .await;
+        let most = rt.now() - begun;
+        let failures = outcome.unwrap_err().into_failures().unwrap();
+        assert_eq!(failures.len(), 4);
+        for failure in &failures {
+            let elapsed = failure.elapsed().unwrap();
+            let is_early = failure.error().is_some_and(|error| error.to_string() == "early");
+            assert!(elapsed <= most, "{elapsed:?} of {most:?}");
+            assert!(is_early || elapsed >= SHORT, "{elapsed:?}");
+        }
     });
 }
 

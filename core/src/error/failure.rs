@@ -66,7 +66,8 @@ impl<E> Failure<E> {
         &self.task
     }
 
-    /// How long its group had run when it failed. `None` for a failure that no group has recorded.
+    /// How long its group had run when it failed, by the clock of the group's runtime; that of a local
+    /// scope by the system's. `None` for a failure that no group has recorded.
     pub fn elapsed(&self) -> Option<Duration> {
         self.elapsed
     }

@@ -131,7 +131,7 @@ where
         let mut this = self.project();
         let runtime = setup.runtime.unwrap_or_else(|find| find(setup.location));
         let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
-        let ledger = Ledger::new(setup.policy, setup.panics);
+        let ledger = Ledger::new(setup.policy, setup.panics, runtime.now());
         let node = Core::open(runtime, ledger, setup.options);
         if deadline.is_some() {
             node.set_deadline(deadline);
@@ -286,8 +286,9 @@ fn end_body<R: Runtime, E: AsDynError, T>(
     cleanups: Option<CleanupRun>,
 ) -> Option<T> {
     let node = unit.node();
-    let ending = Ending { group: node.id(), role: Role::Body, info: &|| unit.info() };
     let core = Core::<R, E>::of(node);
+    let (info, now) = (|| unit.info(), || core.runtime.now());
+    let ending = Ending { group: node.id(), role: Role::Body, info: &info, now: &now };
     let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);

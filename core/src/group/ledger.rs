@@ -92,11 +92,12 @@ pub(crate) enum Role {
     Job,
 }
 
-/// Who ended: the name is looked up only when a failure needs it.
+/// Who ended: the name is looked up, and the clock read, only when a failure needs it.
 pub(crate) struct Ending<'a> {
     pub(crate) group: GroupId,
     pub(crate) role: Role,
     pub(crate) info: &'a dyn Fn() -> TaskInfo,
+    pub(crate) now: &'a dyn Fn() -> Instant,
 }
 
 impl Ending<'_> {
@@ -116,7 +117,7 @@ pub(crate) struct Ledger<E> {
     panics: PanicPolicy,
     /// Panics of tasks are values at their handles: there is no group that anyone awaits.
     panics_at_handle: bool,
-    /// What the times of failures are counted from.
+    /// What the times of failures are counted from, by the same clock.
     began: Instant,
     /// Locked to push and to take; no user code runs under it.
     book: Mutex<Book<E>>,
@@ -142,10 +143,14 @@ struct Book<E> {
 }
 
 impl<E: AsDynError> Ledger<E> {
-    pub(crate) fn new(policy: Option<Box<dyn Policy<E>>>, panics: PanicPolicy) -> Self {
+    pub(crate) fn new(
+        policy: Option<Box<dyn Policy<E>>>,
+        panics: PanicPolicy,
+        began: Instant,
+    ) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
         let policy = OwnPolicy(policy);
-        Self { policy, panics, panics_at_handle: false, began: Instant::now(), book }
+        Self { policy, panics, panics_at_handle: false, began, book }
     }
 
     /// For detached tasks: their panics are values, as those of jobs are.
@@ -226,7 +231,7 @@ impl<E: AsDynError> Ledger<E> {
         };
         let failure = Failure::new((ending.info)(), kind);
         let outcome = Err(TaskError::failed(ending.id(), ending.group));
-        Settled { outcome, cancel: self.record(failure) }
+        Settled { outcome, cancel: self.record(failure, (ending.now)()) }
     }
 
     /// What came back through `?` and is no failure of its own (G4).
@@ -260,7 +265,7 @@ impl<E: AsDynError> Ledger<E> {
         let info = (ending.info)();
         let cancel = match self.panics {
             PanicPolicy::Abort => std::process::abort(),
-            PanicPolicy::Capture => self.record(Failure::panic(info, payload)),
+            PanicPolicy::Capture => self.record(Failure::panic(info, payload), (ending.now)()),
             PanicPolicy::Resume => {
                 self.keep_panic(info, payload);
                 Some(CauseKind::SiblingFailed(ending.id()).into())
@@ -270,8 +275,8 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
-    fn record(&self, failure: Failure<E>) -> Option<CancelCause> {
-        let failure = failure.at(Some(self.began.elapsed()));
+    fn record(&self, failure: Failure<E>, now: Instant) -> Option<CancelCause> {
+        let failure = failure.at(Some(now.saturating_duration_since(self.began)));
         let verdict = self.ask(Verdict::Cancel, |policy| policy.on_failure(&failure));
         let first = {
             let mut book = lock(&self.book);

@@ -269,7 +269,7 @@ where
 /// A group for one task or job, whose panic is a value at its handle.
 pub(super) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let policy = Some(Box::new(Supervise) as _);
-    let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume).at_handle();
+    let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume, runtime.now()).at_handle();
     let node = Core::open(runtime.clone(), ledger, NodeOptions::default());
     node.give_up();
     node

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use pin_project_lite::pin_project;
 
@@ -252,7 +253,8 @@ where
         let this = self.project();
         let Some(mut ends) = this.end.take() else { return };
         let shared = &ends.state.shared;
-        let ending = Ending { group: shared.id, role: ends.role, info: &|| ends.info() };
+        let (info, now) = (|| ends.info(), Instant::now);
+        let ending = Ending { group: shared.id, role: ends.role, info: &info, now: &now };
         let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);

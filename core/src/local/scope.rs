@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
@@ -157,7 +158,7 @@ impl<'env, E: AsDynError, B> Setup<E, B> {
         T: 'env,
     {
         let asks_policy = self.policy.is_some();
-        let ledger = Ledger::new(self.policy, self.panics);
+        let ledger = Ledger::new(self.policy, self.panics, Instant::now());
         let (shared, queue) = (Rc::new(Shared::new()), RefCell::new(Vec::new()));
         let state = Rc::new(State { shared, ledger, asks_policy, queue });
         let (cell, role, location) = (ChildCell::new(), Role::Body, self.location);

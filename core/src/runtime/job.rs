@@ -236,8 +236,9 @@ where
         let unit = inherited(unit, heir);
         let outcome = match Core::<R, E>::get(unit.node()) {
             Some(core) => {
-                let ending =
-                    Ending { group: unit.node().id(), role: Role::Job, info: &|| unit.info() };
+                let (info, now) = (|| unit.info(), || core.runtime.now());
+                let group = unit.node().id();
+                let ending = Ending { group, role: Role::Job, info: &info, now: &now };
                 let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
                 if let Some(cause) = cancel {
                     unit.node().cancel(cause);

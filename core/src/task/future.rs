@@ -138,9 +138,10 @@ fn settle<R: Runtime, E: AsDynError, T>(
     unit: &Unit,
     end: End<Result<T, Fault<E>>>,
 ) -> Result<T, TaskError> {
-    let node = unit.node();
-    let ending = Ending { group: node.id(), role: Role::Task, info: &|| unit.info() };
-    let Settled { outcome, cancel } = Core::<R, E>::of(node).ledger.settle(&ending, end);
+    let (node, core) = (unit.node(), Core::<R, E>::of(unit.node()));
+    let (info, now) = (|| unit.info(), || core.runtime.now());
+    let ending = Ending { group: node.id(), role: Role::Task, info: &info, now: &now };
+    let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
     if let Some(cause) = cancel {
         node.cancel(cause);
     }
