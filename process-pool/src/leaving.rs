@@ -32,21 +32,26 @@ impl Leaving {
     /// The current task, body or job does not end before the call has. Outside of any, nobody has to
     /// wait: the call's conductor does it in any case.
     pub(crate) fn add(self: &Arc<Self>, call: Arc<Call>) {
-        let Some(task) = TaskContext::current().map(|context| context.id()) else { return };
-        let first = call.id;
-        if self.join(task, call.clone()) {
-            return;
-        }
-        let entry = Leaver { leaving: self.clone(), task, first };
-        let deferred = try_defer(async move |_| {
-            for call in entry.take() {
-                poll_fn(|cx| call.poll_end(cx)).await;
-            }
-        });
-        // A job has no clean-ups: it is given back, and the entry removed. It has a thread that may block.
-        if deferred.map_err(drop).is_err() {
+        // A job has no clean-ups, but a thread that may block.
+        if let Err(call) = self.defer(call) {
             let _ = block_on(shield(poll_fn(|cx| call.poll_end(cx))));
         }
+    }
+
+    /// Leaves it to a clean-up of the current task or body, if there is one. In a job it is given back.
+    fn defer(self: &Arc<Self>, call: Arc<Call>) -> Result<(), Arc<Call>> {
+        let Some(task) = TaskContext::current().map(|context| context.id()) else { return Ok(()) };
+        let first = call.id;
+        if self.join(task, call.clone()) {
+            return Ok(());
+        }
+        let mut entry = Leaver { leaving: self.clone(), task, first, calls: Vec::new() };
+        try_defer(async move |_| entry.wait().await).map_err(|unused| {
+            // Without an entry it has nobody to leave the call to.
+            drop(lock(&self.calls).remove(&task));
+            drop(unused);
+            call
+        })
     }
 
     /// Adds a call to those of a task; whether somebody waits for them already.
@@ -78,9 +83,19 @@ struct Leaver {
     leaving: Arc<Leaving>,
     task: TaskId,
     first: u64,
+    /// Once the clean-up has begun: those that it has yet to wait for.
+    calls: Vec<Arc<Call>>,
 }
 
 impl Leaver {
+    async fn wait(&mut self) {
+        self.calls = self.take();
+        while let Some(call) = self.calls.last() {
+            poll_fn(|cx| call.poll_end(cx)).await;
+            self.calls.pop();
+        }
+    }
+
     fn take(&self) -> Vec<Arc<Call>> {
         match lock(&self.leaving.calls).entry(self.task) {
             Entry::Occupied(entry) if entry.get().first == self.first => entry.remove().calls,
@@ -90,18 +105,26 @@ impl Leaver {
 }
 
 impl Drop for Leaver {
+    /// A clean-up that does not come to its end, as one of a child whose scope is dropped, leaves its calls to
+    /// whoever drops it: the task around may have dropped some of them itself.
     fn drop(&mut self) {
-        drop(self.take());
+        let calls = mem::take(&mut self.calls).into_iter().chain(self.take());
+        for call in calls.filter(|call| !call.has_ended()) {
+            drop(self.leaving.defer(call));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::future::pending;
     use std::task::Poll;
 
-    use anyscope_core::{BoxError, scope};
+    use anyscope_core::{BoxError, Group, scope};
+    use anyscope_tokio::Tokio;
     use futures_util::future::join;
+    use futures_util::poll;
 
     use super::*;
 
@@ -134,6 +157,46 @@ mod tests {
         });
         assert!(outcome.unwrap(), "the second has not waited");
         assert!(lock(&leaving.calls).is_empty());
+    }
+
+    /// The clean-ups of a child are dropped with its scope. The task that is left waits in its place, also
+    /// for a call that it has dropped itself, when the child had a clean-up for its own.
+    #[test]
+    fn a_task_waits_for_what_it_and_the_children_of_a_dropped_scope_have_dropped() {
+        for last in 0..2 {
+            let calls = [1, 2].map(|id| Arc::new(Call::new(id, Vec::new(), None)));
+            let (leaving, has_returned) = (Arc::<Leaving>::default(), Cell::new(false));
+            anyscope_tokio::run(async {
+                let rt = Tokio::current().unwrap();
+                let group = rt.group::<BoxError, _, _, _>(async |_| {
+                    let mut within = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+                        s.spawn(async {
+                            leaving.add(calls[0].clone());
+                            pending().await
+                        })
+                        .await?;
+                        Ok(())
+                    }));
+                    assert!(poll!(&mut within).is_pending());
+                    leaving.add(calls[1].clone());
+                    drop(within);
+                    Ok(())
+                });
+                let waiting = async {
+                    group.await.unwrap();
+                    has_returned.set(true);
+                };
+                let end = async {
+                    yield_often().await;
+                    calls[1 - last].end(Ok(Vec::new()));
+                    yield_often().await;
+                    assert!(!has_returned.get(), "it has not waited for call {last}");
+                    calls[last].end(Ok(Vec::new()));
+                };
+                join(waiting, end).await;
+            });
+            assert!(lock(&leaving.calls).is_empty());
+        }
     }
 
     /// Lets the children of the scope go as far as they can.
