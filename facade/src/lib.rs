@@ -89,7 +89,8 @@ pub use anyscope_core::*;
 /// - Each has a time limit, 60 seconds unless `limit` says otherwise, and says what was alive if it is
 ///   not done by then.
 /// - When the function has returned, all that it has opened or left to the runtime must end (G2, R6): a
-///   task that it leaks makes the test run into its limit, or is a deadlock on the simulated runtime.
+///   task that it leaks makes the test run into its limit, or is a deadlock on the simulated runtime. smol
+///   and async-std have one runtime for the process: there other tests of it wait for that task as well.
 /// - On the simulated runtime it runs under 100 seeds, or `seeds`, each another schedule. A failure
 ///   names its seed; with `ANYSCOPE_SEED=7` in the environment that one runs alone. There the
 ///   function must not use threads, sockets or timers of its own.
