@@ -73,8 +73,8 @@ pub(crate) fn give_way(shared: &Arc<Shared>) {
     }
 }
 
-/// Whose step it is, and whether only threads can go on: in a step, that of a task which blocks the driver, and
-/// between two steps of a main future, where a destructor does.
+/// Whose step it is, and whether only threads can go on: in a step, that of a task which blocks the driver,
+/// and between two steps of a main future, where a destructor does.
 fn blocked(shared: &Shared) -> (Option<UnitId>, bool) {
     let state = shared.lock();
     (state.running, state.running.is_some() || state.has_main())

@@ -105,8 +105,8 @@ impl Leaver {
 }
 
 impl Drop for Leaver {
-    /// A clean-up that does not come to its end, as one of a child whose scope is dropped, leaves its calls to
-    /// whoever drops it: the task around may have dropped some of them itself.
+    /// A clean-up that does not come to its end, as one of a child whose scope is dropped, leaves its calls
+    /// to whoever drops it: the task around may have dropped some of them itself.
     fn drop(&mut self) {
         let calls = mem::take(&mut self.calls).into_iter().chain(self.take());
         for call in calls.filter(|call| !call.has_ended()) {
