@@ -219,6 +219,11 @@ impl<R: Spawner + Blocking + CpuPool + Timer> Group for R {}
 /// # Panics
 ///
 /// If it is called inside a task, body or job: `run` blocks the thread, and there one awaits.
+///
+/// # Cancel safety
+///
+/// Dropping it cancels what was opened in it, as for any group, and nobody waits for that but the
+/// [`Root`](crate::Root) (R6).
 #[track_caller]
 pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output> + use<R, F>
 where

@@ -216,6 +216,10 @@ impl<T, E, F> fmt::Debug for LocalTaskBuilder<'_, T, E, F> {
 /// Awaiting it gives the value, or a [`TaskError`] (T1). In a cancelled scope, the body or a child
 /// that awaits a child without a value stays pending until it is itself dropped; awaited from
 /// outside, it resolves. Dropping it changes nothing for the child (T2).
+///
+/// # Cancel safety
+///
+/// Awaiting by reference loses nothing if it is dropped.
 pub struct LocalHandle<T> {
     shared: Rc<Shared>,
     id: TaskId,

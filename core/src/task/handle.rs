@@ -243,6 +243,10 @@ impl<T: Send + 'static, R: Spawner> fmt::Debug for TaskHandle<T, R> {
 }
 
 /// A handle that cancels its task when it is dropped (T2): [`TaskHandle::cancel_on_drop`].
+///
+/// # Cancel safety
+///
+/// Awaiting by value cancels the task if it is dropped. Awaiting by reference loses nothing.
 #[must_use = "dropping it cancels the task"]
 #[derive(Debug)]
 pub struct CancelOnDrop<T: Send + 'static, R: Spawner = AnyRuntime> {
