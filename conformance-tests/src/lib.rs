@@ -28,6 +28,7 @@ mod runner;
 mod shielded;
 pub mod storm;
 mod thread;
+mod waits;
 
 pub use harness::{Flavour, Harness};
 pub use runner::{main, run_case};

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Context;
-use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
@@ -17,6 +16,7 @@ use crate::probe::{
     poll_once, unique,
 };
 use crate::thread;
+use crate::waits::Watched;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -180,44 +180,33 @@ fn t3_job_is_not_finished_while_its_destructor_runs<R: Runtime>(env: &Env<R>) {
     });
 }
 
-/// A value whose destructor takes a while, so that whoever does not wait for it is seen.
-fn slow_to_drop(dropped: &Count) -> impl Send + use<> {
-    let dropped = dropped.clone();
-    on_drop(move || {
-        thread::sleep(Duration::from_millis(20));
-        dropped.add();
-    })
-}
-
 fn t3_output_without_a_handle_is_gone_when_the_group_returns<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        let dropped = Count::new();
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (gate, output) = (Gate::new(), slow_to_drop(&dropped));
-                let release = gate.clone();
-                drop(g.spawn(async move {
-                    release.wait().await;
-                    Ok(output)
-                }));
-                gate.open();
-                Ok(())
-            })
-            .await;
+        let (watched, dropped) = (Watched::default(), Count::new());
+        let group = rt.group(async |g| {
+            let (gate, output) = (Gate::new(), watched.waits_for(&dropped));
+            let release = gate.clone();
+            drop(g.spawn(async move {
+                release.wait().await;
+                Ok(output)
+            }));
+            gate.open();
+            Ok(())
+        });
+        let outcome: Outcome<()> = watched.drive(group).await;
         outcome.unwrap();
         assert_eq!(dropped.get(), 1, "a task's output outlived its group");
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (gate, output) = (Gate::new(), slow_to_drop(&dropped));
-                let release = gate.clone();
-                drop(g.spawn_blocking(move || {
-                    release.wait_blocking();
-                    output
-                }));
-                gate.open();
-                Ok(())
-            })
-            .await;
+        let group = rt.group(async |g| {
+            let (gate, output) = (Gate::new(), watched.waits_for(&dropped));
+            let release = gate.clone();
+            drop(g.spawn_blocking(move || {
+                release.wait_blocking();
+                output
+            }));
+            gate.open();
+            Ok(())
+        });
+        let outcome: Outcome<()> = watched.drive(group).await;
         outcome.unwrap();
         assert_eq!(dropped.get(), 2, "a job's output outlived its group");
     });

@@ -14,6 +14,7 @@ use crate::probe::{
     Count, Gate, Outcome, Stuck, boom, eventually, never, on_drop, parked, poll_once, yield_now,
 };
 use crate::thread;
+use crate::waits::Watched;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -59,34 +60,27 @@ fn g1_waits_for_every_child<R: Runtime>(env: &Env<R>) {
     });
 }
 
-/// The destructor takes its time, so that a group that does not wait for it is well ahead.
+/// The destructor lasts until the group was polled again, so that one that does not wait for it is seen.
 fn g1_waits_for_the_destructors_of_its_children<R: Runtime>(env: &Env<R>) {
     let destroyed = Count::new();
     env.block_on(async |rt| {
         for cancel in [false, true] {
-            let in_body = &destroyed;
-            let outcome: Outcome<()> = rt
-                .group(async |g| {
-                    let (began, destroyed) = (Gate::new(), in_body.clone());
-                    let (in_task, probe) = (
-                        began.clone(),
-                        on_drop(move || {
-                            thread::sleep(Duration::from_millis(2));
-                            destroyed.add();
-                        }),
-                    );
-                    g.spawn(async move {
-                        let _probe = probe;
-                        in_task.open();
-                        if cancel { never().await } else { Ok(()) }
-                    });
-                    began.wait().await;
-                    if cancel {
-                        g.cancel();
-                    }
-                    Ok(())
-                })
-                .await;
+            let watched = Watched::default();
+            let group = rt.group(async |g| {
+                let (began, probe) = (Gate::new(), watched.waits_for(&destroyed));
+                let in_task = began.clone();
+                g.spawn(async move {
+                    let _probe = probe;
+                    in_task.open();
+                    if cancel { never().await } else { Ok(()) }
+                });
+                began.wait().await;
+                if cancel {
+                    g.cancel();
+                }
+                Ok(())
+            });
+            let outcome: Outcome<()> = watched.drive(group).await;
             outcome.unwrap();
             assert_eq!(destroyed.get(), 1 + usize::from(cancel));
         }

@@ -9,7 +9,7 @@ use anyscope_core::{BoxError, Runtime};
 use super::supervise::{Journal, LONG, Plan, ending, noting};
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Outcome, boom, never};
+use crate::probe::{Count, Gate, Outcome, boom, never};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -74,17 +74,20 @@ fn v5_forgets_what_is_older_than_its_period<R: Runtime>(env: &Env<R>) {
 
 fn v5_what_is_older_has_not_led_to_giving_up<R: Runtime>(env: &Env<R>) {
     let error = env.run(async |rt| {
-        let runtime = rt.clone();
+        let (runtime, told) = (rt.clone(), Gate::new());
+        let heard = told.clone();
         let late = Child::new("late", move || {
-            let runtime = runtime.clone();
+            let (runtime, heard) = (runtime.clone(), heard.clone());
             async move {
+                heard.wait().await;
+                // Longer than the period, from the other's end on.
                 runtime.sleep(SHORT * 2).await;
                 Err(boom("too late"))
             }
         });
         let early = Child::new("early", async || Err(boom("at once"))).restart(Restart::Temporary);
         let plan = Plan::new(Strategy::OneForOne).intensity(0, SHORT).child(early).child(late);
-        plan.run(&rt).await.unwrap_err()
+        plan.on_end(move |_| told.open()).run(&rt).await.unwrap_err()
     });
     assert!(error.gave_up());
     let history: Vec<_> = error.history().iter().map(InstanceEnd::child).collect();
