@@ -113,6 +113,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Cancels all and waits until their futures are gone.
     fn cancel<T: Send + 'static>(joins: Vec<Self::Join<T>>) -> impl Future<Output = ()> + Send;
 
+    /// Cancels one and waits until its future is gone.
+    fn cancel_one<T: Send + 'static>(join: Self::Join<T>) -> impl Future<Output = ()> + Send;
+
     /// The value, if it comes in time.
     fn timeout<F: Future + Send>(
         limit: Duration,
@@ -182,6 +185,11 @@ impl Backend for OnTokio {
         }
     }
 
+    async fn cancel_one<T: Send + 'static>(join: TokioJoin<T>) {
+        join.0.abort();
+        drop(join.0.await);
+    }
+
     async fn timeout<F: Future + Send>(limit: Duration, future: F) -> Option<F::Output>
     where
         F::Output: Send,
@@ -235,8 +243,12 @@ impl Backend for OnSmol {
 
     async fn cancel<T: Send + 'static>(joins: Vec<smol::Task<T>>) {
         for join in joins {
-            join.cancel().await;
+            Self::cancel_one(join).await;
         }
+    }
+
+    async fn cancel_one<T: Send + 'static>(join: smol::Task<T>) {
+        join.cancel().await;
     }
 
     async fn timeout<F: Future + Send>(limit: Duration, future: F) -> Option<F::Output>
@@ -295,8 +307,12 @@ impl Backend for OnAsyncStd {
 
     async fn cancel<T: Send + 'static>(joins: Vec<async_std::task::JoinHandle<T>>) {
         for join in joins {
-            join.cancel().await;
+            Self::cancel_one(join).await;
         }
+    }
+
+    async fn cancel_one<T: Send + 'static>(join: async_std::task::JoinHandle<T>) {
+        join.cancel().await;
     }
 
     async fn timeout<F: Future + Send>(limit: Duration, future: F) -> Option<F::Output>

@@ -15,7 +15,9 @@ use crate::{Backend, Build, Contender, Measure, Plan, Sample, Scenario, Setting}
 
 pub(super) const CANCEL: Scenario = Scenario {
     name: "cancel",
-    about: "parked tasks, from the cancellation of all until their destructors have run",
+    about: "parked tasks, from the cancellation of all until their destructors have run. On smol and \
+            async-std `bare` cancels a handle and awaits that before the next; `bare, all at once` \
+            awaits all together",
     expect: |n| n as u64,
     contenders: |setting| setting.build(Cancel),
     ..Scenario::TASKS
@@ -50,6 +52,8 @@ impl Build for Cancel {
         if B::IS_TOKIO {
             all.push(Contender::part("JoinSet", b, |_, n| join_set(n)));
             all.push(Contender::part("TaskTracker + token", b, |_, n| tracker(n)));
+        } else {
+            all.push(Contender::part("bare, all at once", b, all_at_once));
         }
         all
     }
@@ -76,6 +80,16 @@ async fn bare<B: Backend>(b: B, n: usize) -> Sample {
     parking.all_parked(n).await;
     let begin = Instant::now();
     B::cancel(joins).await;
+    Sample::since(begin, parking.gone())
+}
+
+/// Each is told to stop before any is awaited, as `abort` does on tokio.
+async fn all_at_once<B: Backend>(b: B, n: usize) -> Sample {
+    let parking = Parking::default();
+    let joins: Vec<B::Join<()>> = (0..n).map(|_| b.spawn(parking.park())).collect();
+    parking.all_parked(n).await;
+    let begin = Instant::now();
+    futures_buffered::join_all(joins.into_iter().map(B::cancel_one)).await;
     Sample::since(begin, parking.gone())
 }
 
@@ -142,20 +156,30 @@ async fn tracker(n: usize) -> Sample {
     Sample::since(begin, parking.gone())
 }
 
-/// Runs `work` beside a task that notes the longest time between two of its polls, in microseconds.
+/// Runs `work` beside a task that notes the time between two of its polls: the longest, in microseconds, that
+/// has not passed before `work` began to measure.
 async fn beside<B: Backend>(b: B, work: impl Future<Output = Sample> + Send) -> Sample {
     let done = Arc::new(AtomicBool::new(false));
     let watched = done.clone();
     let ticker = b.spawn(async move {
-        let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+        let (mut waits, mut last) = (Vec::new(), Instant::now());
         while !watched.load(Relaxed) {
             Yield::default().await;
             let now = Instant::now();
-            (longest, last) = (longest.max(now - last), now);
+            if now - last > SHORTEST {
+                waits.push((now, now - last));
+            }
+            last = now;
         }
-        longest
+        waits
     });
     let sample = work.await;
+    let begun = Instant::now() - Duration::from_nanos(sample.value as u64);
     done.store(true, Relaxed);
-    Sample { value: ticker.await.as_nanos() as f64 / 1000.0, ..sample }
+    let waits = ticker.await.into_iter().filter(|(end, _)| *end > begun);
+    let longest = waits.map(|(_, wait)| wait).max().unwrap_or(SHORTEST);
+    Sample { value: longest.as_nanos() as f64 / 1000.0, ..sample }
 }
+
+/// Shorter waits are those of a task that has a turn whenever it wants one.
+const SHORTEST: Duration = Duration::from_micros(10);
