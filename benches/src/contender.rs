@@ -25,6 +25,8 @@ pub struct Contender {
     /// As it is called in tables and goals.
     pub name: &'static str,
     most: usize,
+    /// Whether its heap is that of this process.
+    pub is_here: bool,
     run: Run,
 }
 
@@ -76,12 +78,17 @@ impl Contender {
         name: &'static str,
         run: impl Fn(usize) -> Result<Sample, Skipped> + 'static,
     ) -> Self {
-        Self { name, most: usize::MAX, run: Box::new(run) }
+        Self { name, most: usize::MAX, is_here: true, run: Box::new(run) }
     }
 
     /// It is left out where there is more to do, because it would take too long.
     pub fn up_to(self, most: usize) -> Self {
         Self { most, ..self }
+    }
+
+    /// What it does on the heap is done in other processes.
+    pub fn elsewhere(self) -> Self {
+        Self { is_here: false, ..self }
     }
 
     /// It is left out where there is a reason.

@@ -129,7 +129,8 @@ impl Scenario {
             let heap = heap::measure((self.items)(size), work);
             Row { heap, ..self.row(setting, size, contender, Vec::new()) }
         };
-        self.able(setting, size).iter().map(measured).collect()
+        let contenders = self.able(setting, size);
+        contenders.iter().filter(|contender| contender.is_here).map(measured).collect()
     }
 
     fn row(&self, setting: Setting, size: usize, contender: &Contender, rounds: Vec<f64>) -> Row {

@@ -39,7 +39,8 @@ pub(super) const BLOCKING_IN_FLIGHT: Scenario = Scenario {
 
 pub(super) const CPU_ITEMS: Scenario = Scenario {
     name: "cpu-items",
-    about: "computations of a millisecond each on the CPU pool, all at once",
+    about: "jobs on the CPU pool that keep a core busy until a millisecond has passed on the clock, all \
+            at once; more threads than cores gain by that, since time passes for those that wait too",
     full: Plan { sizes: &[64], rounds: 15 },
     quick: Plan { sizes: &[64], rounds: 5 },
     heap: None,
@@ -163,8 +164,8 @@ fn cpu_contenders(setting: Setting, how: How) -> Vec<Contender> {
 /// Workers in processes of their own.
 fn processes(how: How) -> Vec<Contender> {
     vec![
-        Contender::new("process pool", move |n| process_pool(n, how)),
-        Contender::new("Python ProcessPoolExecutor", move |n| python(n, how)),
+        Contender::new("process pool", move |n| process_pool(n, how)).elsewhere(),
+        Contender::new("Python ProcessPoolExecutor", move |n| python(n, how)).elsewhere(),
     ]
 }
 
