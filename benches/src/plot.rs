@@ -96,6 +96,7 @@ const OUR_NAMES: &[&str] = &[
     "poll of",
     "check_",
     "CPU pool full",
+    "process pool",
 ];
 
 const OURS: RGBColor = RGBColor(37, 99, 180);

@@ -13,7 +13,7 @@ pub(super) const TRAPS: Scenario = Scenario {
     name: "traps",
     about: "handles of ready tasks, awaited through a combinator",
     settings: &[Setting::TokioMt, Setting::TokioCt],
-    full: Plan { sizes: &[1_000, 100_000], rounds: 3 },
+    full: Plan { sizes: &[1_000, 20_000, 100_000], rounds: 3 },
     quick: Plan { sizes: &[1_000, 20_000], rounds: 3 },
     heap: None,
     contenders: |setting| setting.build(Traps),
