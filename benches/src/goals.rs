@@ -1,5 +1,6 @@
 //! The goals, and how far the figures are from them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -36,9 +37,15 @@ pub struct Goal {
     pub by: By,
     /// The most that it may be.
     pub at_most: f64,
-    /// Why it is not reached, where that is known.
+    /// Why it is not reached, where that is known; in the file the name of one of its reasons.
     #[serde(default)]
     pub why_not: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    reasons: BTreeMap<String, String>,
+    goals: Vec<Goal>,
 }
 
 /// A figure of a row.
@@ -82,9 +89,14 @@ pub struct Judged<'a> {
 ///
 /// # Panics
 ///
-/// If the file does not hold goals.
+/// If the file does not hold goals, or one names a reason that is not there.
 pub fn all() -> Vec<Goal> {
-    serde_json::from_str(include_str!("../goals.json")).expect("goals.json holds goals")
+    let file = serde_json::from_str(include_str!("../goals.json")).expect("goals.json holds goals");
+    let File { reasons, mut goals } = file;
+    for why_not in goals.iter_mut().filter_map(|goal| goal.why_not.as_mut()) {
+        *why_not = reasons[why_not.as_str()].clone();
+    }
+    goals
 }
 
 impl Goal {
