@@ -20,7 +20,7 @@ pub(crate) async fn with_enough_time(mut attempt: impl AsyncFnMut(Duration) -> b
     }
 }
 
-/// Someone who waits, and who is polled all the time meanwhile.
+/// Someone who waits, once, and who is polled all the time meanwhile.
 #[derive(Clone, Default)]
 pub(crate) struct Watched(Arc<State>);
 

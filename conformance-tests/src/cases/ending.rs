@@ -182,7 +182,8 @@ fn t3_job_is_not_finished_while_its_destructor_runs<R: Runtime>(env: &Env<R>) {
 
 fn t3_output_without_a_handle_is_gone_when_the_group_returns<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        let (watched, dropped) = (Watched::default(), Count::new());
+        let dropped = Count::new();
+        let watched = Watched::default();
         let group = rt.group(async |g| {
             let (gate, output) = (Gate::new(), watched.waits_for(&dropped));
             let release = gate.clone();
@@ -196,6 +197,7 @@ fn t3_output_without_a_handle_is_gone_when_the_group_returns<R: Runtime>(env: &E
         let outcome: Outcome<()> = watched.drive(group).await;
         outcome.unwrap();
         assert_eq!(dropped.get(), 1, "a task's output outlived its group");
+        let watched = Watched::default();
         let group = rt.group(async |g| {
             let (gate, output) = (Gate::new(), watched.waits_for(&dropped));
             let release = gate.clone();
