@@ -142,7 +142,7 @@ pub(crate) fn numbers(file: &Path) -> Vec<u64> {
 
 /// Far more than any test needs.
 const BOUND: Duration = Duration::from_secs(120);
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The first argument of a program that is a parent of workers, for a test that kills it.
 pub(crate) const PARENT: &str = "--be-a-parent";
