@@ -251,12 +251,17 @@ pub(crate) fn shielded_by() -> Option<Arc<Guarded>> {
         .filter(|guarded| guarded.is_active())
 }
 
-/// Whether a shield is inside the innermost child of a local scope.
+/// Whether a shield protects the innermost child of a local scope: around what runs, or beside it.
 pub(crate) fn is_child_shielded() -> bool {
+    let protects = |frame: &Frame| match frame {
+        Frame::Cutter { cover, .. } => cover.as_ref().is_some_and(|cover| cover.is_active()),
+        Frame::Shield(guarded) => guarded.as_ref().is_some_and(|guarded| guarded.is_active()),
+    };
+    let is_child = |frame: &Frame| matches!(frame, Frame::Cutter { is_child: true, .. });
     look(|stack| {
-        let is_child = |frame: &&Frame| matches!(frame, Frame::Cutter { is_child: true, .. });
-        let inside = stack.inside().iter().rev().take_while(|frame| !is_child(frame));
-        inside.filter_map(Frame::guarded).any(|guarded| guarded.is_active()).then_some(())
+        let inside = stack.inside();
+        let child = inside.iter().rposition(is_child).unwrap_or(0);
+        inside[child..].iter().any(protects).then_some(())
     })
     .is_some()
 }

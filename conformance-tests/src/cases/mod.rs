@@ -40,6 +40,7 @@ mod pools;
 mod queue;
 mod races;
 mod reach;
+mod repolled;
 mod reports;
 mod resource;
 mod roots;
@@ -138,6 +139,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         queue::cases(),
         races::cases(),
         reach::cases(),
+        repolled::cases(),
         reports::cases(),
         resource::cases(),
         roots::cases(),

@@ -25,7 +25,7 @@ use crate::panics::{catch, contain, drop_payload};
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
-use crate::sync::drop_waker;
+use crate::sync::{drop_waker, wake};
 use crate::task::{TaskId, TaskInfo, next_id};
 use crate::unhandled::UnhandledKind;
 
@@ -177,6 +177,8 @@ where
             && node.cause().is_some()
             && is_about_to_be_dropped()
         {
+            // Unless a shield begins before that poll is over.
+            wake(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(self.close(&node))

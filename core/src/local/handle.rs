@@ -224,6 +224,8 @@ pub struct LocalHandle<T> {
     shared: Rc<Shared>,
     id: TaskId,
     join: Join<T>,
+    /// Whether somebody has been left pending although the outcome is known (T1).
+    withheld: bool,
 }
 
 enum Join<T> {
@@ -235,11 +237,11 @@ enum Join<T> {
 
 impl<T> LocalHandle<T> {
     fn new(shared: Rc<Shared>, id: TaskId, cell: Rc<ChildCell<T>>) -> Self {
-        Self { shared, id, join: Join::Child(cell) }
+        Self { shared, id, join: Join::Child(cell), withheld: false }
     }
 
     fn refused(shared: Rc<Shared>, id: TaskId, error: TaskError) -> Self {
-        Self { shared, id, join: Join::Known(Err(error)) }
+        Self { shared, id, join: Join::Known(Err(error)), withheld: false }
     }
 
     /// The child's id.
@@ -294,12 +296,12 @@ impl<T> Future for LocalHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let is_news = matches!(this.join, Join::Child(_));
         match ready!(this.poll_outcome(cx)) {
             Err(error) if this.shared.is_cutting() => {
                 this.join = Join::Known(Err(error));
-                if is_news {
-                    // It may be somebody's who polls it from inside, and is not dropped.
+                if !std::mem::replace(&mut this.withheld, true) {
+                    // Who polls it may not be dropped: it polls from elsewhere, or a shield begins before
+                    // this poll is over.
                     wake(cx.waker().clone());
                 }
                 Poll::Pending

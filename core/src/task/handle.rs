@@ -13,6 +13,7 @@ use crate::group::{Node, Unit, UnitKey};
 use crate::guarded::{GuardedWaker, poll_guarded};
 use crate::runtime::{AnyRuntime, NativeHandle, Root, Spawner};
 use crate::stack::is_about_to_be_dropped;
+use crate::sync::wake;
 use crate::task::unstored::drop_output;
 use crate::task::{CancelHandle, Output, TaskError, TaskId};
 
@@ -207,6 +208,9 @@ impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
         match this.poll_outcome(cx) {
             Poll::Ready(Err(error)) if is_about_to_be_dropped() => {
                 this.join = Join::Ready(Err(error));
+                // Asked again where it is not dropped after all: a shield may begin before this poll is
+                // over, and whoever polls it may hand it to another.
+                wake(cx.waker().clone());
                 Poll::Pending
             }
             outcome => outcome,

@@ -1,0 +1,136 @@
+//! Whoever awaits what was cancelled is not dropped as long as a shield is beside it: then it is told
+//! (rules T1, C4).
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use anyscope_core::{BoxError, GroupHandle, Runtime, scope, shield};
+use futures_util::future::join;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, boom, never, yield_now};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(t1_handle_beside_a_shield_that_begins_after_it_resolves::<R>),
+        case(t1_group_beside_a_shield_that_begins_after_it_returns::<R>),
+        case(t1_handle_that_a_dropped_task_has_polled_resolves_elsewhere::<R>),
+        case(s2_handle_beside_a_shield_that_begins_after_it_resolves::<R>),
+        case(s2_handle_beside_a_shield_that_began_before_it_resolves::<R>),
+    ]
+}
+
+/// The shield waits for what the other branch does when its task is told.
+fn t1_handle_beside_a_shield_that_begins_after_it_resolves<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let gate = Gate::new();
+                g.cancel();
+                let refused = g.spawn(never::<()>());
+                let waiting = async {
+                    assert!(refused.await.is_err());
+                    told.add();
+                    gate.open();
+                };
+                join(waiting, shield(gate.wait())).await;
+                never().await
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!(told.get(), 1);
+}
+
+fn t1_group_beside_a_shield_that_begins_after_it_returns<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let gate = Gate::new();
+                let inner = rt.group(async |_: GroupHandle<BoxError, R>| never::<()>().await);
+                let waiting = async {
+                    g.cancel();
+                    assert!(inner.await.unwrap_err().is_cancelled());
+                    told.add();
+                    gate.open();
+                };
+                join(waiting, shield(gate.wait())).await;
+                never().await
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!(told.get(), 1);
+}
+
+/// In a set that another task goes on with, which polls what was woken and nothing else.
+fn t1_handle_that_a_dropped_task_has_polled_resolves_elsewhere<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let set = Arc::new(Mutex::new(FuturesUnordered::new()));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.cancel();
+                set.lock().unwrap().push(g.spawn(never::<()>()));
+                poll_fn(|cx| {
+                    let polled = set.lock().unwrap().poll_next_unpin(cx);
+                    assert!(polled.is_pending(), "the body is about to be dropped");
+                    Poll::Ready(())
+                })
+                .await;
+                never().await
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+        let next = poll_fn(|cx| set.lock().unwrap().poll_next_unpin(cx)).await;
+        assert!(next.unwrap().unwrap_err().is_refused());
+    });
+}
+
+fn s2_handle_beside_a_shield_that_begins_after_it_resolves<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |_| {
+        let outcome: Outcome<()> = scope(async |s| {
+            let gate = Gate::new();
+            s.cancel();
+            let refused = s.spawn(never::<()>());
+            let waiting = async {
+                assert!(refused.await.is_err());
+                told.add();
+                gate.open();
+            };
+            join(waiting, shield(gate.wait())).await;
+            never().await
+        })
+        .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!(told.get(), 1);
+}
+
+fn s2_handle_beside_a_shield_that_began_before_it_resolves<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |_| {
+        let outcome: Outcome<()> = scope(async |s| {
+            let gate = Gate::new();
+            let sibling = s.spawn(async {
+                yield_now().await;
+                Err::<(), _>(boom("first"))
+            });
+            let waiting = async {
+                assert!(sibling.await.unwrap_err().is_failed());
+                told.add();
+                gate.open();
+            };
+            join(waiting, shield(gate.wait())).await;
+            never().await
+        })
+        .await;
+        assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);
+    });
+    assert_eq!(told.get(), 1);
+}
