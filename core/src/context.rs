@@ -154,7 +154,8 @@ impl Future for WaitCancelled {
         if let Some(cause) = this.cause() {
             return Poll::Ready(cause);
         }
-        this.node.watch(&mut this.slot, cx);
+        let unit = this.unit.map_or(UnitKey::NOBODY, |(key, _)| key);
+        this.node.watch_unit(unit, &mut this.slot, cx);
         this.cause().map_or(Poll::Pending, Poll::Ready)
     }
 }

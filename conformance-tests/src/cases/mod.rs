@@ -38,6 +38,7 @@ mod panics;
 mod policy;
 mod pools;
 mod queue;
+mod quiet;
 mod races;
 mod reach;
 mod repolled;
@@ -137,6 +138,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         policy::cases(),
         pools::cases(),
         queue::cases(),
+        quiet::cases(),
         races::cases(),
         reach::cases(),
         repolled::cases(),

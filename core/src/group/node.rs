@@ -343,8 +343,8 @@ impl Node {
         }
     }
 
-    /// Cancels one unit (T6), and tells all who wait for a cancellation: perhaps it is that one's. A job
-    /// that has not been started ends here.
+    /// Cancels one unit (T6), and tells those who wait for its cancellation. A job that has not been
+    /// started ends here.
     pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
         let (told, job) = {
             let mut table = lock(&self.table);
@@ -352,7 +352,7 @@ impl Node {
                 return;
             };
             self.singled_out.fetch_add(1, Ordering::Release);
-            let mut told = table.take_watchers();
+            let mut told = table.take_watchers_of(key);
             told.extend(waker);
             (told, table.job(key))
         };
@@ -364,8 +364,18 @@ impl Node {
 
     /// Registers a watcher; to be called before its condition is looked at.
     pub(crate) fn watch(&self, slot: &mut Option<WatchKey>, cx: &mut Context<'_>) {
+        self.watch_unit(UnitKey::NOBODY, slot, cx);
+    }
+
+    /// The same of one who waits for the cancellation of this unit alone as well.
+    pub(crate) fn watch_unit(
+        &self,
+        key: UnitKey,
+        slot: &mut Option<WatchKey>,
+        cx: &mut Context<'_>,
+    ) {
         let fresh = cx.waker().clone();
-        let old = lock(&self.table).watch(slot, fresh);
+        let old = lock(&self.table).watch(key, slot, fresh);
         drop_waker(old);
     }
 

@@ -53,7 +53,7 @@ pub(crate) struct Table {
     /// Those who wait for the cancellation of a group, or for a root to be idle.
     watchers: BTreeMap<WatchKey, Waker>,
     /// Never reused: a watcher that was woken may come back with its old key.
-    next_watch: WatchKey,
+    next_watch: u64,
     /// Jobs that were given up and have not ended.
     pub(super) given_up: usize,
     /// Who is cancelled when the others have ended (G19).
@@ -72,9 +72,9 @@ pub(crate) struct Inner {
     pub(super) in_background: bool,
 }
 
-/// Names one watcher.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WatchKey(u64);
+/// Names one watcher: whose own cancellation it waits for as well, or `NOBODY`, and a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WatchKey(UnitKey, u64);
 
 /// All that a cancellation has to wake, revoke and pass on.
 pub(crate) struct Signals {
@@ -279,11 +279,17 @@ impl Table {
         freed
     }
 
-    /// Adds a watcher, or gives it another waker; hands back the waker that it had.
-    pub(crate) fn watch(&mut self, slot: &mut Option<WatchKey>, waker: Waker) -> Option<Waker> {
+    /// Adds a watcher of the group, and of this unit; or gives it another waker. Hands back the waker that
+    /// it had.
+    pub(crate) fn watch(
+        &mut self,
+        unit: UnitKey,
+        slot: &mut Option<WatchKey>,
+        waker: Waker,
+    ) -> Option<Waker> {
         let key = *slot.get_or_insert_with(|| {
-            self.next_watch.0 += 1;
-            self.next_watch
+            self.next_watch += 1;
+            WatchKey(unit, self.next_watch)
         });
         self.watchers.insert(key, waker)
     }
@@ -305,5 +311,12 @@ impl Table {
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {
         take(&mut self.watchers).into_values().collect()
+    }
+
+    /// Those of one unit alone.
+    pub(crate) fn take_watchers_of(&mut self, unit: UnitKey) -> Vec<Waker> {
+        let all = WatchKey(unit, 0)..=WatchKey(unit, u64::MAX);
+        let keys: Vec<_> = self.watchers.range(all).map(|(key, _)| *key).collect();
+        keys.iter().filter_map(|key| self.watchers.remove(key)).collect()
     }
 }

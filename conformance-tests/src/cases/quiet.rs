@@ -1,0 +1,40 @@
+//! What costs nothing to those whom it does not concern (rule C10).
+
+use anyscope_core::{Runtime, TaskContext};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Outcome, counted, eventually, never, yield_now};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![case(c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings::<R>)]
+}
+
+fn c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings<R: Runtime>(env: &Env<R>) {
+    let (polls, begun) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                for _ in 0..8 {
+                    let begun = begun.clone();
+                    g.spawn(counted(polls.clone(), async move {
+                        begun.add();
+                        TaskContext::current().expect("in a task").cancelled().await;
+                        Ok(())
+                    }));
+                }
+                eventually(&rt, "all wait", || begun.get() == 8 && polls.get() == 8).await;
+                for _ in 0..50 {
+                    let victim = g.spawn(never::<()>());
+                    yield_now().await;
+                    victim.cancel();
+                    assert!(victim.await.unwrap_err().is_cancelled());
+                }
+                assert_eq!(polls.get(), 8, "each was polled when it began");
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+}
