@@ -1,14 +1,22 @@
 //! What costs nothing to those whom it does not concern (rule C10).
 
-use anyscope_core::{Runtime, TaskContext};
+use std::time::Duration;
+
+use anyscope_core::{Runtime, TaskContext, shield};
 
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{Count, Outcome, counted, eventually, never, yield_now};
+use crate::shielded::Work;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
-    vec![case(c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings::<R>)]
+    vec![
+        case(c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings::<R>),
+        case(c10_cancellations_after_a_grace_period_poll_nobody::<R>),
+    ]
 }
+
+const LONG: Duration = Duration::from_secs(3600);
 
 fn c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings<R: Runtime>(env: &Env<R>) {
     let (polls, begun) = (Count::new(), Count::new());
@@ -37,4 +45,34 @@ fn c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings<R: Runtime>(
             .await;
         outcome.unwrap();
     });
+}
+
+fn c10_cancellations_after_a_grace_period_poll_nobody<R: Runtime>(env: &Env<R>) {
+    let (work, polls) = (Work::default(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let waiting = work.run();
+                g.spawn(counted(polls.clone(), async move {
+                    shield(waiting).await;
+                    never::<()>().await
+                }));
+                let disturb = async {
+                    work.begun.wait().await;
+                    for _ in 0..100 {
+                        g.cancel_now();
+                        g.cancel();
+                        rt.sleep(Duration::ZERO).await;
+                        yield_now().await;
+                    }
+                    work.finish.open();
+                };
+                shield(disturb).await;
+                never().await
+            })
+            .grace(LONG)
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert!(polls.get() <= 6, "polled {} times", polls.get());
 }

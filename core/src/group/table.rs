@@ -301,12 +301,21 @@ impl Table {
     /// Takes all that a cancellation must reach. Units stay; their slots are fresh again.
     pub(crate) fn signals(&mut self) -> Signals {
         let mut wakers = self.take_watchers();
-        wakers.extend(self.units.values_mut().filter_map(|unit| unit.slot.take_waker()));
+        wakers.extend(self.take_wakers());
         let jobs = take(&mut self.jobs).into_iter().flatten().collect();
-        let covered = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
-        let scopes = self.scopes.iter().filter(|(_, scope)| !covered(scope));
-        let scopes = scopes.map(|(_, scope)| scope.node.clone()).collect();
-        Signals { wakers, jobs, scopes }
+        Signals { wakers, jobs, scopes: self.unguarded() }
+    }
+
+    /// Those of the units.
+    pub(super) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.units.values_mut().filter_map(|unit| unit.slot.take_waker())
+    }
+
+    /// The inner groups that no shield protects.
+    pub(super) fn unguarded(&self) -> Vec<Weak<Node>> {
+        let is_guarded = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
+        let scopes = self.scopes.iter().filter(|(_, scope)| !is_guarded(scope));
+        scopes.map(|(_, scope)| scope.node.clone()).collect()
     }
 
     pub(crate) fn take_watchers(&mut self) -> Vec<Waker> {

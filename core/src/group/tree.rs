@@ -11,7 +11,6 @@ use crate::group::table::{ScopeKey, Signals, UnitKey};
 use crate::protect::Guarded;
 use crate::sync::atomic::Ordering;
 use crate::sync::{drop_waker, lock, wake_all};
-use crate::task::TaskInfo;
 
 /// The enclosing group, which counts this one until it closes.
 pub(crate) struct Link {
@@ -162,10 +161,9 @@ impl Node {
 
     fn carry_down(&self, order: Order) {
         let (mut queue, mut marked, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        self.mark(order, &mut queue, &mut marked);
+        let is_first = self.mark(order, &mut queue, &mut marked);
         while let Some((scope, order)) = queue.pop() {
-            scope.mark(order, &mut queue, &mut marked);
-            if scope.time.has_grace() {
+            if scope.mark(order, &mut queue, &mut marked) && scope.time.has_grace() {
                 told.push(scope);
             }
         }
@@ -174,7 +172,9 @@ impl Node {
             let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
             jobs.for_each(|job| job.revoke(cause.clone()));
         }
-        self.harden_if_over();
+        if is_first {
+            self.harden_if_over();
+        }
         told.iter().for_each(|scope| scope.harden_if_over());
     }
 
@@ -197,17 +197,18 @@ impl Node {
         }
     }
 
-    /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3).
+    /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3). Whether it was
+    /// not cancelled yet.
     fn mark(
         &self,
         Order { cause, hard }: Order,
         queue: &mut Vec<(Arc<Node>, Order)>,
         marked: &mut Vec<(Signals, CancelCause)>,
-    ) {
+    ) -> bool {
         let hard = hard && !self.time.has_grace();
         let cancelled = Cancellation::new(cause.clone(), hard);
         if self.cancelled.set(cancelled).is_err() {
-            return;
+            return false;
         }
         let mut signals = lock(&self.table).signals();
         let order = Order { cause: cause.inherited_from(self.id), hard };
@@ -217,6 +218,7 @@ impl Node {
             signals.wakers.extend(self.take_owner_waker());
         }
         marked.push((signals, cause));
+        true
     }
 
     /// Whether a grace period that this cancelled group was in has ended, its own or one around it.
@@ -231,35 +233,33 @@ impl Node {
     /// Ends all grace periods of a cancelled group and below it: who is still alive is dropped, and
     /// stands in the error of this group (C3).
     pub(crate) fn harden(&self) {
-        let (mut queue, mut wakers, mut late) = (Vec::new(), Vec::new(), Vec::new());
-        self.mark_hard(&mut queue, &mut wakers, &mut late);
+        let (mut queue, mut wakers) = (Vec::new(), Vec::new());
+        self.mark_hard(self, &mut queue, &mut wakers);
         while let Some(scope) = queue.pop() {
-            scope.mark_hard(&mut queue, &mut wakers, &mut late);
+            scope.mark_hard(self, &mut queue, &mut wakers);
         }
-        self.add_overdue(late);
         wake_all(wakers);
     }
 
-    fn mark_hard(
-        &self,
-        queue: &mut Vec<Arc<Node>>,
-        wakers: &mut Vec<Waker>,
-        late: &mut Vec<TaskInfo>,
-    ) {
+    /// Who is told of it a second time has been told before: nobody is woken twice (C10). Jobs stay, to be
+    /// revoked by whoever cancels, which may not have come to that yet.
+    fn mark_hard(&self, top: &Node, queue: &mut Vec<Arc<Node>>, wakers: &mut Vec<Waker>) {
         // Looked at under the lock, which whoever cancels takes afterwards.
         let mut table = lock(&self.table);
         let Some(cancelled) = self.cancelled.get() else {
             return;
         };
-        let was_hard = cancelled.hard.swap(true, Ordering::Relaxed);
-        cancelled.over.store(true, Ordering::Relaxed);
-        let signals = table.signals();
-        if !was_hard {
-            late.extend(table.infos());
+        if !cancelled.hard.swap(true, Ordering::Relaxed) {
+            // Before any of them can leave, after which the error may be made.
+            top.add_overdue(table.infos());
+            wakers.extend(table.take_wakers());
         }
+        if !cancelled.over.swap(true, Ordering::Relaxed) {
+            wakers.extend(table.take_watchers());
+        }
+        let scopes = table.unguarded();
         drop(table);
-        wakers.extend(signals.wakers);
-        queue.extend(signals.scopes.iter().filter_map(Weak::upgrade));
+        queue.extend(scopes.iter().filter_map(Weak::upgrade));
     }
 
     /// Why the future of this group is being dropped: because the unit that opened it is cancelled,

@@ -85,6 +85,19 @@ fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
     });
 }
 
+/// Fails if those who are dropped are listed only after they can have been.
+#[test]
+fn c3_whoever_is_dropped_at_the_end_of_a_grace_period_is_in_the_error() {
+    check(3, |runtime| {
+        let group = runtime.group::<TaskError, (), _, _>(async |g| {
+            thread::spawn(move || g.cancel_now());
+            pending().await
+        });
+        let error = block_on(group.grace(Duration::MAX)).expect_err("it was cut");
+        assert_eq!(error.overdue().len(), 1, "the body");
+    });
+}
+
 /// Fails if the group is woken before its deadline is there.
 #[test]
 fn d2_a_deadline_that_is_set_meanwhile_is_seen() {

@@ -61,6 +61,24 @@ fn b3_a_job_that_enters_while_its_group_is_cancelled_is_revoked() {
     });
 }
 
+/// Fails if the end of a grace period takes jobs out of the table without revoking them.
+#[test]
+fn b3_a_job_is_revoked_also_where_the_grace_period_ends_meanwhile() {
+    check(2, |runtime| {
+        let ended = Marks::default();
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let (mark, canceller) = (ended.on_drop(), g.clone());
+            let in_no_queue = g.spawn_cpu(move || drop(mark));
+            thread::spawn(move || canceller.cancel());
+            g.cancel_now();
+            Ok(in_no_queue)
+        });
+        let in_no_queue = block_on(group).expect("the body has returned");
+        assert_eq!(ended.count(), 1);
+        assert!(block_on(in_no_queue).is_err());
+    });
+}
+
 /// Fails if a job that has been given up takes anything from its group's table, where its place may be
 /// another's.
 #[test]
