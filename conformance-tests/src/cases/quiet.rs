@@ -1,6 +1,6 @@
-//! What costs nothing to those whom it does not concern (rule C10).
+//! What costs nothing to those whom it does not concern (rules C10, G19).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyscope_core::{Runtime, TaskContext, shield};
 
@@ -13,6 +13,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings::<R>),
         case(c10_cancellations_after_a_grace_period_poll_nobody::<R>),
+        case(g19_many_background_tasks_end_in_linear_time::<R>),
     ]
 }
 
@@ -75,4 +76,40 @@ fn c10_cancellations_after_a_grace_period_poll_nobody<R: Runtime>(env: &Env<R>) 
         assert!(outcome.unwrap_err().is_cancelled());
     });
     assert!(polls.get() <= 6, "polled {} times", polls.get());
+}
+
+/// How long so many background tasks take to end, from when the body returns.
+async fn time_to_end<R: Runtime>(rt: &R, tasks: usize) -> Duration {
+    let begun = Count::new();
+    let outcome: Outcome<Instant> = rt
+        .group(async |g| {
+            for _ in 0..tasks {
+                let begun = begun.clone();
+                g.spawn_background(async move {
+                    begun.note();
+                    never::<()>().await
+                });
+            }
+            eventually(rt, "all have begun", || begun.get() == tasks).await;
+            Ok(Instant::now())
+        })
+        .await;
+    outcome.unwrap().elapsed()
+}
+
+/// Sixteen times as many would take 256 times as long if each looked through all others.
+fn g19_many_background_tasks_end_in_linear_time<R: Runtime>(env: &Env<R>) {
+    let few = 2_000;
+    if env.size(few) < few {
+        return;
+    }
+    env.run(async |rt| {
+        let mut ratio = f64::INFINITY;
+        for _ in 0..3 {
+            let short = time_to_end(&rt, few).await;
+            let long = time_to_end(&rt, 16 * few).await;
+            ratio = ratio.min(long.as_secs_f64() / short.as_secs_f64());
+        }
+        assert!(ratio < 64.0, "sixteen times as many take {ratio:.0} times as long");
+    });
 }

@@ -296,6 +296,7 @@ impl Table {
         }
         if self.background.remove(&key).is_some() {
             self.in_background -= 1;
+            self.retired = self.retired.saturating_sub(1);
         }
         if extra.is_given_up {
             self.given_up -= 1;
@@ -369,11 +370,13 @@ impl Table {
     /// that were not. In a cancelled group nobody is looked for, because its table may have a body that
     /// does not count any more (`abandon`).
     pub(super) fn retire_if_alone(&mut self, node: &Node) -> Vec<Waker> {
-        let may_be = self.in_background > 0 && self.count <= self.in_background;
+        let is_due = self.retired < self.background.len();
+        let may_be = is_due && self.count <= self.in_background;
         if !may_be || (node.cause().is_none() && !self.is_alone()) {
             return Vec::new();
         }
         let told = self.retire(&CauseKind::Finished.into());
+        self.retired = self.background.len();
         node.singled_out.fetch_add(told.len(), Ordering::Release);
         told.into_iter().flatten().collect()
     }

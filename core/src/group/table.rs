@@ -58,6 +58,8 @@ pub(crate) struct Table {
     pub(super) given_up: usize,
     /// Who is cancelled when the others have ended (G19).
     pub(super) background: BTreeMap<UnitKey, TaskId>,
+    /// At least so many of them have been: where that is all, nobody looks for them again.
+    pub(super) retired: usize,
     /// Of a group with a limit (G18).
     pub(crate) limiter: Option<Box<Limiter>>,
 }
