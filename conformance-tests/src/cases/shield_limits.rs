@@ -21,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_timeout_waits_for_a_shield_inside_it::<R>),
         case(c4_timeout_inside_a_shield_fires::<R>),
         case(c4_timeout_in_a_clean_up_that_was_left_sees_a_shield_end::<R>),
+        case(c5_group_in_a_clean_up_that_was_left_goes_on::<R>),
         case(c4_race_waits_for_a_shield_in_a_loser::<R>),
         case(c4_deadline_waits_for_a_shield::<R>),
         case(c4_foreign_code_can_drop_it::<R>),
@@ -153,6 +154,38 @@ fn c4_timeout_in_a_clean_up_that_was_left_sees_a_shield_end<R: Runtime>(env: &En
         drop(shielded);
         eventually(&rt, "the clean-up ends", || ended.get() == 1).await;
     });
+}
+
+/// The group's future is dropped while its body's clean-up awaits an inner group: what runs it from then on
+/// shields it as well.
+fn c5_group_in_a_clean_up_that_was_left_goes_on<R: Runtime>(env: &Env<R>) {
+    let (work, ended) = (Work::default(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |_| {
+                let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+                    let (rt, work, ended) = (g.runtime(), work.clone(), ended.clone());
+                    defer(async move |_| {
+                        let inner: Outcome<u32> = rt
+                            .group(async move |h| {
+                                let task = h.spawn(async move { Ok(work.run().await) });
+                                Ok(task.await?)
+                            })
+                            .await;
+                        assert_eq!(inner.unwrap(), 7);
+                        ended.add();
+                    });
+                    Ok(())
+                });
+                select(Box::pin(group), Box::pin(work.begun.wait())).await;
+                yield_now().await;
+                work.finish.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!((work.done.get(), ended.get()), (1, 1));
 }
 
 fn c4_race_waits_for_a_shield_in_a_loser<R: Runtime>(env: &Env<R>) {

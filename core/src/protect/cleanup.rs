@@ -199,9 +199,9 @@ impl CleanupRun {
         self
     }
 
-    /// Goes on elsewhere: there it is shielded anew.
+    /// Goes on elsewhere, shielded as before.
     pub(crate) fn moved(mut self) -> Self {
-        self.hold = None;
+        self.hold.iter_mut().for_each(Hold::moved);
         self
     }
 

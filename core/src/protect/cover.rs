@@ -149,27 +149,45 @@ impl Hold {
     pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> T {
         stack::run_shielded(&mut self.guarded, f)
     }
-}
 
-impl Drop for Hold {
-    fn drop(&mut self) {
+    /// What is shielded goes on elsewhere, as the unit whose it is: those around that are held up no more.
+    /// What was opened inside is guarded as before.
+    pub(crate) fn moved(&mut self) {
+        let own = (self.covers.pop(), self.units.pop());
+        self.lower();
+        self.tell();
+        self.covers = own.0.into_iter().collect();
+        self.units = own.1.into_iter().collect();
+    }
+
+    fn lower(&self) {
         for cover in &self.covers {
             cover.shields.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Some(guarded) = &self.guarded {
-            match &guarded.node {
-                Some(node) => node.uncover(guarded),
-                None => guarded.end(),
-            }
-        }
-        // Who is under way here looks at its cover when that is over. A cancelled unit that is not would
-        // not notice, nor would a timeout in one. Whether it is cancelled is not asked: that may not be
-        // seen here yet.
+    }
+
+    /// Who is under way here looks at its cover when that is over. A cancelled unit that is not would
+    /// not notice, nor would a timeout in one. Whether it is cancelled is not asked: that may not be
+    /// seen here yet.
+    fn tell(&self) {
         let cutters = &self.covers[..self.covers.len() - self.units.len()];
         let here =
             cutters.iter().all(stack::is_below) && self.units.iter().all(stack::is_under_way);
         if !here {
             self.units.iter().for_each(Unit::wake);
         }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.lower();
+        if let Some(guarded) = &self.guarded {
+            match &guarded.node {
+                Some(node) => node.uncover(guarded),
+                None => guarded.end(),
+            }
+        }
+        self.tell();
     }
 }
