@@ -16,8 +16,8 @@ use super::races::meet;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, HARMS_THE_HOOK, Outcome, assert_alive, boom, eventually, lost, never, parked,
-    poll_once, unique,
+    Count, Gate, HARMS_THE_HOOK, Outcome, assert_alive, bomb, boom, eventually, holding, lost,
+    never, parked, poll_once, unique,
 };
 use crate::thread;
 
@@ -31,6 +31,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c9_returned_failure_is_nothing_to_report::<R>),
         case(c9_race_of_the_drop_and_the_failure_reports_once::<R>),
         case(c9_detached_task_is_reported_unless_its_handle_is_awaited::<R>),
+        case(c9_panic_of_a_body_that_is_polled_after_its_opener_has_ended_goes_to_the_hook::<R>),
         case(c9_panic_of_the_hook_is_contained::<R>),
     ]
 }
@@ -265,6 +266,34 @@ fn c9_detached_task_is_reported_unless_its_handle_is_awaited<R: Runtime>(env: &E
     });
     assert!(lost(&seen).is_empty());
     assert_eq!(lost(&unseen).len(), 1);
+}
+
+fn c9_panic_of_a_body_that_is_polled_after_its_opener_has_ended_goes_to_the_hook<R: Runtime>(
+    env: &Env<R>,
+) {
+    let text = unique("cut by whoever polls it");
+    assert!(lost(&text).is_empty());
+    env.run(async |rt| {
+        let kept = Arc::new(Mutex::new(None));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (rt, put, bomb) = (g.runtime(), kept.clone(), bomb(&text));
+                let opener = g.spawn(async move {
+                    let body = |_: GroupHandle<BoxError, R>| holding(bomb, never::<()>());
+                    let mut inner = Box::pin(rt.group(body));
+                    assert!(poll_once(inner.as_mut()).is_pending());
+                    *put.lock().unwrap() = Some(inner);
+                    Ok(())
+                });
+                opener.await?;
+                let inner = kept.lock().unwrap().take().expect("it was put there");
+                assert!(inner.await.unwrap_err().is_cancelled());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(lost(&text).len(), 1);
 }
 
 fn c9_panic_of_the_hook_is_contained<R: Runtime>(env: &Env<R>) {

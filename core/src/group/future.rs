@@ -254,6 +254,8 @@ where
     fn end_abandoned(self: Pin<&mut Self>, node: &Arc<Node>) -> Result<T, GroupError<E>> {
         let this = self.project();
         cut_body::<R, E, B, F, T>(node, this.body);
+        // What the body's destructor did: nobody comes to ask for it any more (C9).
+        drop_waker(node.give_up());
         *this.node = None;
         let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
         Err(GroupError::cancelled(cause))
