@@ -34,6 +34,7 @@ mod lost;
 mod misuse;
 mod nesting;
 mod outcome;
+mod overdue;
 mod panics;
 mod policy;
 mod pools;
@@ -134,6 +135,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         misuse::cases(),
         nesting::cases(),
         outcome::cases(),
+        overdue::cases(),
         panics::cases(),
         policy::cases(),
         pools::cases(),

@@ -121,7 +121,10 @@ where
             polled
         });
         match outcome.await {
-            Err(error) if error.is_cancelled() && error.is_deadline_of(own) => Ok(None),
+            Err(error) if error.is_cancelled() && error.is_deadline_of(own) => {
+                report_overdue(error.overdue());
+                Ok(None)
+            }
             outcome => outcome.map(Some),
         }
     }

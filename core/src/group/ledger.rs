@@ -8,6 +8,7 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
+use crate::group::time::report_overdue;
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
 use crate::protect::ExitKind;
 use crate::sync::{Mutex, lock};
@@ -213,6 +214,7 @@ impl<E: AsDynError> Ledger<E> {
                 }
             },
             Fault::Group(inner) if inner.is_cancelled() => {
+                report_overdue(inner.overdue());
                 let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);
                 return self.echoed(ending, Echo::Cancelled(cause));
             }

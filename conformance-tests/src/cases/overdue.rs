@@ -1,0 +1,58 @@
+//! Whoever has not ended within a grace period is named (rules C3, C9).
+
+use std::time::Duration;
+
+use anyscope_core::unhandled::UnhandledKind;
+use anyscope_core::{BoxError, GroupHandle, Runtime};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, lost, never, parked, unique};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook::<R>),
+        case(c3_late_tasks_of_a_nested_group_are_reported::<R>),
+    ]
+}
+
+const SHORT: Duration = Duration::from_millis(5);
+
+fn c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook<R: Runtime>(env: &Env<R>) {
+    let name = unique("late");
+    assert!(lost(&name).is_empty());
+    env.run(async |rt| {
+        let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+            g.task(parked(&Gate::new(), &Count::new())).name(name.clone()).spawn();
+            never::<()>().await
+        });
+        let outcome = group.deadline(SHORT).grace(SHORT).or_move_on().await;
+        assert_eq!(outcome.unwrap(), None);
+    });
+    let seen = lost(&name);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].kind, UnhandledKind::Overdue);
+}
+
+/// The error of the inner group says "cancelled", which is no failure of the outer one, and goes no further.
+fn c3_late_tasks_of_a_nested_group_are_reported<R: Runtime>(env: &Env<R>) {
+    let name = unique("late");
+    assert!(lost(&name).is_empty());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (late, runtime) = (name.clone(), g.runtime());
+                let inner = runtime.group(async move |h: GroupHandle<BoxError, R>| {
+                    h.task(parked(&Gate::new(), &Count::new())).name(late).spawn();
+                    never::<()>().await
+                });
+                g.spawn_nested(inner.deadline(SHORT).grace(SHORT));
+                Ok(())
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    let seen = lost(&name);
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(seen[0].kind, UnhandledKind::Overdue);
+}
