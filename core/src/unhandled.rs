@@ -14,7 +14,7 @@ use crate::task::TaskInfo;
 pub enum UnhandledKind {
     /// An `Err` of a task or body whose group's future was dropped, or was displaced by a panic.
     Failure,
-    /// A panic of a task, body or job that nobody waited for.
+    /// A panic of a task, body or job that nobody waited for, or of an error that was asked for its source.
     Panic,
     /// A panic in the destructor of an output, of an error, or of a closure.
     Destructor,

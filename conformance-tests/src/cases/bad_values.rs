@@ -26,6 +26,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_errors_of_a_dropped_group_are_contained::<R>),
         case(p3_errors_that_a_policy_forgives_are_contained::<R>),
         case(p3_error_that_is_only_an_echo_is_contained::<R>),
+        case(p3_error_of_a_detached_task_that_is_only_an_echo_is_contained::<R>),
+        case(p3_error_whose_source_panics_is_a_failure::<R>),
         case(p3_payload_that_is_a_bomb_is_contained::<R>),
     ]
 }
@@ -198,6 +200,54 @@ fn p3_error_that_is_only_an_echo_is_contained<R: Runtime>(env: &Env<R>) {
         assert_eq!(outcome.ok(), Some(7));
     });
     assert_eq!(destructors(&text), 1);
+}
+
+fn p3_error_of_a_detached_task_that_is_only_an_echo_is_contained<R: Runtime>(env: &Env<R>) {
+    let text = unique("detached echo");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt: R| {
+        let victim = rt.spawn_detached(pending::<()>());
+        victim.cancel();
+        let source = victim.await.err();
+        let error = BadError { text: text.clone(), source };
+        let echo = rt.try_spawn_detached(async { Err::<(), _>(error) });
+        assert!(echo.await.unwrap_err().is_cancelled());
+        rt.drained().await;
+        assert_alive(&rt).await;
+    });
+    assert_eq!(destructors(&text), 1);
+}
+
+/// An error that panics when it is asked for its source.
+#[derive(Debug)]
+struct BadSource;
+
+impl fmt::Display for BadSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an error with a bad source")
+    }
+}
+
+impl Error for BadSource {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        panic!("expected: source")
+    }
+}
+
+fn p3_error_whose_source_panics_is_a_failure<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(async { Err::<(), _>(BadSource.into()) });
+                Ok(())
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.failures().unwrap().iter().all(|failure| failure.is::<BadSource>()));
+        let outcome: Outcome<()> = rt.group(async |_| Err(BadSource.into())).await;
+        assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);
+        assert_alive(&rt).await;
+    });
 }
 
 fn p3_payload_that_is_a_bomb_is_contained<R: Runtime>(env: &Env<R>) {

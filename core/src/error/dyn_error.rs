@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::{BoxError, GroupError};
 use crate::group::GroupId;
+use crate::panics::{catch, drop_payload};
 use crate::task::Recorded;
+use crate::unhandled::{self, UnhandledKind};
 
 /// An error type that a group can hold: every [`Error`] that is `Send + Sync + 'static`, and
 /// [`BoxError`]. There is nothing to implement.
@@ -119,5 +121,14 @@ impl Gravest {
 
 /// The error and its sources, up to a limit because a chain may be cyclic.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source()).take(64)
+    std::iter::successors(Some(error), |error| source(*error)).take(64)
+}
+
+/// None where the error panics when it is asked: it is asked where a panic would lose the end of its task.
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    catch(|| error.source()).unwrap_or_else(|payload| {
+        unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
+        drop_payload(payload);
+        None
+    })
 }

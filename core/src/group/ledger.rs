@@ -225,7 +225,10 @@ impl<E: AsDynError> Ledger<E> {
             }
             Fault::Lone(error) => {
                 let outcome = Err(match Echo::of(error.as_error(), ending.group) {
-                    Some(Echo::Cancelled(cause)) => TaskError::cancelled(ending.id(), cause),
+                    Some(Echo::Cancelled(cause)) => {
+                        contain(UnhandledKind::Destructor, || drop(error));
+                        TaskError::cancelled(ending.id(), cause)
+                    }
                     _ => TaskError::failed_alone((ending.info)(), error),
                 });
                 return Settled { outcome, cancel: None };
