@@ -1,9 +1,12 @@
-//! Whoever has not ended within a grace period is named (rules C3, C9).
+//! Whoever has not ended within a grace period is named, and nobody else (rules C3, C9, G17).
 
+use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime};
+use anyscope_core::{BoxError, GroupHandle, Runtime, TaskInfo};
+use futures_util::future::select;
 
 use super::{Case, case};
 use crate::env::Env;
@@ -13,10 +16,12 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook::<R>),
         case(c3_late_tasks_of_a_nested_group_are_reported::<R>),
+        case(g17_dropped_group_lists_its_tasks_and_nobody_else::<R>),
     ]
 }
 
 const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(3600);
 
 fn c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook<R: Runtime>(env: &Env<R>) {
     let name = unique("late");
@@ -55,4 +60,27 @@ fn c3_late_tasks_of_a_nested_group_are_reported<R: Runtime>(env: &Env<R>) {
     let seen = lost(&name);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].kind, UnhandledKind::Overdue);
+}
+
+fn g17_dropped_group_lists_its_tasks_and_nobody_else<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |_| {
+                let (begun, handle) = (Gate::new(), OnceLock::new());
+                let body = async |g: GroupHandle<BoxError, R>| {
+                    g.task(parked(&begun, &Count::new())).name("stays").spawn();
+                    handle.get_or_init(|| g);
+                    never::<()>().await
+                };
+                select(Box::pin(rt.group(body).grace(LONG)), pin!(begun.wait())).await;
+                let g = handle.get().expect("the body was polled");
+                let tasks = g.tasks();
+                let names: Vec<_> = tasks.iter().map(TaskInfo::name).collect();
+                g.cancel_now();
+                assert_eq!(names, [Some("stays")], "{tasks:?}");
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
 }

@@ -122,9 +122,10 @@ impl Node {
         }
     }
 
-    /// Lets a background task in, also into a group that was cancelled; not into one that has ended.
+    /// Lets a background task of our own in, which is not listed, also into a group that was cancelled; not
+    /// into one that has ended.
     pub(crate) fn enter_watch(self: &Arc<Self>, info: TaskInfo) -> Option<Unit> {
-        let entry = lock(&self.table).enter(info, &Admission::Background, self);
+        let entry = lock(&self.table).enter_watch(info, self);
         let Entry::Entered { key, retired, .. } = entry else {
             return None;
         };
@@ -170,6 +171,14 @@ impl Table {
             _ => Vec::new(),
         };
         Entry::Entered { key, queued, retired }
+    }
+
+    fn enter_watch(&mut self, info: TaskInfo, node: &Node) -> Entry {
+        let entry = self.enter(info, &Admission::Background, node);
+        if let Entry::Entered { key, .. } = entry {
+            self.units.get_mut(key.0).into_iter().for_each(|unit| unit.id.mark_ended());
+        }
+        entry
     }
 
     fn enter_job(&mut self, info: TaskInfo, job: Weak<dyn RunJob>, node: &Node) -> Entry {

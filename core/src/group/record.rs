@@ -56,7 +56,7 @@ impl MarkedId {
         self.0 & Self::UNSEEN != 0
     }
 
-    /// It is there only until its count is given back.
+    /// To all others it is gone: it is there only until its count is given back, or is none of theirs.
     pub(super) fn mark_ended(&mut self) {
         self.0 |= Self::ENDED;
     }
