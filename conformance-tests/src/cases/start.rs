@@ -21,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g22_task_that_ends_without_it_is_an_error::<R>),
         case(g22_task_that_drops_it_is_cancelled::<R>),
         case(g22_caller_that_goes_away_cancels_it::<R>),
+        case(g22_caller_that_goes_away_after_it_changes_nothing::<R>),
         case(g22_in_a_cancelled_group_it_is_refused::<R>),
         case(g22_promise_that_is_dropped_with_another_task_is_noticed::<R>),
         case(c9_failure_of_a_start_that_nobody_awaits_goes_to_the_hook::<R>),
@@ -202,6 +203,36 @@ fn g22_caller_that_goes_away_cancels_it<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
     });
     assert_eq!(gone.get(), 1);
+}
+
+fn g22_caller_that_goes_away_after_it_changes_nothing<R: Runtime>(env: &Env<R>) {
+    let ended = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let [go, ready, finish] = [(); 3].map(|()| Gate::new());
+                let (told, is_ready, wait) = (go.clone(), ready.clone(), finish.clone());
+                let done = ended.clone();
+                let mut start = Box::pin(g.start(async move |started| {
+                    told.wait().await;
+                    assert!(started.ready(()));
+                    is_ready.open();
+                    wait.wait().await;
+                    done.add();
+                    Ok(())
+                }));
+                assert!(poll_once(start.as_mut()).is_pending());
+                go.open();
+                ready.wait().await;
+                drop(start);
+                yield_now().await;
+                finish.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(ended.get(), 1, "it was told that somebody waited");
 }
 
 fn g22_in_a_cancelled_group_it_is_refused<R: Runtime>(env: &Env<R>) {

@@ -102,26 +102,35 @@ impl<V> Handshake<V> {
 
     /// Keeps a failure for the caller as long as it is the caller's; else it comes back.
     fn keep<E>(&self, early: Early<E>, slot: &EarlySlot<E>) -> Result<(), Early<E>> {
-        // Held until it is kept: whoever leaves finds it.
-        let phase = lock(&self.0);
-        if !matches!(*phase, Phase::Waiting(_) | Phase::Silent) {
-            return Err(early);
-        }
-        *lock(slot) = Some(early);
-        Ok(())
-    }
-
-    /// Nobody waits any more. A value that was handed over stays.
-    pub(super) fn abandon(&self) {
+        // Held until it is kept: whoever leaves finds it, and whoever is ready comes too late.
         let mut phase = lock(&self.0);
         let waker = match &mut *phase {
             Phase::Waiting(waker) => waker.take(),
             Phase::Silent => None,
-            _ => return,
+            _ => return Err(early),
+        };
+        *lock(slot) = Some(early);
+        if let Phase::Waiting(_) = *phase {
+            *phase = Phase::Ended;
+        }
+        drop(phase);
+        waker.into_iter().for_each(wake);
+        Ok(())
+    }
+
+    /// Nobody waits any more. A value that was handed over stays: then it is too late.
+    pub(super) fn abandon(&self) -> bool {
+        let mut phase = lock(&self.0);
+        let waker = match &mut *phase {
+            Phase::Waiting(waker) => waker.take(),
+            Phase::Silent => None,
+            Phase::Ready(_) => return false,
+            _ => return true,
         };
         *phase = Phase::Abandoned;
         drop(phase);
         drop_waker(waker);
+        true
     }
 
     pub(super) fn is_silent(&self) -> bool {
@@ -211,5 +220,18 @@ where
             Err(Early::Error(error)) => Poll::Ready(Err(Fault::Error(error))),
             Err(Early::Panic(payload)) => resume_unwind(payload),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_ready_after_the_task_has_failed_comes_too_late() {
+        let (handshake, slot) = (Handshake::new(), EarlySlot::default());
+        assert!(handshake.keep(Early::Error("fails"), &slot).is_ok());
+        assert!(!handshake.hand_over(()), "the failure is the caller's, who gets no value");
+        assert!(lock(&slot).is_some());
     }
 }

@@ -159,8 +159,7 @@ impl<V, T: Send + 'static, E: AsDynError, R: Runtime> Begun<V, T, E, R> {
 
 impl<V, T: Send + 'static, E: AsDynError, R: Spawner> Drop for Begun<V, T, E, R> {
     fn drop(&mut self) {
-        if let Some(handle) = &self.handle {
-            self.handshake.abandon();
+        if let Some(handle) = self.handle.as_ref().filter(|_| self.handshake.abandon()) {
             handle.cancel();
             let early = lock(&self.early).take();
             if let Some(early) = early {
