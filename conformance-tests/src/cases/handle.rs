@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use anyscope_core::{CancelCause, Group, Runtime, TaskContext, TaskHandle};
 
@@ -26,6 +27,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(t6_cancel_handle_ends_a_job_that_has_not_begun::<R>),
         case(t6_old_handle_does_not_cancel_a_later_task::<R>),
         case(t6_cause_of_one_task_is_not_its_siblings::<R>),
+        case(c2_cause_of_its_group_stays_when_a_task_is_cancelled_later::<R>),
     ]
 }
 
@@ -308,5 +310,37 @@ fn t6_cause_of_one_task_is_not_its_siblings<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
         let causes = ["first", "all"].map(|reason| Some(CancelCause::because(reason)));
         assert_eq!(*seen.lock().unwrap(), causes);
+    });
+}
+
+/// In a grace period: one task is cancelled alone, and another because it is in the background (G19).
+fn c2_cause_of_its_group_stays_when_a_task_is_cancelled_later<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let begun = Count::new();
+                let reading = || {
+                    let (begun, seen) = (begun.clone(), seen.clone());
+                    async move {
+                        let me = TaskContext::current().unwrap();
+                        let _probe = on_drop(move || seen.lock().unwrap().push(me.cause()));
+                        begun.note();
+                        never::<()>().await
+                    }
+                };
+                let alone = g.spawn(reading());
+                g.spawn_background(reading());
+                eventually(&rt, "both have begun", || begun.get() == 2).await;
+                g.cancel_because("first");
+                alone.cancel_because("later");
+                assert!(alone.await.unwrap_err().is_cancelled());
+                Ok(())
+            })
+            .grace(Duration::from_secs(3600))
+            .await;
+        outcome.unwrap();
+        let first = Some(CancelCause::because("first"));
+        assert_eq!(*seen.lock().unwrap(), [first.clone(), first]);
     });
 }

@@ -375,7 +375,8 @@ impl Table {
         if !may_be || (node.cause().is_none() && !self.is_alone()) {
             return Vec::new();
         }
-        let told = self.retire(&CauseKind::Finished.into());
+        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Finished.into());
+        let told = self.retire(&cause);
         self.retired = self.background.len();
         node.singled_out.fetch_add(told.len(), Ordering::Release);
         told.into_iter().flatten().collect()

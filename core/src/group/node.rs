@@ -346,6 +346,8 @@ impl Node {
     /// Cancels one unit (T6), and tells those who wait for its cancellation. A job that has not been
     /// started ends here.
     pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
+        // The first one stays (C2).
+        let cause = self.cause().cloned().unwrap_or(cause);
         let (told, job) = {
             let mut table = lock(&self.table);
             let Some(waker) = table.cancel_unit(key, id, cause.clone()) else {

@@ -260,7 +260,7 @@ impl<T> LocalHandle<T> {
     /// Cancels this child alone; its siblings go on (T6).
     pub fn cancel(&self) {
         if let Join::Child(cell) = &self.join {
-            cell.cancel(CancelCause::requested());
+            cell.cancel(self.shared.cause.get().unwrap_or_else(CancelCause::requested));
         }
     }
 
