@@ -93,8 +93,7 @@ impl Scenario {
         if quick { self.quick } else { self.full }
     }
 
-    /// Lets the contenders take turns, the first one changing, after one run each that does not
-    /// count.
+    /// Lets the contenders take turns, after one run each that does not count.
     ///
     /// # Panics
     ///
@@ -103,8 +102,7 @@ impl Scenario {
         let contenders = self.able(setting, size);
         let mut samples = vec![Vec::with_capacity(rounds); contenders.len()];
         for round in 0..rounds {
-            for turn in 0..contenders.len() {
-                let at = (round + turn) % contenders.len();
+            for at in turns(contenders.len(), round) {
                 samples[at].push(rounded(self.turn(&contenders[at], size)));
             }
         }
@@ -182,5 +180,24 @@ impl Scenario {
         let (expected, name) = ((self.expect)(size), contender.name);
         assert_eq!(sum, expected, "{}: {name} did not do its work of size {size}", self.name);
         true
+    }
+}
+
+/// Another one first in each round, and backwards in every other: so nobody comes after the same one always.
+fn turns(many: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..many).map(move |turn| {
+        let turn = if round % 2 == 1 { many - 1 - turn } else { turn };
+        (round + turn) % many
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_change() {
+        let rounds = [0, 1, 2].map(|round| turns(3, round).collect::<Vec<_>>());
+        assert_eq!(rounds, [[0, 1, 2], [0, 2, 1], [2, 0, 1]]);
     }
 }

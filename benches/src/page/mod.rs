@@ -97,8 +97,8 @@ measures, from `benches/results.json` and `benches/results-mimalloc.json`.
 const METHOD: &str = "
 ## How it is measured
 
-Contenders do the same work in one process and take turns, A B C A B C, the first one changing with each
-round, after a run each that does not count. Shown is the median, and in brackets the median of the ratios
+Contenders do the same work in one process and take turns, the first one changing with each round and every
+other round backwards, after a run each that does not count. Shown is the median, and in brackets the median of the ratios
 to the first line in the same round: a machine that slows down for a while slows both, so ratios can be
 relied on where times cannot. Still they move: from one full run to the next those of peers, whose code was
 the same in both, moved by 0.2 or less in most places, and by 0.5 in some.
