@@ -32,7 +32,7 @@ impl<E> StartError<E> {
         }
     }
 
-    /// Whether the task ended, or dropped its [`Started`], without handing anything over.
+    /// Whether the task ended, or dropped its [`Started`](crate::Started), without handing anything over.
     pub fn is_not_ready(&self) -> bool {
         matches!(self.0, Kind::NotReady)
     }
