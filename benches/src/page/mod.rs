@@ -98,10 +98,10 @@ const METHOD: &str = "
 ## How it is measured
 
 Contenders do the same work in one process and take turns, the first one changing with each round and every
-other round backwards, after a run each that does not count. Shown is the median, and in brackets the median of the ratios
-to the first line in the same round: a machine that slows down for a while slows both, so ratios can be
-relied on where times cannot. Still they move: from one full run to the next those of peers, whose code was
-the same in both, moved by 0.2 or less in most places, and by 0.5 in some.
+other round backwards, after a run each that does not count. Shown is the median, and in brackets the median
+of the ratios to the first line in the same round: a machine that slows down for a while slows both, so ratios
+can be relied on where times cannot. Still they move: from one full run to the next those of peers, whose code
+was the same in both, moved by 0.2 or less in most places, and by 0.5 in some.
 
 The driver is a task of the runtime. What the work comes to is checked, so that none is fast by doing less,
 except where it comes to nothing that could be checked (`instructions`, `saturated`, `compile`, `crates`).
