@@ -1,7 +1,7 @@
 //! Whoever awaits what was cancelled is not dropped as long as a shield is beside it: then it is told
 //! (rules T1, C4).
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -23,22 +23,26 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     ]
 }
 
-/// The shield waits for what the other branch does when its task is told.
+/// Ends `waiting` beside a shield that waits for that, and goes on where its unit is dropped.
+async fn beside_a_shield(told: &Count, waiting: impl Future<Output = ()>) -> Result<(), BoxError> {
+    let gate = Gate::new();
+    let telling = async {
+        waiting.await;
+        told.add();
+        gate.open();
+    };
+    join(telling, shield(gate.wait())).await;
+    never().await
+}
+
 fn t1_handle_beside_a_shield_that_begins_after_it_resolves<R: Runtime>(env: &Env<R>) {
     let told = Count::new();
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let gate = Gate::new();
                 g.cancel();
                 let refused = g.spawn(never::<()>());
-                let waiting = async {
-                    assert!(refused.await.is_err());
-                    told.add();
-                    gate.open();
-                };
-                join(waiting, shield(gate.wait())).await;
-                never().await
+                beside_a_shield(&told, async { assert!(refused.await.is_err()) }).await
             })
             .await;
         assert!(outcome.unwrap_err().is_cancelled());
@@ -51,16 +55,12 @@ fn t1_group_beside_a_shield_that_begins_after_it_returns<R: Runtime>(env: &Env<R
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let gate = Gate::new();
                 let inner = rt.group(async |_: GroupHandle<BoxError, R>| never::<()>().await);
                 let waiting = async {
                     g.cancel();
                     assert!(inner.await.unwrap_err().is_cancelled());
-                    told.add();
-                    gate.open();
                 };
-                join(waiting, shield(gate.wait())).await;
-                never().await
+                beside_a_shield(&told, waiting).await
             })
             .await;
         assert!(outcome.unwrap_err().is_cancelled());
@@ -95,16 +95,9 @@ fn s2_handle_beside_a_shield_that_begins_after_it_resolves<R: Runtime>(env: &Env
     let told = Count::new();
     env.run(async |_| {
         let outcome: Outcome<()> = scope(async |s| {
-            let gate = Gate::new();
             s.cancel();
             let refused = s.spawn(never::<()>());
-            let waiting = async {
-                assert!(refused.await.is_err());
-                told.add();
-                gate.open();
-            };
-            join(waiting, shield(gate.wait())).await;
-            never().await
+            beside_a_shield(&told, async { assert!(refused.await.is_err()) }).await
         })
         .await;
         assert!(outcome.unwrap_err().is_cancelled());
@@ -116,18 +109,12 @@ fn s2_handle_beside_a_shield_that_began_before_it_resolves<R: Runtime>(env: &Env
     let told = Count::new();
     env.run(async |_| {
         let outcome: Outcome<()> = scope(async |s| {
-            let gate = Gate::new();
             let sibling = s.spawn(async {
                 yield_now().await;
                 Err::<(), _>(boom("first"))
             });
-            let waiting = async {
-                assert!(sibling.await.unwrap_err().is_failed());
-                told.add();
-                gate.open();
-            };
-            join(waiting, shield(gate.wait())).await;
-            never().await
+            let waiting = async { assert!(sibling.await.unwrap_err().is_failed()) };
+            beside_a_shield(&told, waiting).await
         })
         .await;
         assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);

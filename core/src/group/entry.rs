@@ -25,6 +25,13 @@ pub(crate) enum Admission {
     Background,
 }
 
+impl Admission {
+    /// In the background if `background` says so.
+    pub(crate) fn or_background(self, background: bool) -> Self {
+        if background { Self::Background } else { self }
+    }
+}
+
 /// Why a unit was not let in.
 pub(crate) enum Refusal {
     /// The group was cancelled for this cause, or has ended.

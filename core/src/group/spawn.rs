@@ -86,7 +86,7 @@ where
     /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
-        let admission = self.admission(Admission::Ordinary);
+        let admission = Admission::Ordinary.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
         let info = TaskInfo { id: TaskId(next_id()), name, location };
         let future = MapFault::new(future);
@@ -102,7 +102,7 @@ where
     ///
     /// [`Refused`], if the group is cancelled, finished or full (G18).
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
-        let admission = self.admission(Admission::IfFree);
+        let admission = Admission::IfFree.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
         let id = TaskId(next_id());
         let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
@@ -115,12 +115,6 @@ where
             None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
             Some(on_done) => start::<R, E, _, _>(group.native(), unit, id, future, on_done),
         })
-    }
-}
-
-impl<T, E, R, F> TaskBuilder<T, E, R, F> {
-    fn admission(&self, ordinary: Admission) -> Admission {
-        if self.background { Admission::Background } else { ordinary }
     }
 }
 

@@ -83,7 +83,7 @@ where
         // The closure is called in the first poll, where its panic is caught.
         let future = async move { task(started).await };
         let starting = Starting { future, handshake: handshake.clone(), early: early.clone() };
-        let admission = if self.background { Admission::Background } else { Admission::Ordinary };
+        let admission = Admission::Ordinary.or_background(self.background);
         let (group, carried) = (&self.group, std::mem::take(&mut self.carried));
         let task = spawn_carrying(group, info.clone(), admission, carried, starting, NoCallback);
         Begun { handshake, early, handle: Some(task), info, group: group.id() }
