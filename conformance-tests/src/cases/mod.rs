@@ -28,6 +28,7 @@ mod handling;
 mod identity;
 mod isolation;
 mod jobs;
+mod kept;
 mod limits;
 mod local;
 mod lost;
@@ -129,6 +130,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         identity::cases(),
         isolation::cases(),
         jobs::cases(),
+        kept::cases(),
         limits::cases(),
         local::cases(),
         lost::cases(),

@@ -18,7 +18,7 @@ use crate::sync::{drop_waker, lock, wake, wake_all};
 use crate::unhandled::UnhandledKind;
 
 /// What follows from a count that was given back, to be done outside the lock.
-enum After {
+pub(super) enum After {
     /// Others are left.
     Nothing,
     /// Only background tasks are left, or the one count that a root has for itself.
@@ -150,42 +150,8 @@ impl Node {
         self.abandon_all(&left.abandoned);
     }
 
-    fn abandon_all(&self, scopes: &[Weak<Node>]) {
-        let scopes = scopes.iter().filter_map(Weak::upgrade);
-        scopes.for_each(|scope| scope.abandon(self.cause_below()));
-    }
-
-    /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
-    /// must wait for a body that nobody polls. Its table entry stays with the future.
-    fn abandon(self: &Arc<Self>, cause: CancelCause) {
-        self.cancel(cause);
-        self.core.watch_grace(self);
-        // Whoever polls the future none the less is told: the group will not know any more how.
-        self.give_up().into_iter().for_each(wake);
-        if self.claim_body() {
-            self.release();
-        }
-    }
-
-    /// The cause for an inner group whose opener has ended.
-    fn cause_below(&self) -> CancelCause {
-        let inherited = self.cause().map(|cause| cause.inherited_from(self.id));
-        inherited.unwrap_or_else(|| CauseKind::Dropped.into())
-    }
-
-    /// Relaxed: only who comes first matters; the table's lock orders the rest.
-    pub(super) fn claim_body(&self) -> bool {
-        !self.body_released.swap(true, Ordering::Relaxed)
-    }
-
-    /// Gives one count back; closes this group, and those above it, where it was the last.
-    fn release(&self) {
-        let after = lock(&self.table).give_back(self);
-        self.follow_up(after);
-    }
-
     #[inline]
-    fn follow_up(&self, after: After) {
+    pub(super) fn follow_up(&self, after: After) {
         if !matches!(after, After::Nothing) {
             release_links(self.follow(after));
         }
@@ -308,7 +274,7 @@ impl Table {
         self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default()
     }
 
-    fn nodes_of(&self, scopes: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
+    pub(super) fn nodes_of(&self, scopes: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
         let scopes = scopes.iter().filter_map(|scope| self.scopes.get(scope.0));
         scopes.map(|scope| scope.node.clone()).collect()
     }
@@ -349,7 +315,7 @@ impl Table {
 
     /// One is not counted any more.
     #[inline]
-    fn give_back(&mut self, node: &Node) -> After {
+    pub(super) fn give_back(&mut self, node: &Node) -> After {
         self.count -= 1;
         match self.count > 1 && self.count > self.in_background {
             true => After::Nothing,
