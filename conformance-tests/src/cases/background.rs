@@ -1,6 +1,10 @@
 //! Background tasks (rule G19).
 
-use anyscope_core::{CauseKind, Runtime, defer};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+
+use anyscope_core::{CauseKind, Runtime, TaskContext, defer, shield};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -14,6 +18,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g19_inner_group_of_a_background_task_goes_with_it::<R>),
         case(g19_clean_ups_of_a_background_task_run::<R>),
         case(g19_spawned_while_the_others_end_it_never_stays::<R>),
+        case(g19_shielded_part_that_waits_to_be_cancelled_is_told::<R>),
     ]
 }
 
@@ -161,4 +166,34 @@ fn g19_spawned_while_the_others_end_it_never_stays<R: Runtime>(env: &Env<R>) {
         }
         eventually(&rt, "each was refused, or cut", || gone.get() == rounds.len()).await;
     });
+}
+
+/// In a set, where it is polled only if it was woken itself.
+fn g19_shielded_part_that_waits_to_be_cancelled_is_told<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, count) = (Gate::new(), told.clone());
+                let waits = begun.clone();
+                g.spawn_background(async move {
+                    let mut cancelled = TaskContext::current().unwrap().cancelled();
+                    let cancelled = poll_fn(move |cx| {
+                        let polled = Pin::new(&mut cancelled).poll(cx);
+                        waits.open();
+                        polled
+                    });
+                    let mut set = FuturesUnordered::from_iter([cancelled]);
+                    let cause = shield(set.next()).await.unwrap();
+                    assert_eq!(cause.kind(), &CauseKind::Finished);
+                    count.add();
+                    Ok(())
+                });
+                begun.wait().await;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(told.get(), 1);
 }

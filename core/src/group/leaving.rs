@@ -333,8 +333,8 @@ impl Table {
     }
 
     /// Marks the background tasks as cancelled if nobody else is alive (G19), with the wakers of those
-    /// that were not. In a cancelled group nobody is looked for, because its table may have a body that
-    /// does not count any more (`abandon`).
+    /// that were not, and of who waits for that (C2). In a cancelled group nobody is looked for, because
+    /// its table may have a body that does not count any more (`abandon`).
     pub(super) fn retire_if_alone(&mut self, node: &Node) -> Vec<Waker> {
         let is_due = self.retired < self.background.len();
         let may_be = is_due && self.count <= self.in_background;
@@ -345,7 +345,12 @@ impl Table {
         let told = self.retire(&cause);
         self.retired = self.background.len();
         node.singled_out.fetch_add(told.len(), Ordering::Release);
-        told.into_iter().flatten().collect()
+        let mut wakers = Vec::new();
+        for (key, waker) in told {
+            wakers.extend(self.take_watchers_of(key));
+            wakers.extend(waker);
+        }
+        wakers
     }
 
     /// Whether all that is in it is in the background.
@@ -355,10 +360,11 @@ impl Table {
     }
 
     /// Those who were told, with the wakers that they have.
-    fn retire(&mut self, cause: &CancelCause) -> Vec<Option<Waker>> {
+    fn retire(&mut self, cause: &CancelCause) -> Vec<(UnitKey, Option<Waker>)> {
         let Self { background, units, .. } = self;
         let told = background.iter().filter_map(|(key, id)| {
-            units.get_mut(key.0).filter(|unit| unit.id.get() == *id)?.cancel(cause.clone())
+            let unit = units.get_mut(key.0).filter(|unit| unit.id.get() == *id)?;
+            Some((*key, unit.cancel(cause.clone())?))
         });
         told.collect()
     }
