@@ -1,12 +1,13 @@
 //! When a task counts as ended, and the callback that is told (rules G1, T3, T5).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Context;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
-    BoxError, CauseKind, GroupHandle, PanicPolicy, Runtime, Supervise, TaskError, TaskHandle,
+    BoxError, CancelHandle, Carried, CauseKind, GroupHandle, PanicPolicy, Runtime, Supervise,
+    TaskError, TaskHandle,
 };
 
 use super::{Case, case};
@@ -24,6 +25,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(t3_task_is_not_finished_while_its_destructor_runs::<R>),
         case(t3_job_is_not_finished_while_its_destructor_runs::<R>),
         case(t3_output_without_a_handle_is_gone_when_the_group_returns::<R>),
+        case(t3_task_is_not_finished_while_its_output_is_dropped::<R>),
         case(t3_finished_once_awaited_and_once_the_group_returned::<R>),
         case(t5_callback_gets_each_outcome_once_before_the_end::<R>),
         case(t5_callback_of_a_refused_task_is_told::<R>),
@@ -212,6 +214,39 @@ fn t3_output_without_a_handle_is_gone_when_the_group_returns<R: Runtime>(env: &E
         outcome.unwrap();
         assert_eq!(dropped.get(), 2, "a job's output outlived its group");
     });
+}
+
+/// Its handle goes when it has ended but for what it carried, which has the handle.
+fn t3_task_is_not_finished_while_its_output_is_dropped<R: Runtime>(env: &Env<R>) {
+    let looked = Arc::new(Mutex::new(None));
+    env.run(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (gate, shelf) = (Gate::new(), Arc::new(Mutex::new(None)));
+                let cancel: Arc<OnceLock<CancelHandle>> = Arc::default();
+                let (look, looks, has_handle) = (cancel.clone(), looked.clone(), shelf.clone());
+                let output = on_drop(move || {
+                    *looks.lock().unwrap() = look.get().map(CancelHandle::is_finished);
+                });
+                let carried = Carried::of(on_drop(move || {
+                    let handle = has_handle.lock().unwrap().take();
+                    drop(handle);
+                }));
+                let release = gate.clone();
+                let task = g.task(async move {
+                    release.wait().await;
+                    Ok(output)
+                });
+                let task = task.carrying(carried).spawn();
+                cancel.set(task.cancel_handle()).unwrap();
+                *shelf.lock().unwrap() = Some(task);
+                gate.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(*looked.lock().unwrap(), Some(false));
 }
 
 fn t3_finished_once_awaited_and_once_the_group_returned<R: Runtime>(env: &Env<R>) {

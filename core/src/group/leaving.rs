@@ -88,7 +88,14 @@ impl Node {
     #[inline(never)]
     fn leave_fully(self: &Arc<Self>, key: UnitKey, matters: bool) -> bool {
         self.drop_carried(key);
-        self.vacate(key);
+        let mut table = lock(&self.table);
+        // What it carried may have had its handle: its output goes before it looks ended (T3).
+        if matters && table.is_unseen(key) {
+            return false;
+        }
+        let left = table.vacate(key);
+        drop(table);
+        self.clear(left);
         let mut table = lock(&self.table);
         if matters && table.is_unseen(key) {
             return false;
