@@ -223,7 +223,7 @@ impl Node {
 
     /// Why the unit is cancelled: its own cause, else the group's.
     pub(crate) fn cause_for(&self, key: UnitKey) -> Option<CancelCause> {
-        self.own_cause(key).or_else(|| self.cause().cloned())
+        self.own_cause(key, None).or_else(|| self.cause().cloned())
     }
 
     /// Why the unit's future is to be dropped now; one that `has_begun` is not within a grace period
@@ -238,21 +238,18 @@ impl Node {
     pub(crate) fn cutting_cause(&self, key: UnitKey) -> Option<CancelCause> {
         let hard = |cancelled: &&Cancellation| cancelled.hard.load(Ordering::Relaxed);
         let cut = || self.cancelled.get().filter(hard).map(|cancelled| cancelled.cause.clone());
-        self.own_cause(key).or_else(cut)
+        self.own_cause(key, None).or_else(cut)
     }
 
-    /// Why it is cancelled or, once it has ended, its group.
+    /// Why it is cancelled or, once it has ended, its group. One look: its place may be another's next.
     pub(crate) fn cause_of(&self, key: UnitKey, id: TaskId) -> Option<CancelCause> {
-        match self.is_live(key, id) {
-            true => self.cause_for(key),
-            false => self.cause().cloned(),
-        }
+        self.own_cause(key, Some(id)).or_else(|| self.cause().cloned())
     }
 
-    fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
+    fn own_cause(&self, key: UnitKey, id: Option<TaskId>) -> Option<CancelCause> {
         match self.singled_out.load(Ordering::Acquire) {
             0 => None,
-            _ => lock(&self.table).own_cause(key),
+            _ => lock(&self.table).own_cause(key, id),
         }
     }
 

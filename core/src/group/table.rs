@@ -175,7 +175,11 @@ impl Table {
         unit.map(|unit| unit.id.mark_unseen()).is_some()
     }
 
-    pub(crate) fn own_cause(&self, key: UnitKey) -> Option<CancelCause> {
+    /// Why the unit was cancelled alone; with an id, if it is still that one and has not ended.
+    pub(crate) fn own_cause(&self, key: UnitKey, id: Option<TaskId>) -> Option<CancelCause> {
+        if id.is_some_and(|id| !self.is_live(key, id)) {
+            return None;
+        }
         match &self.units.get(key.0)?.slot {
             Slot::NoWaker(Some(single)) => Some(single.cause.clone()),
             _ => None,
