@@ -1,7 +1,8 @@
 //! When a cancelled task is dropped, and what beats a cancellation (rules C1, C6).
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 
 use anyscope_core::{BoxError, GroupHandle, Runtime, TaskContext, TaskHandle, TaskId};
@@ -9,7 +10,8 @@ use anyscope_core::{BoxError, GroupHandle, Runtime, TaskContext, TaskHandle, Tas
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, counted, eventually_blocking, holding, never, on_drop, yield_now,
+    Count, Gate, Outcome, counted, eventually, eventually_blocking, holding, never, on_drop,
+    poll_once, yield_now,
 };
 use crate::thread::{self, ThreadId};
 
@@ -25,6 +27,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c6_value_of_a_poll_cancelled_from_another_thread_is_kept::<R>),
         case(c6_value_of_a_running_job_is_kept::<R>),
         case(c6_value_that_was_there_before_is_kept::<R>),
+        case(c6_value_of_a_group_that_has_ended_is_kept::<R>),
     ]
 }
 
@@ -299,5 +302,28 @@ fn c6_value_that_was_there_before_is_kept<R: Runtime>(env: &Env<R>) {
         let task = outcome.unwrap();
         task.cancel();
         assert_eq!(task.await.unwrap(), 7);
+    });
+}
+
+/// Whoever awaits the group has yet to be told that all have ended.
+fn c6_value_of_a_group_that_has_ended_is_kept<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let (finish, handle) = (Gate::new(), OnceLock::new());
+        let group = rt.group::<BoxError, _, _, _>(async |g| {
+            let last = finish.clone();
+            g.spawn(async move {
+                last.wait().await;
+                Ok(())
+            });
+            handle.get_or_init(|| g);
+            Ok(7)
+        });
+        let mut group = pin!(group);
+        assert!(poll_once(group.as_mut()).is_pending());
+        let g = handle.get().expect("the body was polled");
+        finish.open();
+        eventually(&rt, "all have ended", || g.live() == 0).await;
+        g.shut_down();
+        assert_eq!(group.await.unwrap(), 7);
     });
 }

@@ -196,7 +196,7 @@ where
         if !late.is_empty() && ledger.will_raise() {
             report_overdue(&late);
         }
-        match ledger.close(this.value.take(), node.cause().cloned()) {
+        match ledger.close(this.value.take(), node.cause_in_time().cloned()) {
             Ok(value) => {
                 report_overdue(&late);
                 Ok(value)

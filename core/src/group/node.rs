@@ -88,13 +88,15 @@ pub(super) struct Cancellation {
     /// Whether a grace period that it was in has ended (`harden`). Set before the watchers are taken, which
     /// the table's lock orders. Relaxed.
     pub(super) over: AtomicBool,
+    /// Whether all had ended before it came: then it is nothing to what the group returns (C6).
+    came_late: bool,
     _in_effect: InEffect,
 }
 
 impl Cancellation {
-    pub(super) fn new(cause: CancelCause, hard: bool) -> Self {
+    pub(super) fn new(cause: CancelCause, hard: bool, came_late: bool) -> Self {
         let (hard, over) = (AtomicBool::new(hard), AtomicBool::new(false));
-        Self { cause, hard, over, _in_effect: InEffect::begin() }
+        Self { cause, hard, over, came_late, _in_effect: InEffect::begin() }
     }
 }
 
@@ -171,6 +173,11 @@ impl Node {
 
     pub(crate) fn cause(&self) -> Option<&CancelCause> {
         self.cancelled.get().map(|cancelled| &cancelled.cause)
+    }
+
+    /// The same for its result.
+    pub(crate) fn cause_in_time(&self) -> Option<&CancelCause> {
+        self.cancelled.get().filter(|cancelled| !cancelled.came_late).map(|it| &it.cause)
     }
 
     /// Whether it, or one of its units alone, was cancelled: what is cheap to ask.

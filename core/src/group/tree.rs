@@ -206,7 +206,7 @@ impl Node {
         marked: &mut Vec<(Signals, CancelCause)>,
     ) -> bool {
         let hard = hard && !self.time.has_grace();
-        let cancelled = Cancellation::new(cause.clone(), hard);
+        let cancelled = Cancellation::new(cause.clone(), hard, self.is_closed());
         if self.cancelled.set(cancelled).is_err() {
             return false;
         }
