@@ -4,18 +4,19 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 
-use anyscope_core::{BoxError, Group, GroupHandle, Runtime, defer, shield};
+use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskContext, defer, shield};
 use futures_util::future::select;
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, never, parked};
+use crate::probe::{Count, Gate, Outcome, never, parked, poll_once};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(g2_group_in_the_body_of_one_kept_elsewhere_ends_with_it::<R>),
         case(g2_group_in_a_shield_of_one_kept_elsewhere_ends_with_it::<R>),
         case(g2_group_in_a_clean_up_of_one_kept_elsewhere_ends_with_it::<R>),
+        case(x1_clean_up_of_an_abandoned_body_knows_its_runtime::<R>),
     ]
 }
 
@@ -86,4 +87,36 @@ fn g2_group_in_a_clean_up_of_one_kept_elsewhere_ends_with_it<R: Runtime>(env: &E
         });
         Ok(())
     });
+}
+
+/// It is left to the root, which has no runtime of its own.
+fn x1_clean_up_of_an_abandoned_body_knows_its_runtime<R: Runtime>(env: &Env<R>) {
+    let (kept, ran) = (Kept::default(), Count::new());
+    env.run(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<BoxError, R>| {
+                let (rt, kept, ran) = (g.runtime(), kept.clone(), ran.clone());
+                let opener = g.spawn(async move {
+                    let mut group = Box::pin(rt.group(async move |_: GroupHandle<BoxError, R>| {
+                        defer(async move |_| {
+                            let rt = TaskContext::current().unwrap().runtime().unwrap();
+                            let inner: Outcome<()> = rt.group(async |_| Ok(())).await;
+                            inner.unwrap();
+                            ran.add();
+                        });
+                        never::<()>().await
+                    }));
+                    assert!(poll_once(group.as_mut()).is_pending());
+                    *kept.lock().unwrap() = Some(group);
+                    Ok(())
+                });
+                Ok(opener.await?)
+            })
+            .await;
+        outcome.unwrap();
+        let kept = kept.lock().unwrap().take();
+        drop(kept);
+        rt.drained().await;
+    });
+    assert_eq!(ran.get(), 1);
 }

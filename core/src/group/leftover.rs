@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use crate::error::AsDynError;
 use crate::group::core::Core;
-use crate::group::entry::Admission;
 use crate::group::ledger::Fault;
 use crate::group::node::Node;
+use crate::group::spawn::single;
 use crate::group::time::Alarm;
 use crate::group::unit::Unit;
-use crate::panics::{catch, contain};
+use crate::panics::contain;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{Doing, run_as};
@@ -21,20 +21,23 @@ use crate::task::{NoCallback, TaskFuture, TaskInfo};
 use crate::unhandled::UnhandledKind;
 
 /// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
-/// waits (C5); if the group has been told already not to wait for the body, the root does.
+/// waits (C5); if the group has been told already not to wait for the body, the root does: as for a
+/// detached task, whose group has a runtime (X1).
 pub(crate) fn leave_cleanups<R: Runtime>(runtime: &R, unit: Unit, run: CleanupRun) {
     let (unit, run) = match unit.claim_body() {
-        true => (Some(unit), run),
+        true => (unit, run),
         false => {
-            let heir = runtime.root().node().enter(unit.info(), Admission::Ordinary).ok();
-            heir.iter().for_each(|heir| heir.carry(unit.carried()));
+            let node = single(runtime);
+            let heir = node.enter_first(unit.info());
+            node.leave_to(runtime.root().node());
+            heir.carry(unit.carried());
             // With a place of its own, where what they defer is found.
-            let run = run.handed_to(heir.as_ref().map(Unit::cover).unwrap_or_default());
+            let run = run.handed_to(heir.cover());
             unit.end_body();
             (heir, run)
         }
     };
-    drop(runtime.start(Leftover { run: Some(run), unit: unit.map(Unit::running) }));
+    drop(runtime.start(Leftover { run: Some(run), unit: Some(unit.running()) }));
 }
 
 /// Dropped before its end, because the runtime was shut down, it reports what did not run.
@@ -59,17 +62,11 @@ impl Future for Leftover {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let doing = Doing::Poll(WakerId::of(cx.waker()));
-        if let Some(run) = &mut this.run {
-            let polled = match this.unit.take() {
-                None => catch(|| run.poll(cx)),
-                Some(unit) => {
-                    let (mut unit, polled) = run_as(unit, doing, || run.poll(cx));
-                    // For a timeout in it that waits for a shield, which may end elsewhere.
-                    unit.park(cx.waker());
-                    this.unit = Some(unit);
-                    polled
-                }
-            };
+        if let (Some(run), Some(unit)) = (&mut this.run, this.unit.take()) {
+            let (mut unit, polled) = run_as(unit, doing, || run.poll(cx));
+            // For a timeout in it that waits for a shield, which may end elsewhere.
+            unit.park(cx.waker());
+            this.unit = Some(unit);
             ready!(polled.unwrap_or(Poll::Ready(())));
         }
         this.end();
