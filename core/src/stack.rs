@@ -251,19 +251,19 @@ pub(crate) fn shielded_by() -> Option<Arc<Guarded>> {
         .filter(|guarded| guarded.is_active())
 }
 
-/// Whether a shield protects the innermost child of a local scope: around what runs, or beside it.
-pub(crate) fn is_child_shielded() -> bool {
-    let protects = |frame: &Frame| match frame {
-        Frame::Cutter { cover, .. } => cover.as_ref().is_some_and(|cover| cover.is_active()),
-        Frame::Shield(guarded) => guarded.as_ref().is_some_and(|guarded| guarded.is_active()),
+/// How many frames are under way on this thread.
+pub(crate) fn frames() -> usize {
+    look(|stack| Some(stack.frames.len())).unwrap_or(0)
+}
+
+/// Whether what runs is below a child of a local scope, the first after so many frames, that no shield
+/// protects: around what runs, or beside it.
+pub(crate) fn is_below_unshielded(outside: usize) -> bool {
+    let is_unshielded = |frame: &Frame| match frame {
+        Frame::Cutter { cover, .. } => !cover.as_ref().is_some_and(|cover| cover.is_active()),
+        Frame::Shield(_) => false,
     };
-    let is_child = |frame: &Frame| matches!(frame, Frame::Cutter { is_child: true, .. });
-    look(|stack| {
-        let inside = stack.inside();
-        let child = inside.iter().rposition(is_child).unwrap_or(0);
-        inside[child..].iter().any(protects).then_some(())
-    })
-    .is_some()
+    look(|stack| stack.frames.get(outside).map(is_unshielded)).unwrap_or(false)
 }
 
 /// Whether this waker is the executor's own.

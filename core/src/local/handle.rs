@@ -224,8 +224,6 @@ pub struct LocalHandle<T> {
     shared: Rc<Shared>,
     id: TaskId,
     join: Join<T>,
-    /// Whether somebody has been left pending although the outcome is known (T1).
-    withheld: bool,
 }
 
 enum Join<T> {
@@ -237,11 +235,11 @@ enum Join<T> {
 
 impl<T> LocalHandle<T> {
     fn new(shared: Rc<Shared>, id: TaskId, cell: Rc<ChildCell<T>>) -> Self {
-        Self { shared, id, join: Join::Child(cell), withheld: false }
+        Self { shared, id, join: Join::Child(cell) }
     }
 
     fn refused(shared: Rc<Shared>, id: TaskId, error: TaskError) -> Self {
-        Self { shared, id, join: Join::Known(Err(error)), withheld: false }
+        Self { shared, id, join: Join::Known(Err(error)) }
     }
 
     /// The child's id.
@@ -299,11 +297,9 @@ impl<T> Future for LocalHandle<T> {
         match ready!(this.poll_outcome(cx)) {
             Err(error) if this.shared.is_cutting() => {
                 this.join = Join::Known(Err(error));
-                if !std::mem::replace(&mut this.withheld, true) {
-                    // Who polls it may not be dropped: it polls from elsewhere, or a shield begins before
-                    // this poll is over.
-                    wake(cx.waker().clone());
-                }
+                // Asked again where it is not dropped after all: a shield may begin before this poll is
+                // over, each time.
+                wake(cx.waker().clone());
                 Poll::Pending
             }
             outcome => Poll::Ready(outcome),

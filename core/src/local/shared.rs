@@ -8,7 +8,7 @@ use crate::cancel::CancelCause;
 use crate::group::{GroupId, Ledger};
 use crate::local::cell::{ChildCell, FirstCause};
 use crate::local::child::LocalFuture;
-use crate::stack::is_child_shielded;
+use crate::stack::{frames, is_below_unshielded};
 use crate::sync::{drop_waker, wake};
 use crate::task::{Output, TaskError};
 
@@ -19,8 +19,9 @@ pub(crate) struct Shared {
     pub(crate) cause: FirstCause,
     /// The body and the children that have not ended; zero once closes the scope.
     live: Cell<usize>,
-    /// Whether the scope's future is being polled: only then will an awaiting child be dropped (T1).
-    polling: Cell<bool>,
+    /// That the scope's future is being polled, and below how many frames: only then will an awaiting
+    /// child be dropped (T1).
+    polling: Cell<Option<usize>>,
     /// Of the scope's future, as last polled.
     waker: Cell<Option<Waker>>,
 }
@@ -31,7 +32,7 @@ impl Shared {
             id: GroupId::new(),
             cause: FirstCause::default(),
             live: Cell::new(0),
-            polling: Cell::new(false),
+            polling: Cell::new(None),
             waker: Cell::new(None),
         }
     }
@@ -53,9 +54,10 @@ impl Shared {
         self.live.set(self.live.get() - 1);
     }
 
-    /// Whether the one who is polled right now is about to be dropped.
+    /// Whether the one who is polled right now is about to be dropped, with the child of this scope that
+    /// it is in.
     pub(crate) fn is_cutting(&self) -> bool {
-        self.polling.get() && self.cause.is_set() && !is_child_shielded()
+        self.cause.is_set() && self.polling.get().is_some_and(is_below_unshielded)
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
@@ -77,15 +79,16 @@ impl Shared {
 
     /// Runs `f` as part of the scope's poll.
     pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _polling = Polling { polling: &self.polling, before: self.polling.replace(true) };
+        let _polling =
+            Polling { polling: &self.polling, before: self.polling.replace(Some(frames())) };
         f()
     }
 }
 
 /// Says what was said before, also after a panic: a user's waker may raise one.
 struct Polling<'a> {
-    polling: &'a Cell<bool>,
-    before: bool,
+    polling: &'a Cell<Option<usize>>,
+    before: Option<usize>,
 }
 
 impl Drop for Polling<'_> {

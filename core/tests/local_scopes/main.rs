@@ -10,6 +10,7 @@ mod handles;
 mod panicking;
 mod policies;
 mod running;
+mod shielding;
 mod spawning;
 mod stress;
 mod support;
