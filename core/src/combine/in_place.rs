@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
@@ -79,17 +79,22 @@ impl<F: Future> InPlace<F> {
         Poll::Ready(outcome)
     }
 
-    fn drop_if_stopped(mut self: Pin<&mut Self>) {
-        let is_covered = self.cover.as_ref().is_some_and(|cover| cover.is_active());
-        if self.stopping && !is_covered && self.is_running() {
+    /// One that was stopped is dropped, unless a shield holds it up: then `waker` is called at the end of
+    /// that.
+    #[cold]
+    fn drop_stopped(mut self: Pin<&mut Self>, waker: &Waker) {
+        let is_held_up = |cover: &Arc<Cover>| cover.holds_up(waker);
+        if self.is_running() && !self.cover.as_ref().is_some_and(is_held_up) {
             self.as_mut().project().state.set(State::Gone);
         }
     }
 
     /// What came of one that was stopped, or has ended already.
     #[cold]
-    fn poll_stopped(mut self: Pin<&mut Self>) -> Poll<F::Output> {
-        self.as_mut().drop_if_stopped();
+    fn poll_stopped(mut self: Pin<&mut Self>, waker: &Waker) -> Poll<F::Output> {
+        if self.stopping {
+            self.as_mut().drop_stopped(waker);
+        }
         if self.is_running() {
             return Poll::Pending;
         }
@@ -110,7 +115,9 @@ impl<F: Future> Branch for InPlace<F> {
             self.project().state.set(State::Ended { outcome });
             return Poll::Ready(());
         }
-        self.as_mut().drop_if_stopped();
+        if self.stopping {
+            self.as_mut().drop_stopped(cx.waker());
+        }
         if self.is_running() { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -123,7 +130,8 @@ impl<F: Future> Branch for InPlace<F> {
 
     fn stop(mut self: Pin<&mut Self>) {
         *self.as_mut().project().stopping = true;
-        self.drop_if_stopped();
+        // Whoever stops it polls it next.
+        self.drop_stopped(Waker::noop());
     }
 }
 
@@ -137,7 +145,7 @@ impl<F: Future> Future for InPlace<F> {
         }
         match self.is_running() && !self.stopping {
             true => Poll::Pending,
-            false => self.poll_stopped(),
+            false => self.poll_stopped(cx.waker()),
         }
     }
 }

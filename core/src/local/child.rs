@@ -145,6 +145,13 @@ where
         self.end.as_ref().is_some_and(Ends::is_cancelled) && !is_covered()
     }
 
+    /// The same of one that is suspended, and is woken when a shield that holds it up ends elsewhere.
+    #[inline]
+    fn is_due_suspended(&self, waker: &Waker) -> bool {
+        let is_held_up = || self.cover.as_ref().is_some_and(|cover| cover.holds_up(waker));
+        self.end.as_ref().is_some_and(Ends::is_cancelled) && !is_held_up()
+    }
+
     fn park(&self, waker: &Waker) {
         if let Some(ends) = &self.end {
             ends.cell.park(waker);
@@ -318,7 +325,7 @@ where
             }
             (Some(value), Ok(())) => self.end_with(End::Value(value), cx),
             (value, Err(payload)) => self.panicked(value, payload, cx),
-            (None, Ok(())) if self.is_due() => self.cut(cx),
+            (None, Ok(())) if self.is_due_suspended(cx.waker()) => self.cut(cx),
             (None, Ok(())) => {
                 self.park(cx.waker());
                 Poll::Pending

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 
 use crate::group::{Node, Unit};
 use crate::protect::Cleanup;
 use crate::stack;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, drop_waker, lock, wake};
 
 /// What protects one unit, or one other future that may be dropped by a cancellation. Made when
 /// something below needs it first.
@@ -17,6 +18,9 @@ pub(crate) struct Cover {
     /// Active shields below. Raised in a poll of the covered future, which the executor orders, and
     /// lowered there or before its unit is woken, which the lock of the table orders. Relaxed.
     shields: AtomicUsize,
+    /// Of what waits for the shields to end, and is no unit: that is found by its table. Locked to put
+    /// it in and to take it out.
+    waiting: Mutex<Option<Waker>>,
     /// Locked to push and to take out.
     cleanups: Mutex<Cleanups>,
 }
@@ -32,6 +36,26 @@ struct Cleanups {
 impl Cover {
     pub(crate) fn is_active(&self) -> bool {
         self.shields.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a shield holds up one that is to be dropped, and is woken if it ends elsewhere. The lock
+    /// orders the two: who lowers the count looks for a waker after that.
+    pub(crate) fn holds_up(&self, waker: &Waker) -> bool {
+        if !self.is_active() {
+            return false;
+        }
+        let fresh = waker.clone();
+        let old = lock(&self.waiting).replace(fresh);
+        drop_waker(old);
+        self.is_active()
+    }
+
+    /// Wakes who was held up, if no shield is active any more.
+    fn free(&self) {
+        if !self.is_active() {
+            let waiting = lock(&self.waiting).take();
+            waiting.into_iter().for_each(wake);
+        }
     }
 
     pub(crate) fn push(self: &Arc<Self>, cleanup: Cleanup) -> Registration {
@@ -56,6 +80,12 @@ impl Cover {
 
     pub(crate) fn has_cleanups(&self) -> bool {
         !lock(&self.cleanups).list.is_empty()
+    }
+}
+
+impl Drop for Cover {
+    fn drop(&mut self) {
+        drop_waker(lock(&self.waiting).take());
     }
 }
 
@@ -167,13 +197,14 @@ impl Hold {
     }
 
     /// Who is under way here looks at its cover when that is over. A cancelled unit that is not would
-    /// not notice, nor would a timeout in one. Whether it is cancelled is not asked: that may not be
-    /// seen here yet.
+    /// not notice, nor would a timeout in one, which has left its waker. Whether a unit is cancelled is
+    /// not asked: that may not be seen here yet.
     fn tell(&self) {
         let cutters = &self.covers[..self.covers.len() - self.units.len()];
         let here =
             cutters.iter().all(stack::is_below) && self.units.iter().all(stack::is_under_way);
         if !here {
+            cutters.iter().for_each(|cover| cover.free());
             self.units.iter().for_each(Unit::wake);
         }
     }

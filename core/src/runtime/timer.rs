@@ -145,8 +145,8 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
             Some(Poll::Ready(value)) => Ok(value),
             _ => {
                 *this.is_up = *this.is_up || this.sleep.poll(cx).is_ready();
-                let is_covered = this.cover.as_ref().is_some_and(|cover| cover.is_active());
-                if !*this.is_up || is_covered {
+                let is_held_up = |cover: &Arc<Cover>| cover.holds_up(cx.waker());
+                if !*this.is_up || this.cover.as_ref().is_some_and(is_held_up) {
                     return Poll::Pending;
                 }
                 Err(Elapsed(()))

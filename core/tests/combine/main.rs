@@ -6,4 +6,5 @@ mod in_place;
 mod many;
 mod map;
 mod properties;
+mod shields;
 mod support;

@@ -14,4 +14,5 @@ mod shielding;
 mod spawning;
 mod stress;
 mod support;
+mod unshielding;
 mod waking;

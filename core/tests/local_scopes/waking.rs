@@ -168,7 +168,7 @@ impl Wake for Bad {
 }
 
 /// Blocks this thread, but not for ever.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
