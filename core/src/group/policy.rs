@@ -136,7 +136,29 @@ impl<E> Policy<E> for Supervise {
 /// The first task that ends with a value wins: the others are cancelled and have ended before the
 /// group returns. If all fail, the group fails with all failures (G16).
 ///
-/// The body should return the handles; the winner's value is then taken from its handle (T4).
+/// The body should return the handles; the winner's value is then taken from its handle (T4). A body
+/// that is still running when a task wins is dropped like any other child, and then the group has no
+/// value: it fails with the cause [`FirstSuccess`](crate::CauseKind::FirstSuccess). Where all tasks have
+/// failed a body that goes on is still waited for.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{BoxError, FirstSuccess, Group, Runtime, first_ok};
+///
+/// async fn fetch(mirror: u32) -> Result<String, BoxError> {
+///     if mirror == 1 { Err(BoxError::msg("not found")) } else { Ok(format!("from {mirror}")) }
+/// }
+///
+/// async fn fastest<R: Runtime>(rt: &R, mirrors: Vec<u32>) -> Result<String, BoxError> {
+///     let tasks = rt.group(async |g| {
+///         let fetch = |mirror| g.spawn(fetch(mirror));
+///         Ok(mirrors.into_iter().map(fetch).collect::<Vec<_>>())
+///     });
+///     let tasks = tasks.policy(FirstSuccess::default()).await?; // if all failed, with all failures
+///     Ok(first_ok(tasks).await?) // they have ended: this takes the winner's value
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct FirstSuccess {
     /// Set by the first success, read after the last child has ended; the group's count orders them.
