@@ -13,7 +13,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// A type of its own and not an alias of `Box<dyn Error + Send + Sync>`, because that box does not
 /// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms. Boxes of that type, and
-/// `anyhow::Error`, come in by [`from_box`](Self::from_box); it goes out into a box by `?`.
+/// `anyhow::Error` and `eyre::Report`, come in by `.map_err(BoxError::from_box)?`
+/// ([`from_box`](Self::from_box)); it goes out into a box by `?`.
 ///
 /// # Examples
 ///

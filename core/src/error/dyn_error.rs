@@ -14,7 +14,9 @@ use crate::unhandled::{self, UnhandledKind};
 /// [`BoxError`]. There is nothing to implement.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error type of a group",
-    note = "it must implement `std::error::Error + Send + Sync + 'static`, or be `BoxError`"
+    note = "it must implement `std::error::Error + Send + Sync + 'static`, or be `BoxError`",
+    note = "`anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>` go into a group of `BoxError` \
+            by `.map_err(BoxError::from_box)?`"
 )]
 pub trait AsDynError: Send + Sync + 'static {
     /// The error as a trait object. (Not `as_dyn_error`: by that name `thiserror` calls a trait of its own,
