@@ -107,7 +107,11 @@ where
     F: Future<Output: CleanupOutcome> + Send + 'static,
 {
     let registered = try_defer(cleanup);
-    assert!(registered.is_ok(), "`defer` was called outside any task or body");
+    assert!(
+        registered.is_ok(),
+        "`defer` was called outside any task or body, or in a job, where nothing would run the \
+         clean-up: call it in a task or body, or `try_defer`, which gives the clean-up back"
+    );
 }
 
 /// Like [`defer`], for code that does not know where it runs, such as a destructor: outside any task

@@ -97,7 +97,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        assert!(stack::has_cleanups(), "`acquire` was polled outside any task or body");
+        assert!(
+            stack::has_cleanups(),
+            "`acquire` was polled outside any task or body, or in a job, where nothing would release the \
+             resource: await it in a task or body"
+        );
         let hold = this.hold.get_or_insert_with(Hold::new);
         let opened = hold.run(|| this.open.poll(cx));
         let opened = ready!(opened);

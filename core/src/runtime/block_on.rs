@@ -53,7 +53,10 @@ use crate::stack::current_job;
 /// ```
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
-    let job = current_job().expect("`block_on` was called outside a job: await the future instead");
+    let job = current_job().expect(
+        "`block_on` was called outside a job: await the future instead, or give it to a runtime's `run` \
+         where no async code runs yet",
+    );
     let mut job = job.running();
     let signal = Arc::new(Signal { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(signal.clone());
