@@ -148,6 +148,41 @@ where
 /// # #[cfg(feature = "smol")]
 /// assert_eq!(anyscope::smol::run(total(&["1", "2", "3"])).unwrap(), 6);
 /// ```
+///
+/// Its future stays on its thread and is not `Send`: a task of a group cannot await it, nor can what is
+/// given to `tokio::spawn`, which may move between threads:
+///
+/// ```compile_fail
+/// use anyscope::prelude::*;
+///
+/// async fn nothing() -> Result<(), GroupError> {
+///     group(async |g| Ok(g.spawn(async { Ok(scope(async |_| Ok(())).await?) }).await?)).await
+/// }
+/// ```
+///
+/// There plain futures may borrow, and run concurrently, in a [`gather`](crate::gather()) of
+/// [`in_place`](crate::in_place()):
+///
+/// ```
+/// use anyscope::prelude::*;
+///
+/// async fn count(line: &str) -> Result<usize, BoxError> {
+///     Ok(line.len())
+/// }
+///
+/// async fn total(lines: Vec<String>) -> Result<usize, GroupError> {
+///     group(async |g| {
+///         let task = g.spawn(async move {
+///             let counts = gather(lines.iter().map(|line| in_place(count(line)))).await?;
+///             Ok(counts.into_iter().sum())
+///         });
+///         Ok(task.await?)
+///     })
+///     .await
+/// }
+/// # #[cfg(feature = "smol")]
+/// assert_eq!(anyscope::smol::run(total(vec!["one".into(), "three".into()])).unwrap(), 8);
+/// ```
 #[track_caller]
 pub fn scope<'env, T, B, F>(body: B) -> ScopeFuture<'env, BoxError, T, B, F>
 where

@@ -65,7 +65,9 @@ use crate::unhandled::UnhandledKind;
 /// assert_eq!(futures_executor::block_on(total("1\n2\n")).unwrap(), 2);
 /// ```
 ///
-/// The future stays on its thread:
+/// The future stays on its thread, so that no task of a group can await it, which may move between
+/// threads. There plain futures may borrow in a [`gather`](crate::gather()) of
+/// [`in_place`](crate::in_place()):
 ///
 /// ```compile_fail,E0277
 /// use anyscope_core::{BoxError, scope};
