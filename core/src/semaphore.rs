@@ -60,6 +60,7 @@ impl Semaphore {
     }
 
     /// Takes a permit if one is free, which means that nobody waits.
+    #[must_use = "dropping the permit gives it back"]
     pub fn try_acquire(&self) -> Option<Permit> {
         let taken = lock(&self.0).turns.take();
         taken.then(|| Permit(self.clone()))
