@@ -76,6 +76,10 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     ///
     /// Nothing happens before the first poll, which also fixes the enclosing group.
     ///
+    /// The error type is that of the function which returns the group's result. Where nothing says it, as
+    /// in a test that unwraps the result, it is written at the call:
+    /// `rt.group::<BoxError, _, _, _>(async |g| …)`.
+    ///
     /// # Errors
     ///
     /// A [`GroupError`](crate::GroupError) with the cause, if the group was cancelled, and all
