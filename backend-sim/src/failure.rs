@@ -48,7 +48,8 @@ impl CheckFailure {
 impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, tried, message, first_trace, trace, .. } = self;
-        writeln!(f, "seed {seed} fails, the {tried}. that was tried: {}", message.trim_end())?;
+        let message = message.trim_end();
+        writeln!(f, "seed {seed} fails, number {tried} of those that were tried: {message}")?;
         let (before, after) = (first_trace.switches(), trace.switches());
         writeln!(f, "\nIts schedule, shrunk from {before} to {after} context switches:\n")?;
         for line in trace.to_string().lines() {

@@ -92,7 +92,10 @@ fn a_failure_is_shrunk_to_the_switches_that_it_needs() {
 fn the_report_says_what_to_do() {
     let text = Check::new().try_run(lost_update).unwrap_err().to_string();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].starts_with("seed ") && lines[0].contains("that was tried: "), "{text}");
+    assert!(
+        lines[0].starts_with("seed ") && lines[0].contains(" of those that were tried: "),
+        "{text}"
+    );
     assert!(lines.iter().any(|line| line.starts_with("Its schedule, shrunk from ")), "{text}");
     assert!(lines.iter().any(|line| line.starts_with("    task 1 'a' (backend-sim/")), "{text}");
     assert!(lines[lines.len() - 1].starts_with("To run it alone, set ANYSCOPE_SEED="), "{text}");
