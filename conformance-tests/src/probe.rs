@@ -9,7 +9,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, GroupError, GroupHandle, Payload, Runtime};
+use anyscope_core::{
+    BoxError, CancelCause, CauseKind, GroupError, GroupHandle, GroupId, Payload, Runtime,
+};
 use futures_util::future::{Either, select};
 
 pub(crate) use crate::reported::{HARMS_THE_HOOK, lost, unique};
@@ -346,5 +348,13 @@ impl Gate {
     pub(crate) fn open_on_drop(&self) -> OnDrop<impl FnMut() + use<>> {
         let gate = self.clone();
         on_drop(move || gate.open())
+    }
+}
+
+/// Whose deadline it was.
+pub(crate) fn deadline_of(cause: &CancelCause) -> Option<GroupId> {
+    match cause.kind() {
+        CauseKind::Deadline(whose) => Some(whose.id()),
+        _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::group::GroupId;
+use crate::group::{GroupId, GroupInfo};
 use crate::task::{TaskId, TaskInfo};
 
 /// Why a group, task or job was cancelled. Cheap to clone; the first cause stays (C2).
@@ -20,8 +20,8 @@ pub enum CauseKind {
     Requested(Option<String>),
     /// The named sibling failed or panicked.
     SiblingFailed(TaskId),
-    /// The deadline of the named group has passed.
-    Deadline(GroupId),
+    /// The deadline of this group has passed.
+    Deadline(GroupInfo),
     /// The named enclosing group was cancelled; with the cause that began it.
     Parent(GroupId, CancelCause),
     /// The named task was the first to succeed, under a policy that stops there.
@@ -82,7 +82,7 @@ impl fmt::Display for CauseKind {
             Self::Requested(None) => f.write_str("requested"),
             Self::Requested(Some(reason)) => write!(f, "requested: {reason}"),
             Self::SiblingFailed(task) => write!(f, "task {task} failed"),
-            Self::Deadline(group) => write!(f, "the deadline of group {group} passed"),
+            Self::Deadline(group) => write!(f, "the deadline of {group} passed"),
             Self::Parent(group, root) => write!(f, "enclosing group {group} cancelled: {root}"),
             Self::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
             Self::Shutdown => f.write_str("shutdown"),

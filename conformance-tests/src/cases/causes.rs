@@ -12,8 +12,8 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, block_on_here, boom, eventually, holding, never, on_drop, parked,
-    poll_once,
+    Count, Gate, Outcome, block_on_here, boom, deadline_of, eventually, holding, never, on_drop,
+    parked, poll_once,
 };
 use crate::thread;
 
@@ -139,9 +139,10 @@ fn c2_deadline_names_whose_it_was<R: Runtime>(env: &Env<R>) {
             })
             .deadline(Duration::ZERO)
             .await;
-        let cause = CauseKind::Deadline(owner.unwrap()).into();
-        readers.all_saw(5, &cause);
-        assert_eq!(outcome.unwrap_err().cause(), Some(&cause));
+        let error = outcome.unwrap_err();
+        let cause = error.cause().unwrap();
+        readers.all_saw(5, cause);
+        assert_eq!(deadline_of(cause), owner);
     });
 }
 
@@ -367,7 +368,7 @@ fn c2_deadline_is_its_owners_at_every_depth<R: Runtime>(env: &Env<R>) {
     let (owner, inner) = innermost.into_inner().unwrap().expect("it was opened");
     let cause = inner.cause().expect("it was cancelled");
     assert!(matches!(cause.kind(), CauseKind::Parent(..)), "{cause:?}, owner {owner}");
-    assert_eq!(cause.root().kind(), &CauseKind::Deadline(owner));
+    assert_eq!(deadline_of(cause.root()), Some(owner));
 }
 
 /// Before its body begins (G11).

@@ -7,7 +7,7 @@ use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, never, parked};
+use crate::probe::{Count, Gate, Outcome, deadline_of, eventually, never, parked};
 use crate::waits::with_enough_time;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -58,11 +58,15 @@ fn d2_deadline_cancels_and_names_its_owner<R: Runtime>(env: &Env<R>) {
                 g.spawn(parked(&Gate::new(), &dropped));
                 never().await
             })
+            .name("slow")
             .deadline(SHORT)
             .await;
         let error = outcome.unwrap_err();
         assert!(error.is_cancelled());
-        assert_eq!(error.cause().unwrap().kind(), &CauseKind::Deadline(owner.unwrap()));
+        let CauseKind::Deadline(whose) = error.cause().unwrap().kind() else { panic!("{error}") };
+        assert_eq!((Some(whose.id()), whose.name()), (owner, Some("slow")));
+        assert_eq!(whose.location().file(), file!());
+        assert!(error.to_string().contains(&format!("'slow' ({}", whose.location())), "{error}");
         assert_eq!(dropped.get(), 1);
     });
 }
@@ -134,7 +138,7 @@ fn d3_earliest_of_nested_deadlines_holds<R: Runtime>(env: &Env<R>) {
             .deadline(SHORT)
             .await;
         let error = outcome.unwrap_err();
-        assert_eq!(error.cause().unwrap().kind(), &CauseKind::Deadline(outer_id.unwrap()));
+        assert_eq!(deadline_of(error.cause().unwrap()), outer_id);
     });
 }
 

@@ -316,7 +316,7 @@ impl Seen {
         let root = match cause.root().kind() {
             CauseKind::Requested(_) => Root::Requested,
             CauseKind::SiblingFailed(task) => Root::Failed(self.unit(*task)?),
-            CauseKind::Deadline(group) => match self.groups.get(group) {
+            CauseKind::Deadline(group) => match self.groups.get(&group.id()) {
                 Some(group) => Root::Deadline(*group),
                 None => return Err("the deadline of a group that did not begin".to_owned()),
             },

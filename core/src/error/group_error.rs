@@ -93,7 +93,7 @@ impl<E> GroupError<E> {
 
     pub(crate) fn is_deadline_of(&self, group: Option<GroupId>) -> bool {
         let deadline = |cause: &CancelCause| match cause.kind() {
-            CauseKind::Deadline(owner) => Some(*owner),
+            CauseKind::Deadline(owner) => Some(owner.id()),
             _ => None,
         };
         group.is_some() && self.cause().and_then(deadline) == group

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,7 @@ use crate::group::body::Body;
 use crate::group::core::Core;
 use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
+use crate::group::info::GroupInfo;
 use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
@@ -43,6 +45,8 @@ pin_project! {
     {
         // Until the first poll.
         pub(super) setup: Option<Setup<R, E, B>>,
+        pub(super) name: Option<Arc<str>>,
+        pub(super) location: &'static Location<'static>,
         // From the first poll until the result is returned.
         node: Option<Arc<Node>>,
         // Until the body has ended.
@@ -90,8 +94,17 @@ where
 {
     #[track_caller]
     pub(crate) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
-        let setup = Some(Setup::new(runtime, body));
-        Self { setup, node: None, body: None, timer: None, alarm: None, guard: None, value: None }
+        Self {
+            setup: Some(Setup::new(runtime, body)),
+            name: None,
+            location: Location::caller(),
+            node: None,
+            body: None,
+            timer: None,
+            alarm: None,
+            guard: None,
+            value: None,
+        }
     }
 
     /// A group whose runtime is looked for at the first poll; with the place where it was called, for the
@@ -132,14 +145,14 @@ where
     /// Opens the group under the one that encloses it (G2).
     fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
         let mut this = self.project();
-        let runtime = setup.runtime.unwrap_or_else(|find| find(setup.location));
+        let runtime = setup.runtime.unwrap_or_else(|find| find(this.location));
         let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
         let ledger = Ledger::new(setup.policy, setup.panics, runtime.now());
         let node = Core::open(runtime, ledger, setup.options);
         if deadline.is_some() {
             node.set_deadline(deadline);
         }
-        let (id, name, location) = (TaskId(next_id()), setup.name, setup.location);
+        let (id, name, location) = (TaskId(next_id()), this.name.clone(), *this.location);
         let unit = node.enter_first(TaskInfo { id, name, location });
         let enclosing = enclosing();
         let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
@@ -242,7 +255,10 @@ where
         };
         match catch(|| timer.poll(cx)) {
             Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(())) => node.ring(alarm),
+            Ok(Poll::Ready(())) => {
+                let (id, name, location) = (node.id(), this.name.clone(), *this.location);
+                node.ring(alarm, GroupInfo { id, name, location });
+            }
             Err(payload) => {
                 drop_payload(payload);
                 this.timer.set(None);

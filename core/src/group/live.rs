@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::cancel::CancelCause;
-use crate::group::node::{GroupId, Node, Owner};
+use crate::group::info::GroupId;
+use crate::group::node::{Node, Owner};
 use crate::group::table::UnitKey;
 use crate::runtime::Root;
 use crate::sync::{Mutex, WakerId, lock, thread_local};

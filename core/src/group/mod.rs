@@ -5,7 +5,7 @@
 //! `record` in a `slab`), `entry` and `leaving` how they come and go, `abandon` what becomes of inner
 //! groups that are left open, `limit` who of the units has a place. `ledger` decides what each end
 //! means, `driven` polls users' futures, `setup` has a group's options, `future` is the group as its
-//! owner awaits it, and `handle` is what the body and the tasks spawn with.
+//! owner awaits it, `info` is what it is called, and `handle` is what the body and the tasks spawn with.
 
 mod abandon;
 mod body;
@@ -14,6 +14,7 @@ mod driven;
 mod entry;
 mod future;
 mod handle;
+mod info;
 mod job;
 mod leaving;
 mod ledger;
@@ -40,11 +41,11 @@ pub(crate) use driven::{Driven, Ended};
 pub(crate) use entry::Admission;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
+pub use info::{GroupId, GroupInfo};
 pub use job::JobBuilder;
 pub(crate) use job::Pool;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
 pub use live::{LiveGroup, LiveTask, LiveWatch};
-pub use node::GroupId;
 pub(crate) use node::{AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
 pub use spawn::{Refused, TaskBuilder};

@@ -9,13 +9,13 @@
 //! | gone: owner is `Gone` | drop of the group's future, or the end of the unit that opened it | |
 
 use std::any::Any;
-use std::fmt;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::cancel::{CancelCause, InEffect};
 use crate::carried::Carried;
+use crate::group::info::GroupId;
 use crate::group::job::Pool;
 use crate::group::limit::Granted;
 use crate::group::table::{Table, UnitKey, WatchKey};
@@ -25,23 +25,7 @@ use crate::protect::Cover;
 use crate::runtime::{AnyRuntime, Job, RunJob, in_turn};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{CacheAligned, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
-use crate::task::{TaskId, TaskInfo, next_id};
-
-/// The id of a group, unique in the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId(u64);
-
-impl GroupId {
-    pub(crate) fn new() -> Self {
-        Self(next_id())
-    }
-}
-
-impl fmt::Display for GroupId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
+use crate::task::{TaskId, TaskInfo};
 
 pub(crate) struct Node {
     pub(super) id: GroupId,

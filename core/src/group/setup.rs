@@ -24,10 +24,8 @@ pub(super) struct Setup<R, E, B> {
     pub(super) panics: PanicPolicy,
     pub(super) deadline: Option<Deadline>,
     pub(super) options: NodeOptions,
-    pub(super) name: Option<Arc<str>>,
     /// `None` is what the opener carries.
     pub(super) carried: Option<Carried>,
-    pub(super) location: &'static Location<'static>,
     pub(super) on_open: Option<OnOpen<E, R>>,
 }
 
@@ -52,7 +50,6 @@ impl Deadline {
 }
 
 impl<R, E, B> Setup<R, E, B> {
-    #[track_caller]
     pub(super) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
         Self {
             runtime,
@@ -61,9 +58,7 @@ impl<R, E, B> Setup<R, E, B> {
             panics: PanicPolicy::default(),
             deadline: None,
             options: NodeOptions::default(),
-            name: None,
             carried: None,
-            location: Location::caller(),
             on_open: None,
         }
     }
@@ -77,8 +72,9 @@ where
     F: Future<Output = Result<T, E>>,
 {
     /// Names the group; its body carries the name in failures (G17).
-    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
-        self.with(|setup| setup.name = Some(name.into()))
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// What its body carries (X4), in place of what the task carries that opens the group. Its tasks
@@ -155,12 +151,13 @@ where
     }
 
     /// Where it says that it was opened.
-    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
-        self.with(|setup| setup.location = location)
+    pub(crate) fn at(mut self, location: &'static Location<'static>) -> Self {
+        self.location = location;
+        self
     }
 
     pub(crate) fn name_set(&self) -> Option<Arc<str>> {
-        self.setup.as_ref().and_then(|setup| setup.name.clone())
+        self.name.clone()
     }
 
     fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {

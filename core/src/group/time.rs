@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::cancel::CauseKind;
+use crate::group::info::GroupInfo;
 use crate::group::node::{Node, Owner};
 use crate::group::table::UnitKey;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -98,9 +99,10 @@ impl Node {
         ends.get().copied().map(Alarm::GraceEnds)
     }
 
-    pub(crate) fn ring(&self, alarm: Alarm) {
+    /// `whose` is this group.
+    pub(crate) fn ring(&self, alarm: Alarm, whose: GroupInfo) {
         match alarm {
-            Alarm::Deadline(_) => self.cancel(CauseKind::Deadline(self.id()).into()),
+            Alarm::Deadline(_) => self.cancel(CauseKind::Deadline(whose).into()),
             Alarm::GraceEnds(_) => self.harden(),
         }
     }
