@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::cancel::CauseKind;
 use crate::context::TaskContext;
 use crate::error::BoxError;
 use crate::group::Group;
@@ -146,7 +147,7 @@ struct Parts<T> {
     release: Option<Release<T>>,
     /// Begun, and cut.
     current: Option<Releasing>,
-    /// The clean-ups have run while the value was lent.
+    /// The clean-ups have run, or were dropped, while the value was lent.
     late: Option<ExitKind>,
 }
 
@@ -198,6 +199,17 @@ impl<T: Send + 'static> Place<T> {
     }
 }
 
+/// The clean-up's hold on the place.
+struct CleansUp<T>(Arc<Place<T>>);
+
+impl<T> Drop for CleansUp<T> {
+    /// Dropped before it began, with its local scope: a value that is lent is released when it comes back.
+    fn drop(&mut self) {
+        let unrun = || ExitKind::Cancelled(CauseKind::Dropped.into());
+        lock(&self.0.parts).late.get_or_insert_with(unrun);
+    }
+}
+
 impl<T: Send + 'static> Resource<T> {
     fn new<C, F>(value: T, release: C) -> Self
     where
@@ -210,8 +222,8 @@ impl<T: Send + 'static> Resource<T> {
         let parts = Parts { value: None, release: Some(release), current: None, late: None };
         let runtime = TaskContext::current().and_then(|context| context.runtime());
         let place = Arc::new(Place { parts: Mutex::new(parts), runtime });
-        let kept = place.clone();
-        let cleanup = Cleanup::new(move |exit| async move { kept.clean_up(exit).await });
+        let kept = CleansUp(place.clone());
+        let cleanup = Cleanup::new(move |exit| async move { kept.0.clean_up(exit).await });
         let cleanup = stack::push_cleanup(cleanup).ok();
         debug_assert!(cleanup.is_some(), "looked at before `open` was polled");
         Self { value: Some(value), place, cleanup }

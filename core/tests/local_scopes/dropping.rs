@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 
-use anyscope_core::unhandled::UnhandledKind::{Failure, Panic};
-use anyscope_core::{BoxError, CauseKind, Supervise, scope};
+use anyscope_core::unhandled::UnhandledKind::{Cleanup, Failure, Panic};
+use anyscope_core::{BoxError, CauseKind, Supervise, acquire, scope};
 
 use crate::support::{
     Count, Driven, Gate, Kept, boom, never, on_drop, panic_of, run, take_lost, with, yield_now,
@@ -182,4 +182,30 @@ fn c9_failures_of_a_dropped_scope_go_to_the_hook() {
     assert_eq!(take_lost(), []);
     drop(scope);
     assert_eq!(take_lost(), [(Failure, "the body's".into()), (Failure, "left over".into())]);
+}
+
+/// A resource that was kept longer than its child, whose clean-up was dropped before. Nothing here could
+/// run the release; what matters is that it is left to the drop of the resource.
+#[test]
+fn c5_resource_kept_longer_than_a_dropped_scope_is_not_forgotten() {
+    take_lost();
+    let kept = RefCell::new(None);
+    {
+        let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+            s.spawn(async {
+                let open = async { Ok::<_, BoxError>(7) };
+                kept.replace(Some(acquire(open, |_, _| async {}).await?));
+                never::<Result<(), _>>().await
+            });
+            never().await
+        }));
+        scope.poll_pending();
+    }
+    let unrun = (Cleanup, "dropped before its end".to_owned());
+    assert_eq!(take_lost(), [unrun]);
+    let resource = kept.take().unwrap();
+    assert_eq!(*resource, 7);
+    drop(resource);
+    let unreleased = (Cleanup, "a resource was not released".to_owned());
+    assert_eq!(take_lost(), [unreleased]);
 }
