@@ -47,6 +47,9 @@
 //! | `serde` | errors of groups can be serialised as trees |
 //! | `test` | `anyscope::test`: one test for each enabled runtime, and for the simulated one |
 //!
+//! Import the [`prelude`] or single names, and not `anyscope::*`: that has modules named `tokio` and `smol`,
+//! which hide the crates.
+//!
 //! There is no default feature, and a feature only adds names. What happens to the ambient functions
 //! when several are enabled is part of [the rule](current_runtime).
 

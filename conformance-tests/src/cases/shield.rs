@@ -24,6 +24,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_covers_a_shield_in_a_group_that_its_task_runs_in_place::<R>),
         case(c4_does_not_cover_tasks_spawned_into_outer_groups::<R>),
         case(c4_group_left_open_inside_is_cancelled_after_it::<R>),
+        case(c4_group_beside_it_is_cancelled_with_its_task_alone::<R>),
+        case(c4_group_beside_it_is_cancelled_with_its_background_task::<R>),
         case(c4_inside_it_nobody_is_told_by_a_check::<R>),
         case(t1_shielded_task_that_awaits_a_failed_sibling_is_told::<R>),
         case(c10_shielded_task_is_not_polled_for_further_cancellations::<R>),
@@ -188,6 +190,58 @@ fn c4_group_left_open_inside_is_cancelled_after_it<R: Runtime>(env: &Env<R>) {
         Ok(())
     });
     assert_eq!(checked.get(), 1);
+}
+
+/// A group that is open beside a shield, which ends when the group's body has been dropped.
+async fn with_a_group_beside<R: Runtime>(rt: R, work: Work, begun: Gate) -> Result<(), BoxError> {
+    let finish = work.finish.clone();
+    let beside = async move {
+        let inner: Outcome<()> = rt
+            .group(async |_| {
+                let _finish = finish.open_on_drop();
+                begun.open();
+                never().await
+            })
+            .await;
+        assert!(inner.unwrap_err().is_cancelled());
+    };
+    join(beside, shield(work.run())).await;
+    never().await
+}
+
+fn c4_group_beside_it_is_cancelled_with_its_task_alone<R: Runtime>(env: &Env<R>) {
+    let (work, begun) = (Work::default(), Gate::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = g.spawn(with_a_group_beside(rt.clone(), work.clone(), begun.clone()));
+                work.begun.wait().await;
+                begun.wait().await;
+                task.cancel();
+                assert!(task.await.unwrap_err().is_cancelled());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(work.done.get(), 1);
+}
+
+fn c4_group_beside_it_is_cancelled_with_its_background_task<R: Runtime>(env: &Env<R>) {
+    let (work, begun) = (Work::default(), Gate::new());
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let task = with_a_group_beside(rt.clone(), work.clone(), begun.clone());
+                drop(g.spawn_background(task));
+                work.begun.wait().await;
+                begun.wait().await;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(work.done.get(), 1);
 }
 
 fn c4_inside_it_nobody_is_told_by_a_check<R: Runtime>(env: &Env<R>) {

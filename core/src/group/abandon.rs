@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::group::node::Node;
-use crate::group::table::{Table, UnitKey};
+use crate::group::table::UnitKey;
 use crate::sync::atomic::Ordering;
 use crate::sync::{lock, wake};
 
@@ -58,11 +58,5 @@ impl Node {
     /// Relaxed: only who comes first matters; the table's lock orders the rest.
     pub(super) fn claim_body(&self) -> bool {
         !self.body_released.swap(true, Ordering::Relaxed)
-    }
-}
-
-impl Table {
-    fn opened_by(&self, key: UnitKey) -> Vec<Weak<Node>> {
-        self.extras.get(&key).map(|extra| self.nodes_of(&extra.opened)).unwrap_or_default()
     }
 }

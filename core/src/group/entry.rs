@@ -2,16 +2,16 @@
 
 use std::panic::Location;
 use std::sync::{Arc, Weak};
-use std::task::Waker;
 
 use crate::cancel::CancelCause;
+use crate::group::alone::Told;
 use crate::group::limit::Ticket;
 use crate::group::node::Node;
 use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::unit::Unit;
 use crate::protect::Guarded;
 use crate::runtime::RunJob;
-use crate::sync::{lock, wake_all};
+use crate::sync::lock;
 use crate::task::{TaskId, TaskInfo};
 
 /// How a unit enters a group.
@@ -56,7 +56,7 @@ pub(super) enum Entry {
         /// It waits for a place (G18).
         queued: bool,
         /// The background tasks, where nobody else is alive.
-        retired: Vec<Waker>,
+        retired: Told,
     },
     Closed,
     Full,
@@ -121,7 +121,7 @@ impl Node {
         let entry = enter(&mut lock(&self.table));
         match entry {
             Entry::Entered { key, queued, retired } => {
-                wake_all(retired);
+                retired.tell();
                 Ok(Unit::entered(self.clone(), key, queued))
             }
             Entry::Closed => Err(Refusal::Closed(self.cause().cloned())),
@@ -136,7 +136,7 @@ impl Node {
         let Entry::Entered { key, retired, .. } = entry else {
             return None;
         };
-        wake_all(retired);
+        retired.tell();
         Some(Unit::new(self.clone(), key))
     }
 }
@@ -175,7 +175,7 @@ impl Table {
                 self.in_background += 1;
                 self.retire_if_alone(node)
             }
-            _ => Vec::new(),
+            _ => Told::default(),
         };
         Entry::Entered { key, queued, retired }
     }
@@ -216,7 +216,7 @@ impl Table {
         opener: UnitKey,
         guarded: Option<Arc<Guarded>>,
         node: &Node,
-    ) -> Option<(ScopeKey, Vec<Waker>)> {
+    ) -> Option<(ScopeKey, Told)> {
         if self.count == 0 || self.is_given_up(opener) {
             return None;
         }
@@ -232,7 +232,7 @@ impl Table {
                 self.in_background += 1;
                 self.retire_if_alone(node)
             }
-            false => Vec::new(),
+            false => Told::default(),
         };
         Some((key, retired))
     }

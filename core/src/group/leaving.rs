@@ -5,7 +5,7 @@ use std::mem::{self, needs_drop};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::group::alone::Told;
 use crate::group::limit::Granted;
 use crate::group::node::{Node, Owner};
 use crate::group::record::Extra;
@@ -22,7 +22,7 @@ pub(super) enum After {
     /// Others are left.
     Nothing,
     /// Only background tasks are left, or the one count that a root has for itself.
-    Few(Vec<Waker>),
+    Few(Told),
     /// Nobody is left.
     Closing,
 }
@@ -169,7 +169,7 @@ impl Node {
         match after {
             After::Nothing => None,
             After::Few(retired) => {
-                wake_all(retired);
+                retired.tell();
                 self.wake_watchers_of_root();
                 None
             }
@@ -337,42 +337,5 @@ impl Table {
         }
         node.closed.store(true, Ordering::Release);
         After::Closing
-    }
-
-    /// Marks the background tasks as cancelled if nobody else is alive (G19), with the wakers of those
-    /// that were not, and of who waits for that (C2). In a cancelled group nobody is looked for, because
-    /// its table may have a body that does not count any more (`abandon`).
-    pub(super) fn retire_if_alone(&mut self, node: &Node) -> Vec<Waker> {
-        let is_due = self.retired < self.background.len();
-        let may_be = is_due && self.count <= self.in_background;
-        if !may_be || (node.cause().is_none() && !self.is_alone()) {
-            return Vec::new();
-        }
-        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Finished.into());
-        let told = self.retire(&cause);
-        self.retired = self.background.len();
-        node.singled_out.fetch_add(told.len(), Ordering::Release);
-        let mut wakers = Vec::new();
-        for (key, waker) in told {
-            wakers.extend(self.take_watchers_of(key));
-            wakers.extend(waker);
-        }
-        wakers
-    }
-
-    /// Whether all that is in it is in the background.
-    fn is_alone(&self) -> bool {
-        self.units.len() == self.background.len() + self.given_up
-            && self.scopes.iter().all(|(_, scope)| scope.in_background)
-    }
-
-    /// Those who were told, with the wakers that they have.
-    fn retire(&mut self, cause: &CancelCause) -> Vec<(UnitKey, Option<Waker>)> {
-        let Self { background, units, .. } = self;
-        let told = background.iter().filter_map(|(key, id)| {
-            let unit = units.get_mut(key.0).filter(|unit| unit.id.get() == *id)?;
-            Some((*key, unit.cancel(cause.clone())?))
-        });
-        told.collect()
     }
 }

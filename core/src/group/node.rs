@@ -331,27 +331,6 @@ impl Node {
         }
     }
 
-    /// Cancels one unit (T6), and tells those who wait for its cancellation. A job that has not been
-    /// started ends here.
-    pub(crate) fn cancel_unit(&self, key: UnitKey, id: TaskId, cause: CancelCause) {
-        // The first one stays (C2).
-        let cause = self.cause().cloned().unwrap_or(cause);
-        let (told, job) = {
-            let mut table = lock(&self.table);
-            let Some(waker) = table.cancel_unit(key, id, cause.clone()) else {
-                return;
-            };
-            self.singled_out.fetch_add(1, Ordering::Release);
-            let mut told = table.take_watchers_of(key);
-            told.extend(waker);
-            (told, table.job(key))
-        };
-        wake_all(told);
-        if let Some(job) = job.and_then(|job| job.upgrade()) {
-            job.revoke(cause);
-        }
-    }
-
     /// Registers a watcher; to be called before its condition is looked at.
     pub(crate) fn watch(&self, slot: &mut Option<WatchKey>, cx: &mut Context<'_>) {
         self.watch_unit(UnitKey::NOBODY, slot, cx);

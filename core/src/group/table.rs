@@ -200,16 +200,6 @@ impl Table {
         }
     }
 
-    /// Marks one unit as cancelled, once. With its waker, if it has one.
-    pub(crate) fn cancel_unit(
-        &mut self,
-        key: UnitKey,
-        id: TaskId,
-        cause: CancelCause,
-    ) -> Option<Option<Waker>> {
-        self.units.get_mut(key.0).filter(|unit| unit.id.get() == id)?.cancel(cause)
-    }
-
     /// Keeps a job until it has a place; gives it back if it has, or has ended already.
     pub(crate) fn hold(&mut self, key: UnitKey, id: TaskId, pool: Pool, job: Job) -> Option<Job> {
         match &mut self.limiter {

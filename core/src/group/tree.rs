@@ -50,6 +50,14 @@ struct Order {
     hard: bool,
 }
 
+/// Carries down to each what its opener was cancelled for, if it was.
+pub(super) fn inherit_all(scopes: &[Weak<Node>]) {
+    for scope in scopes.iter().filter_map(Weak::upgrade) {
+        let order = lock(&scope.parent).as_ref().and_then(Link::inherited);
+        order.into_iter().for_each(|order| scope.inherit(order));
+    }
+}
+
 impl Node {
     /// Puts this group under `parent`, which counts it until it closes (G2). Inherits the
     /// cancellation, if there is one and no shield is between.
@@ -81,7 +89,7 @@ impl Node {
             guarded.iter().for_each(|guarded| guarded.closed());
             return Linked::Refused;
         };
-        wake_all(retired);
+        retired.tell();
         let link = Link { parent: parent.clone(), key, opener, guarded };
         let order = link.inherited();
         *lock(&self.parent) = Some(link);
@@ -109,15 +117,7 @@ impl Node {
             guarded.end();
             if guarded.has_open() { table.uncovered() } else { Vec::new() }
         };
-        for scope in freed {
-            let order = scope.upgrade().and_then(|scope| {
-                let order = lock(&scope.parent).as_ref().and_then(Link::inherited);
-                order.map(|order| (scope, order))
-            });
-            if let Some((scope, order)) = order {
-                scope.inherit(order);
-            }
-        }
+        inherit_all(&freed);
     }
 
     /// From now on nobody takes the result. With the waker of whoever waited for it.
