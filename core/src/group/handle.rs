@@ -362,7 +362,8 @@ impl<E, R> GroupHandle<E, R> {
         self.node.infos()
     }
 
-    /// How many are alive in it: the body, tasks, jobs, and inner groups that are still open.
+    /// How many it has yet to wait for: the body, tasks, jobs, inner groups that are still open, and outputs
+    /// of ended tasks that nobody took and that are not dropped yet.
     pub fn live(&self) -> usize {
         self.node.live()
     }
