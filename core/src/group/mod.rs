@@ -2,10 +2,11 @@
 //!
 //! `node` is the state that does not depend on any type, `tree` its place among other groups,
 //! `time` its deadline and grace period, `table` its live units (each a `unit`, of which it has a
-//! `record` in a `slab`), `entry` and `leaving` how they come and go, `alone` how some are cancelled, `abandon` what becomes of inner
-//! groups that are left open, `limit` who of the units has a place. `ledger` decides what each end
-//! means, `driven` polls users' futures, `setup` has a group's options, `future` is the group as its
-//! owner awaits it, `info` is what it is called, and `handle` is what the body and the tasks spawn with.
+//! `record` in a `slab`), `entry` and `leaving` how they come and go, `alone` how single ones are
+//! cancelled, `abandon` what becomes of inner groups that are left open, `limit` who of the units has
+//! a place. `ledger` decides what each end means, `driven` polls users' futures, `setup` has a group's
+//! options, `future` is the group as its owner awaits it, `info` what it is called, and `handle` is
+//! what the body and the tasks spawn with.
 
 mod abandon;
 mod alone;

@@ -91,8 +91,8 @@ impl Node {
         };
         retired.tell();
         let link = Link { parent: parent.clone(), key, opener, guarded };
-        let order = link.inherited();
-        *lock(&self.parent) = Some(link);
+        // One step: who cancels the opener meanwhile finds the link, or is seen by the look at the cause.
+        let order = lock(&self.parent).insert(link).inherited();
         order.map_or(Linked::Free, Linked::Cancelled)
     }
 
