@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use anyscope_core::{Group, TaskError};
+use anyscope_core::{Group, TaskError, shield};
 use loom::thread;
 
 use crate::support::{Marks, block_on, check, past, poll_once};
@@ -46,6 +46,26 @@ fn c8_a_group_that_opens_meanwhile_is_cancelled() {
             Ok(())
         });
         block_on(group).expect("the body had returned");
+    });
+}
+
+/// Fails if a group that opens looks for the cause of its opener before it can be found below that.
+#[test]
+fn t6_a_group_that_opens_beside_a_shield_meanwhile_is_cancelled() {
+    check(2, |runtime| {
+        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
+        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+            let task = g.spawn(async {
+                let mut shielded = Box::pin(shield(pending::<()>()));
+                poll_once(shielded.as_mut()).await;
+                assert!(inner.await.expect_err("nobody else ends it").is_cancelled());
+                drop(shielded);
+                pending::<Result<(), _>>().await
+            });
+            thread::spawn(move || task.cancel());
+            Ok(())
+        });
+        block_on(group).expect("nothing fails");
     });
 }
 
