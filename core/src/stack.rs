@@ -77,6 +77,8 @@ pub(crate) enum Doing {
     End,
     /// It is a job.
     Job,
+    /// It is a job that polls a future, for which it waits (B5).
+    Waits,
 }
 
 impl Stack {
@@ -286,16 +288,36 @@ fn innermost_if(is_it: impl FnOnce(&UnderWay) -> bool) -> Option<Unit> {
     look(|stack| stack.innermost().filter(|own| is_it(own)).map(|own| own.unit.share()))
 }
 
-/// Whether the current task or body is about to be dropped by a cancellation (T1). A job is not,
-/// and the inside of a shield is not.
+/// Whether the current task or body is about to be dropped by a cancellation (T1), or the future for
+/// which a job waits. A job is not, and the inside of a shield is not.
 pub(crate) fn is_about_to_be_dropped() -> bool {
-    let unit = innermost_if(|own| matches!(own.doing, Doing::Poll(_)));
+    let unit = innermost_if(|own| matches!(own.doing, Doing::Poll(_) | Doing::Waits));
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
 }
 
 /// The job that runs here, if what runs is one and not a task inside it.
 pub(crate) fn current_job() -> Option<Unit> {
-    innermost_if(|own| own.doing == Doing::Job)
+    innermost_if(|own| matches!(own.doing, Doing::Job | Doing::Waits))
+}
+
+/// Polls, in a job, the future for which it waits.
+pub(crate) fn run_waiting<T>(f: impl FnOnce() -> T) -> T {
+    let _before = Before(replace_doing(Doing::Waits));
+    f()
+}
+
+fn replace_doing(doing: Doing) -> Option<Doing> {
+    let replace = |own: &mut UnderWay| std::mem::replace(&mut own.doing, doing);
+    look(|stack| stack.units.last_mut().map(replace))
+}
+
+/// What the innermost unit did before, and does again after this, also after a panic.
+struct Before(Option<Doing>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        self.0.map(replace_doing);
+    }
 }
 
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
@@ -361,7 +383,8 @@ fn cleanups() -> Option<Owner> {
             Frame::Cutter { cover, is_child: true } => Some(cover.get_or_insert_default().clone()),
             _ => None,
         });
-        let unit = stack.innermost().filter(|own| own.doing != Doing::Job);
+        let is_job = |own: &UnderWay| matches!(own.doing, Doing::Job | Doing::Waits);
+        let unit = stack.innermost().filter(|own| !is_job(own));
         child.map(Owner::Child).or_else(|| unit.map(|own| Owner::Unit(own.unit.share())))
     })
 }

@@ -20,6 +20,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b5_future_sees_the_jobs_context::<R>),
         case(b5_cancelled_job_gets_the_cause_and_its_future_is_gone::<R>),
         case(b5_job_cancelled_alone_gets_the_cause::<R>),
+        case(b5_group_that_is_cancelled_with_the_job_tells_it_nothing::<R>),
         case(b5_value_that_is_ready_beats_the_cancellation::<R>),
         case(b5_grace_period_is_the_futures_too::<R>),
         case(b5_shield_in_it_is_waited_for::<R>),
@@ -183,6 +184,37 @@ fn b5_job_cancelled_alone_gets_the_cause<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
+}
+
+/// As for a task (T1, T6): whether its thread is parked, or in the middle of a poll.
+fn b5_group_that_is_cancelled_with_the_job_tells_it_nothing<R: Runtime>(env: &Env<R>) {
+    for in_a_poll in [false, true] {
+        let (begun, cancelled) = (Gate::new(), Gate::new());
+        env.block_on(async |rt| {
+            let outcome: Outcome<()> = rt
+                .group(async |g| {
+                    let (runtime, begun_there, cancelled_here) =
+                        (rt.clone(), begun.clone(), cancelled.clone());
+                    let inner = async move {
+                        begun_there.open();
+                        if in_a_poll {
+                            cancelled_here.wait_blocking();
+                        }
+                        never::<()>().await
+                    };
+                    let job = g.spawn_blocking(move || {
+                        block_on(runtime.group::<BoxError, _, _, _>(async |_| inner.await))
+                    });
+                    begun.wait().await;
+                    job.cancel();
+                    cancelled.open();
+                    assert!(job.await?.is_err(), "in a poll: {in_a_poll}");
+                    Ok(())
+                })
+                .await;
+            outcome.unwrap();
+        });
+    }
 }
 
 /// As for a task (C6); and what does not suspend is not cut (C1).

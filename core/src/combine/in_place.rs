@@ -79,14 +79,17 @@ impl<F: Future> InPlace<F> {
         Poll::Ready(outcome)
     }
 
-    /// One that was stopped is dropped, unless a shield holds it up: then `waker` is called at the end of
-    /// that.
+    /// One that was stopped is dropped, unless a shield holds it up.
     #[cold]
-    fn drop_stopped(mut self: Pin<&mut Self>, waker: &Waker) {
-        let is_held_up = |cover: &Arc<Cover>| cover.holds_up(waker);
+    fn drop_unless(mut self: Pin<&mut Self>, is_held_up: impl FnOnce(&Arc<Cover>) -> bool) {
         if self.is_running() && !self.cover.as_ref().is_some_and(is_held_up) {
             self.as_mut().project().state.set(State::Gone);
         }
+    }
+
+    /// The same of one that is polled: the waker is called at the end of the shield.
+    fn drop_stopped(self: Pin<&mut Self>, waker: &Waker) {
+        self.drop_unless(|cover| cover.holds_up(waker));
     }
 
     /// What came of one that was stopped, or has ended already.
@@ -130,8 +133,7 @@ impl<F: Future> Branch for InPlace<F> {
 
     fn stop(mut self: Pin<&mut Self>) {
         *self.as_mut().project().stopping = true;
-        // Whoever stops it polls it next.
-        self.drop_stopped(Waker::noop());
+        self.drop_unless(|cover| cover.is_active());
     }
 }
 

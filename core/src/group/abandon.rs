@@ -49,7 +49,7 @@ impl Node {
             if !self.claim_body() {
                 return Vec::new();
             }
-            (table.opened_by(UnitKey::FIRST), table.give_back(self))
+            (table.mark_given_up(UnitKey::FIRST), table.give_back(self))
         };
         self.follow_up(after);
         opened

@@ -10,7 +10,7 @@ use crate::group::node::Node;
 use crate::group::table::{Table, UnitKey};
 use crate::group::tree::inherit_all;
 use crate::sync::atomic::Ordering;
-use crate::sync::{lock, wake_all};
+use crate::sync::lock;
 use crate::task::TaskId;
 
 /// Whom to tell of it, outside the lock.
@@ -26,8 +26,7 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn tell(self) {
-        wake_all(self.wakers);
-        inherit_all(&self.opened);
+        inherit_all(&self.opened, self.wakers);
     }
 }
 

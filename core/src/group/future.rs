@@ -190,7 +190,7 @@ where
         // What the caller would make of a mere cancellation must not depend on whether the caller's
         // own comes a moment earlier or later (T1): it is dropped right after this poll.
         if Core::<R, E>::of(&node).ledger.is_clean()
-            && node.cause().is_some()
+            && node.cause_in_time().is_some()
             && is_about_to_be_dropped()
         {
             // Unless a shield begins before that poll is over.

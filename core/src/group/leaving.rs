@@ -288,12 +288,15 @@ impl Table {
 
     fn give_up_job(&mut self, key: UnitKey, node: &Node) -> GivenUp {
         self.forget_job(key);
-        let extra = self.extras.entry(key).or_default();
-        extra.is_given_up = true;
-        let opened = extra.opened.clone();
-        self.given_up += 1;
-        let (abandoned, granted) = (self.nodes_of(&opened), self.leave_limit(key));
+        let (abandoned, granted) = (self.mark_given_up(key), self.leave_limit(key));
         GivenUp { abandoned, granted, after: self.give_back(node) }
+    }
+
+    /// It is waited for no longer, and opens no groups any more. With those that it has open.
+    pub(super) fn mark_given_up(&mut self, key: UnitKey) -> Vec<Weak<Node>> {
+        self.given_up += 1;
+        self.extras.entry(key).or_default().is_given_up = true;
+        self.opened_by(key)
     }
 
     fn unrun(&self, key: UnitKey) -> Option<CleanupRun> {

@@ -54,7 +54,7 @@ pub(crate) struct Table {
     watchers: BTreeMap<WatchKey, Waker>,
     /// Never reused: a watcher that was woken may come back with its old key.
     next_watch: u64,
-    /// Jobs that were given up and have not ended.
+    /// Jobs that were given up and have not ended, and a body that was left.
     pub(super) given_up: usize,
     /// Who is cancelled when the others have ended (G19).
     pub(super) background: BTreeMap<UnitKey, TaskId>,

@@ -43,18 +43,53 @@ enum Linked {
     Cancelled(Order),
 }
 
-/// A cancellation on its way down: why, and whether those below are dropped or only told (C3).
+/// What a cancellation says to those below: why, and whether they are dropped or only told (C3).
 #[derive(Clone)]
 struct Order {
     cause: CancelCause,
     hard: bool,
 }
 
-/// Carries down to each what its opener was cancelled for, if it was.
-pub(super) fn inherit_all(scopes: &[Weak<Node>]) {
-    for scope in scopes.iter().filter_map(Weak::upgrade) {
-        let order = lock(&scope.parent).as_ref().and_then(Link::inherited);
-        order.into_iter().for_each(|order| scope.inherit(order));
+/// Carries down to each what its opener was cancelled for, if it was. Only then these wakers are called.
+pub(super) fn inherit_all(scopes: &[Weak<Node>], wakers: Vec<Waker>) {
+    let scopes = scopes.iter().filter_map(Weak::upgrade);
+    let orders = scopes.filter_map(|scope| scope.inherited().map(|order| (scope, order)));
+    inherit(orders.collect(), wakers);
+}
+
+fn inherit(queue: Vec<(Arc<Node>, Order)>, wakers: Vec<Waker>) {
+    Cascade { queue: queue.clone(), wakers, ..Cascade::default() }.carry_out(None);
+    queue.into_iter().for_each(|(scope, order)| scope.harden_if_since(order.hard));
+}
+
+/// A cancellation on its way down, without recursion (G15). First each group gets its cause, then all are
+/// woken: nobody reacts before all of them know why (C2, T1).
+#[derive(Default)]
+struct Cascade {
+    /// To be marked.
+    queue: Vec<(Arc<Node>, Order)>,
+    wakers: Vec<Waker>,
+    signals: Vec<(Signals, CancelCause)>,
+    /// Groups with a grace period, which were marked.
+    told: Vec<Arc<Node>>,
+}
+
+impl Cascade {
+    /// `top` was marked.
+    fn carry_out(mut self, top: Option<&Node>) {
+        while let Some((scope, order)) = self.queue.pop() {
+            if scope.mark(order, &mut self) && scope.time.has_grace() {
+                self.told.push(scope);
+            }
+        }
+        wake_all(self.wakers);
+        for (signals, cause) in self.signals {
+            wake_all(signals.wakers);
+            let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
+            jobs.for_each(|job| job.revoke(cause.clone()));
+        }
+        let told = self.told.iter().map(|scope| &**scope);
+        top.into_iter().chain(told).for_each(Node::harden_if_over);
     }
 }
 
@@ -70,7 +105,7 @@ impl Node {
         match self.link_to(parent, opener, guarded) {
             Linked::Refused => self.cancel(CauseKind::Dropped.into()),
             Linked::Free => {}
-            Linked::Cancelled(order) => self.inherit(order),
+            Linked::Cancelled(order) => inherit(vec![(self.clone(), order)], Vec::new()),
         }
     }
 
@@ -93,6 +128,11 @@ impl Node {
         let link = Link { parent: parent.clone(), key, opener, guarded };
         // One step: who cancels the opener meanwhile finds the link, or is seen by the look at the cause.
         let order = lock(&self.parent).insert(link).inherited();
+        // Closing takes the link after it has said so; whoever takes it gives the count back.
+        if self.is_closed() {
+            let link = lock(&self.parent).take();
+            release_links(link);
+        }
         order.map_or(Linked::Free, Linked::Cancelled)
     }
 
@@ -103,11 +143,6 @@ impl Node {
             return;
         }
         self.link_to(root, UnitKey::NOBODY, None);
-        // Closing takes the link after it has said so; whoever takes it gives the count back.
-        if self.is_closed() {
-            let link = lock(&self.parent).take();
-            release_links(link);
-        }
     }
 
     /// A shield of a unit of this group has ended: what was opened inside it is covered no more.
@@ -117,7 +152,7 @@ impl Node {
             guarded.end();
             if guarded.has_open() { table.uncovered() } else { Vec::new() }
         };
-        inherit_all(&freed);
+        inherit_all(&freed, Vec::new());
     }
 
     /// From now on nobody takes the result. With the waker of whoever waited for it.
@@ -153,29 +188,11 @@ impl Node {
         if is_gone || self.is_closed() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Cancels this group and all below it, without recursion (C7, C8, G15). First each gets its
-    /// cause, then they are woken: nobody reacts before all of them know why (C2, T1).
+    /// Cancels this group and all below it (C7, C8).
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        self.carry_down(Order { cause, hard: true });
-    }
-
-    fn carry_down(&self, order: Order) {
-        let (mut queue, mut marked, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        let is_first = self.mark(order, &mut queue, &mut marked);
-        while let Some((scope, order)) = queue.pop() {
-            if scope.mark(order, &mut queue, &mut marked) && scope.time.has_grace() {
-                told.push(scope);
-            }
-        }
-        for (signals, cause) in marked {
-            wake_all(signals.wakers);
-            let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
-            jobs.for_each(|job| job.revoke(cause.clone()));
-        }
-        if is_first {
-            self.harden_if_over();
-        }
-        told.iter().for_each(|scope| scope.harden_if_over());
+        let mut cascade = Cascade::default();
+        let is_first = self.mark(Order { cause, hard: true }, &mut cascade);
+        cascade.carry_out(is_first.then_some(self));
     }
 
     /// Its grace period may have ended while those below were being told, and have passed by those
@@ -186,25 +203,22 @@ impl Node {
         }
     }
 
-    /// Carries down what came from the enclosing group, whose grace period may end meanwhile: it
-    /// looks for those below after it has ended, and this looks for the end after it has told them.
-    fn inherit(&self, order: Order) {
-        let was_hard = order.hard;
-        self.carry_down(order);
-        let again = lock(&self.parent).as_ref().and_then(Link::inherited);
-        if !was_hard && again.is_some_and(|order| order.hard) {
+    /// What comes down from the enclosing group, if anything does.
+    fn inherited(&self) -> Option<Order> {
+        lock(&self.parent).as_ref().and_then(Link::inherited)
+    }
+
+    /// The grace period of the enclosing group may have ended since it said what this one inherits: it looks
+    /// for those below after it has ended, and this looks for the end after it has told them.
+    fn harden_if_since(&self, was_hard: bool) {
+        if !was_hard && self.inherited().is_some_and(|order| order.hard) {
             self.harden();
         }
     }
 
     /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3). Whether it was
     /// not cancelled yet.
-    fn mark(
-        &self,
-        Order { cause, hard }: Order,
-        queue: &mut Vec<(Arc<Node>, Order)>,
-        marked: &mut Vec<(Signals, CancelCause)>,
-    ) -> bool {
+    fn mark(&self, Order { cause, hard }: Order, cascade: &mut Cascade) -> bool {
         let hard = hard && !self.time.has_grace();
         let cancelled = Cancellation::new(cause.clone(), hard, self.is_closed());
         if self.cancelled.set(cancelled).is_err() {
@@ -213,11 +227,11 @@ impl Node {
         let mut signals = lock(&self.table).signals();
         let order = Order { cause: cause.inherited_from(self.id), hard };
         let scopes = signals.scopes.iter().filter_map(Weak::upgrade);
-        queue.extend(scopes.map(|scope| (scope, order.clone())));
+        cascade.queue.extend(scopes.map(|scope| (scope, order.clone())));
         if self.time.has_grace() {
             signals.wakers.extend(self.take_owner_waker());
         }
-        marked.push((signals, cause));
+        cascade.signals.push((signals, cause));
         true
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use crate::cancel::{CancelCause, Cancelled, CauseKind};
-use crate::stack::current_job;
+use crate::stack::{current_job, run_waiting};
 
 /// Waits in a job for a future, on the job's thread: the way back into async code (B5). As
 /// `from_thread.run` of Trio and AnyIO.
@@ -62,7 +62,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
     let waker = Waker::from(signal.clone());
     let mut future = pin!(future);
     loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
+        if let Poll::Ready(value) = run_waiting(poll) {
             return Ok(value);
         }
         if let Some(cause) = job.park(&waker) {
@@ -72,6 +73,11 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
         if !signal.woken.swap(false, Ordering::Acquire) {
             // Nobody will wake it any more: the runtime is gone.
             return Err(CancelCause::from(CauseKind::Shutdown).into());
+        }
+        // As of a task: what it would make of a cancellation that has come down to it must not depend on
+        // who is quicker.
+        if let Some(cause) = job.due() {
+            return Err(cause.into());
         }
     }
 }
