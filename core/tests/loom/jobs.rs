@@ -1,6 +1,9 @@
 //! A job is run, revoked or given up, by whoever is first (B3).
 
+use std::future::{Future, pending};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use anyscope_core::{Group, TaskError};
 use loom::sync::Notify;
@@ -42,6 +45,24 @@ fn b3_the_root_waits_for_a_job_that_was_given_up() {
         block_on(group).expect("nothing fails");
         block_on(runtime.drained());
         assert_eq!(ended.count(), 1);
+    });
+}
+
+/// Fails if a group that opens does not look whether it has closed before it could be found.
+#[test]
+fn b3_a_group_that_opens_in_a_job_that_is_given_up_is_not_waited_for() {
+    check(2, |runtime| {
+        let native = runtime.clone();
+        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
+        let group = native.group::<TaskError, _, _, _>(async |g| {
+            let job = g.spawn_blocking(move || {
+                drop(pin!(inner).poll(&mut Context::from_waker(Waker::noop())));
+            });
+            job.give_up();
+            Ok(())
+        });
+        block_on(group).expect("nothing fails");
+        block_on(native.drained());
     });
 }
 
