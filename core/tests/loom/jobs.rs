@@ -35,7 +35,7 @@ fn b3_a_job_runs_or_is_revoked() {
 #[test]
 fn b3_the_root_waits_for_a_job_that_was_given_up() {
     check(2, |runtime| {
-        let (ended, native) = (Marks::default(), runtime.clone());
+        let ended = Marks::default();
         let group = runtime.group::<TaskError, _, _, _>(async |g| {
             let mark = ended.on_drop();
             let job = g.spawn_blocking(move || drop(mark));
@@ -105,7 +105,7 @@ fn b3_a_job_is_revoked_also_where_the_grace_period_ends_meanwhile() {
 #[test]
 fn b3_a_job_that_was_given_up_does_not_hide_the_next_one() {
     check(3, |runtime| {
-        let (native, gate) = (runtime.clone(), Arc::new(Notify::new()));
+        let gate = Arc::new(Notify::new());
         let group = runtime.group::<TaskError, _, _, _>(async |g| {
             let until = gate.clone();
             g.spawn_blocking(move || until.wait()).give_up();
