@@ -99,8 +99,9 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         !self.key().is_some_and(|key| self.node.is_live(key, self.id))
     }
 
-    /// Cancels this task alone; that is no failure of its group, and its siblings go on (T6). A job
-    /// that has not started never runs; a running one can see the cause (B3). Does not block.
+    /// Cancels this task alone, and the groups that it has open; that is no failure of its group, and its
+    /// siblings go on (T6). A job that has not started never runs; a running one can see the cause (B3). Does
+    /// not block.
     pub fn cancel(&self) {
         self.cancel_handle().cancel();
     }
