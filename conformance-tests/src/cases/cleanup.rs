@@ -11,6 +11,7 @@ use anyscope_core::{
 };
 use futures_util::future::select;
 
+use super::kept::abandoned;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
@@ -358,26 +359,13 @@ fn c5_body_dropped_where_nothing_encloses_it_is_left_to_the_root<R: Runtime>(env
 
 fn c5_body_whose_opener_has_ended_is_cleaned_up<R: Runtime>(env: &Env<R>) {
     let slow = Slow::default();
-    env.run(async |rt| {
-        let kept = Arc::new(Mutex::new(None));
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (slow, kept, rt) = (slow.clone(), kept.clone(), g.runtime());
-                let opener = g.spawn(async move {
-                    let mut group = Box::pin(rt.group(async move |_: GroupHandle<BoxError, R>| {
-                        slow.defer();
-                        never::<()>().await
-                    }));
-                    assert!(poll_once(group.as_mut()).is_pending());
-                    *kept.lock().unwrap() = Some(group);
-                    Ok(())
-                });
-                Ok(opener.await?)
-            })
-            .await;
-        outcome.unwrap();
-        let kept = kept.lock().unwrap().take();
-        drop(kept);
+    env.run(async |rt: R| {
+        let deferred = slow.clone();
+        abandoned(&rt, async move |_| {
+            deferred.defer();
+            never().await
+        })
+        .await;
         slow.is_waited_for_by(rt.drained()).await;
     });
 }

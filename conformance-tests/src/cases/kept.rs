@@ -91,32 +91,45 @@ fn g2_group_in_a_clean_up_of_one_kept_elsewhere_ends_with_it<R: Runtime>(env: &E
 
 /// It is left to the root, which has no runtime of its own.
 fn x1_clean_up_of_an_abandoned_body_knows_its_runtime<R: Runtime>(env: &Env<R>) {
-    let (kept, ran) = (Kept::default(), Count::new());
+    let ran = Count::new();
     env.run(async |rt: R| {
-        let outcome: Outcome<()> = rt
-            .group(async |g: GroupHandle<BoxError, R>| {
-                let (rt, kept, ran) = (g.runtime(), kept.clone(), ran.clone());
-                let opener = g.spawn(async move {
-                    let mut group = Box::pin(rt.group(async move |_: GroupHandle<BoxError, R>| {
-                        defer(async move |_| {
-                            let rt = TaskContext::current().unwrap().runtime().unwrap();
-                            let inner: Outcome<()> = rt.group(async |_| Ok(())).await;
-                            inner.unwrap();
-                            ran.add();
-                        });
-                        never::<()>().await
-                    }));
-                    assert!(poll_once(group.as_mut()).is_pending());
-                    *kept.lock().unwrap() = Some(group);
-                    Ok(())
-                });
-                Ok(opener.await?)
-            })
-            .await;
-        outcome.unwrap();
-        let kept = kept.lock().unwrap().take();
-        drop(kept);
+        let cleaned = ran.clone();
+        abandoned(&rt, async move |_| {
+            defer(async move |_| {
+                let rt = TaskContext::current().unwrap().runtime().unwrap();
+                let inner: Outcome<()> = rt.group(async |_| Ok(())).await;
+                inner.unwrap();
+                cleaned.add();
+            });
+            never().await
+        })
+        .await;
         rt.drained().await;
     });
     assert_eq!(ran.get(), 1);
+}
+
+/// Opens a group in a task that polls it once and ends, and drops its future after that.
+pub(super) async fn abandoned<R: Runtime, F>(
+    rt: &R,
+    body: impl FnOnce(GroupHandle<BoxError, R>) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let kept = Kept::default();
+    let outcome: Outcome<()> = rt
+        .group(async |g: GroupHandle<BoxError, R>| {
+            let (rt, kept) = (g.runtime(), kept.clone());
+            let opener = g.spawn(async move {
+                let mut group = Box::pin(rt.group(body));
+                assert!(poll_once(group.as_mut()).is_pending());
+                *kept.lock().unwrap() = Some(group);
+                Ok(())
+            });
+            Ok(opener.await?)
+        })
+        .await;
+    outcome.unwrap();
+    let kept = kept.lock().unwrap().take();
+    drop(kept);
 }
