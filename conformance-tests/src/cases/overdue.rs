@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime, TaskInfo};
+use anyscope_core::{BoxError, GroupHandle, Runtime, TaskInfo, shield};
 use futures_util::future::select;
 
 use super::{Case, case};
@@ -16,6 +16,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook::<R>),
         case(c3_late_tasks_of_a_nested_group_are_reported::<R>),
+        case(c3_period_that_ends_during_a_shield_is_over_after_it::<R>),
+        case(c3_period_that_ends_during_a_shield_is_over_for_a_cancelled_group::<R>),
         case(g17_dropped_group_lists_its_tasks_and_nobody_else::<R>),
     ]
 }
@@ -60,6 +62,48 @@ fn c3_late_tasks_of_a_nested_group_are_reported<R: Runtime>(env: &Env<R>) {
     let seen = lost(&name);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].kind, UnhandledKind::Overdue);
+}
+
+/// A group with a period of its own that is opened in a shield, and kept beyond it. `cancels` is called in
+/// its body.
+fn kept_beyond_a_shield<R: Runtime>(env: &Env<R>, cancels: fn(&GroupHandle<BoxError, R>)) {
+    let dropped = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g: GroupHandle<BoxError, R>| {
+                let (rt, begun, finish) = (g.runtime(), Gate::new(), Gate::new());
+                let (started, finished, gone) = (begun.clone(), finish.clone(), dropped.clone());
+                g.spawn(async move {
+                    let body = async move |h: GroupHandle<BoxError, R>| {
+                        h.spawn(parked(&started, &gone));
+                        started.wait().await;
+                        cancels(&h);
+                        never::<()>().await
+                    };
+                    let mut inner = Box::pin(rt.group(body).grace(LONG));
+                    shield(async {
+                        select(inner.as_mut(), pin!(finished.wait())).await;
+                    })
+                    .await;
+                    Ok(inner.await?)
+                });
+                begun.wait().await;
+                g.cancel_now();
+                finish.open();
+                never().await
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!(dropped.get(), 1);
+}
+
+fn c3_period_that_ends_during_a_shield_is_over_after_it<R: Runtime>(env: &Env<R>) {
+    kept_beyond_a_shield(env, |_| {});
+}
+
+fn c3_period_that_ends_during_a_shield_is_over_for_a_cancelled_group<R: Runtime>(env: &Env<R>) {
+    kept_beyond_a_shield(env, GroupHandle::cancel);
 }
 
 fn g17_dropped_group_lists_its_tasks_and_nobody_else<R: Runtime>(env: &Env<R>) {

@@ -32,6 +32,12 @@ impl Link {
         let hard = self.parent.cutting_cause(self.opener).is_some();
         Some(Order { cause: cause.inherited_from(self.parent.id), hard })
     }
+
+    /// The enclosing group, if a grace period that it was in has ended, and this group's with it.
+    fn late_parent(&self) -> Option<Arc<Node>> {
+        let is_late = !self.is_guarded() && self.parent.is_grace_over();
+        is_late.then(|| self.parent.clone())
+    }
 }
 
 /// Whether an enclosing group counts this one.
@@ -58,8 +64,8 @@ pub(super) fn inherit_all(scopes: &[Weak<Node>], wakers: Vec<Waker>) {
 }
 
 fn inherit(queue: Vec<(Arc<Node>, Order)>, wakers: Vec<Waker>) {
-    Cascade { queue: queue.clone(), wakers, ..Cascade::default() }.carry_out(None);
-    queue.into_iter().for_each(|(scope, order)| scope.harden_if_since(order.hard));
+    Cascade { queue: queue.clone(), wakers, ..Cascade::default() }.carry_out();
+    queue.iter().for_each(|(scope, _)| scope.harden_if_late());
 }
 
 /// A cancellation on its way down, without recursion (G15). First each group gets its cause, then all are
@@ -70,15 +76,14 @@ struct Cascade {
     queue: Vec<(Arc<Node>, Order)>,
     wakers: Vec<Waker>,
     signals: Vec<(Signals, CancelCause)>,
-    /// Groups with a grace period, which were marked.
+    /// The groups that were marked, the upper ones first.
     told: Vec<Arc<Node>>,
 }
 
 impl Cascade {
-    /// `top` was marked.
-    fn carry_out(mut self, top: Option<&Node>) {
+    fn carry_out(mut self) {
         while let Some((scope, order)) = self.queue.pop() {
-            if scope.mark(order, &mut self) && scope.time.has_grace() {
+            if scope.mark(order, &mut self) {
                 self.told.push(scope);
             }
         }
@@ -88,8 +93,7 @@ impl Cascade {
             let jobs = signals.jobs.iter().filter_map(Weak::upgrade);
             jobs.for_each(|job| job.revoke(cause.clone()));
         }
-        let told = self.told.iter().map(|scope| &**scope);
-        top.into_iter().chain(told).for_each(Node::harden_if_over);
+        self.told.iter().for_each(|scope| scope.harden_if_late());
     }
 }
 
@@ -190,17 +194,19 @@ impl Node {
 
     /// Cancels this group and all below it (C7, C8).
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        let mut cascade = Cascade::default();
-        let is_first = self.mark(Order { cause, hard: true }, &mut cascade);
-        cascade.carry_out(is_first.then_some(self));
+        self.order(Order { cause, hard: true });
     }
 
-    /// Its grace period may have ended while those below were being told, and have passed by those
-    /// that were not told yet.
-    fn harden_if_over(&self) {
-        if self.time.has_grace() && self.is_hard() {
-            self.harden();
-        }
+    /// The same, but whoever runs in it is only told, until it is hardened.
+    pub(crate) fn tell(&self, cause: CancelCause) {
+        self.order(Order { cause, hard: false });
+    }
+
+    fn order(&self, order: Order) {
+        let mut cascade = Cascade::default();
+        self.mark(order, &mut cascade);
+        cascade.carry_out();
+        self.harden_if_late();
     }
 
     /// What comes down from the enclosing group, if anything does.
@@ -208,12 +214,26 @@ impl Node {
         lock(&self.parent).as_ref().and_then(Link::inherited)
     }
 
-    /// The grace period of the enclosing group may have ended since it said what this one inherits: it looks
-    /// for those below after it has ended, and this looks for the end after it has told them.
-    fn harden_if_since(&self, was_hard: bool) {
-        if !was_hard && self.inherited().is_some_and(|order| order.hard) {
-            self.harden();
+    /// A grace period around it may have ended before it was told, or while it was (C3). Whoever ends one
+    /// looks for those below after that, and passes by who is not cancelled yet; this looks for the end after
+    /// it was told.
+    fn harden_if_late(&self) {
+        if self.is_grace_over() {
+            return;
         }
+        if let Some(top) = self.late_for() {
+            self.harden_for(&top);
+        }
+    }
+
+    /// The group whose grace period has ended for this one with its own: the outermost of those around it.
+    pub(crate) fn late_for(&self) -> Option<Arc<Node>> {
+        let late_parent = |node: &Node| lock(&node.parent).as_ref().and_then(Link::late_parent);
+        let mut top = late_parent(self)?;
+        while let Some(above) = late_parent(&top) {
+            top = above;
+        }
+        Some(top)
     }
 
     /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3). Whether it was
@@ -247,10 +267,15 @@ impl Node {
     /// Ends all grace periods of a cancelled group and below it: who is still alive is dropped, and
     /// stands in the error of this group (C3).
     pub(crate) fn harden(&self) {
+        self.harden_for(self);
+    }
+
+    /// The same with who is still alive in the error of `top`.
+    fn harden_for(&self, top: &Node) {
         let (mut queue, mut wakers) = (Vec::new(), Vec::new());
-        self.mark_hard(self, &mut queue, &mut wakers);
+        self.mark_hard(top, &mut queue, &mut wakers);
         while let Some(scope) = queue.pop() {
-            scope.mark_hard(self, &mut queue, &mut wakers);
+            scope.mark_hard(top, &mut queue, &mut wakers);
         }
         wake_all(wakers);
     }

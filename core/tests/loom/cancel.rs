@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyscope_core::{Group, TaskError, shield};
 use loom::thread;
 
-use crate::support::{Marks, block_on, check, past, poll_once};
+use crate::support::{Marks, Threads, block_on, check, past, poll_once};
 
 /// Fails if a task looks for its cause before it leaves its waker, or a cancellation takes the wakers
 /// before it has set the cause.
@@ -84,25 +84,42 @@ fn c2_whoever_waits_for_the_cause_is_told() {
 }
 
 /// Fails if who tells those below does not look whether the period has ended meanwhile
-/// (`harden_if_over`).
+/// (`harden_if_late`).
 #[test]
 fn c3_the_end_of_a_grace_period_reaches_those_who_are_being_told() {
-    check(2, |runtime| {
-        let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
-            let outer = g.clone();
-            let mut inner = Box::pin(runtime.group::<TaskError, (), _, _>(async move |h| {
-                h.spawn(async move {
-                    outer.cancel();
-                    pending::<Result<(), _>>().await
-                });
-                pending().await
-            }));
-            poll_once(inner.as_mut()).await;
-            g.cancel_now();
-            inner.await.map_err(|_| unreachable!("it is dropped"))
+    check(2, |runtime| ends_while_it_is_told(runtime, Some(Duration::MAX), None));
+}
+
+/// The same where the inner group alone has a period.
+#[test]
+fn c3_the_second_request_reaches_those_with_a_period_who_are_being_told() {
+    check(2, |runtime| ends_while_it_is_told(runtime, None, Some(Duration::MAX)));
+}
+
+/// A group is cancelled, and at the same time for good, with another open in it.
+fn ends_while_it_is_told(runtime: Threads, grace: Option<Duration>, inner: Option<Duration>) {
+    let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
+        let outer = g.clone();
+        let group = runtime.group::<TaskError, (), _, _>(async move |h| {
+            h.spawn(async move {
+                outer.cancel();
+                pending::<Result<(), _>>().await
+            });
+            pending().await
         });
-        assert!(block_on(group.grace(Duration::MAX)).expect_err("it was cut").is_cancelled());
+        let mut group = Box::pin(match inner {
+            Some(grace) => group.grace(grace),
+            None => group,
+        });
+        poll_once(group.as_mut()).await;
+        g.cancel_now();
+        group.await.map_err(|_| unreachable!("it is dropped"))
     });
+    let group = match grace {
+        Some(grace) => group.grace(grace),
+        None => group,
+    };
+    assert!(block_on(group).expect_err("it was cut").is_cancelled());
 }
 
 /// Fails if those who are dropped are listed only after they can have been.
