@@ -5,12 +5,12 @@
     reason = "handles and groups are handed out of a block that drives the runtime"
 )]
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskError, TaskHandle};
+use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskError, TaskHandle, shield};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -31,6 +31,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(r1_shutdown_leaves_a_deadline_that_is_awaited_elsewhere_an_error::<R>),
         case(r1_shutdown_ends_groups_within_groups::<R>),
         case(r1_shutdown_while_jobs_are_queued_ends_their_group::<R>),
+        case(r1_timeouts_and_limits_outlast_the_shutdown::<R>),
         case(r1_spawn_in_a_destructor_at_shutdown_is_answered::<R>),
         case(r1_spawns_that_race_with_the_shutdown_are_answered::<R>),
         case(r5_spawn_on_a_dead_runtime_drops_the_future::<R>),
@@ -39,6 +40,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     ];
     cases.into_iter().map(Case::needs_shutdown).collect()
 }
+
 /// Starts a detached task that never ends by itself, and waits until it has begun.
 fn start_parked<R: Runtime>(env: &Env<R>, dropped: &Count) -> TaskHandle<(), R> {
     env.block_on(async |rt| {
@@ -277,6 +279,23 @@ fn r1_shutdown_while_jobs_are_queued_ends_their_group<R: Runtime>(env: &Env<R>) 
         }
     }
     assert_eq!((values, gone.get()), (ran.get(), 2 * JOBS));
+}
+
+/// Where the runtime's timers do not go on without it, the time is up; nothing panics.
+fn r1_timeouts_and_limits_outlast_the_shutdown<R: Runtime>(env: &Env<R>) {
+    const LONG: Duration = Duration::from_secs(3600);
+    let (mut timeout, mut group) = env.block_on(async |rt: R| {
+        let group = rt.group(async |_: GroupHandle<BoxError, R>| {
+            shield(pending::<()>()).limit(LONG).await;
+            Ok(())
+        });
+        (Box::pin(rt.timeout(LONG, pending::<()>())), Box::pin(group))
+    });
+    assert!(poll_once(timeout.as_mut()).is_pending());
+    assert!(poll_once(group.as_mut()).is_pending());
+    env.shut_down();
+    let _ = poll_once(timeout.as_mut());
+    assert!(poll_once(group.as_mut()).is_pending(), "its body waits for ever");
 }
 
 fn r1_spawn_in_a_destructor_at_shutdown_is_answered<R: Runtime>(env: &Env<R>) {

@@ -8,10 +8,12 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::guarded::{GuardedWaker, poll_guarded};
+use crate::panics::{catch, drop_payload};
 use crate::runtime::Sleep;
 
 pin_project! {
-    /// A timer that never has a stranger's waker: a panic of that may abort the process (P3).
+    /// A timer that never has a stranger's waker: a panic of that may abort the process (P3). One that panics
+    /// itself belongs to a runtime that is gone, and counts as up: nobody would wake who waits for it (R1).
     pub(crate) struct GuardedSleep<S> {
         #[pin]
         sleep: S,
@@ -30,6 +32,12 @@ impl<S: Sleep> Future for GuardedSleep<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        poll_guarded(cx, this.guard, |cx| this.sleep.poll(cx))
+        match catch(|| poll_guarded(cx, this.guard, |cx| this.sleep.poll(cx))) {
+            Ok(polled) => polled,
+            Err(payload) => {
+                drop_payload(payload);
+                Poll::Ready(())
+            }
+        }
     }
 }

@@ -50,7 +50,8 @@ pub trait Timer {
 
     /// The value of `future`, or [`Elapsed`] if it is not ready after `duration` (D1). A value that
     /// is ready at the same poll wins. When the time is up the future is dropped before this
-    /// returns; what is [shielded](crate::shield()) in it is waited for first (C4).
+    /// returns; what is [shielded](crate::shield()) in it is waited for first (C4). Where the runtime is
+    /// shut down meanwhile, and has no time any more, it counts as up (R1).
     ///
     /// # Cancel safety
     ///
