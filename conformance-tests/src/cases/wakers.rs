@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime, TaskHandle, shield};
+use anyscope_core::{BoxError, GroupHandle, Queue, Runtime, Semaphore, TaskHandle, shield};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -26,6 +26,9 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_waker_of_a_limited_shield::<R>),
         case(p3_waker_of_whoever_waits_for_a_cancellation::<R>),
         case(p3_waker_of_whoever_waits_for_the_root::<R>),
+        case(p3_waker_of_whoever_waits_for_a_permit::<R>),
+        case(p3_waker_of_whoever_waits_for_a_queue::<R>),
+        case(p3_waker_of_whoever_waits_for_a_slot::<R>),
         case(p3_waker_that_is_replaced::<R>),
     ]
 }
@@ -293,6 +296,71 @@ fn p3_waker_of_whoever_waits_for_the_root<R: Runtime>(env: &Env<R>) {
                 drop(drained);
             }
             trap.went_off(&rt).await;
+        }
+    });
+}
+
+/// Leaves the waker with `wait`, which then becomes ready by what a task does.
+async fn woken_by_a_task<R: Runtime, F: Future>(
+    rt: &R,
+    bad: Bad,
+    wait: F,
+    free: impl FnOnce() + Send + 'static,
+) -> F::Output {
+    let (trap, mut wait) = (Trap::new(bad), Box::pin(wait));
+    trap.poll(&mut wait);
+    rt.spawn_detached(async { free() }).await.unwrap();
+    let output = wait.await;
+    trap.went_off(rt).await;
+    output
+}
+
+fn p3_waker_of_whoever_waits_for_a_permit<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for bad in BOTH {
+            let semaphore = Semaphore::new(1);
+            let permit = semaphore.try_acquire().unwrap();
+            drop(woken_by_a_task(&rt, bad, semaphore.acquire(), || drop(permit)).await);
+            assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+        }
+    });
+}
+
+fn p3_waker_of_whoever_waits_for_a_queue<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for bad in BOTH {
+            let queue = Queue::fifo(1);
+            let full = queue.clone();
+            let put = move || full.try_put(1).unwrap();
+            let item = woken_by_a_task(&rt, bad, queue.get(), put).await.unwrap();
+            queue.try_put(2).unwrap();
+            let second = queue.clone();
+            let get = move || drop(second.try_get().unwrap());
+            woken_by_a_task(&rt, bad, queue.put(3), get).await.unwrap();
+            drop(queue.try_get().unwrap());
+            woken_by_a_task(&rt, bad, queue.join(), || drop(item)).await;
+        }
+    });
+}
+
+fn p3_waker_of_whoever_waits_for_a_slot<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for bad in BOTH {
+            let outcome: Outcome<i32> = rt
+                .group(async |g| {
+                    let gate = Gate::new();
+                    let holds = gate.clone();
+                    g.spawn(async move {
+                        holds.wait().await;
+                        Ok(())
+                    });
+                    let second = g.spawn_when_free(async { Ok(7) });
+                    let task = woken_by_a_task(&rt, bad, second, move || gate.open()).await;
+                    Ok(task.await?)
+                })
+                .limit(1)
+                .await;
+            assert_eq!(outcome.unwrap(), 7);
         }
     });
 }
