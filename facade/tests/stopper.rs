@@ -127,6 +127,23 @@ fn a_request_before_the_group_has_opened_is_not_lost() {
 }
 
 #[test]
+fn a_request_to_what_is_cancelled_already_is_not_why_it_ends() {
+    on_each(async || {
+        let stopper = Stopper::new();
+        let inside = stopper.clone();
+        let group = group(async move |g| {
+            g.cancel_because("enough");
+            g.cancelled().await;
+            inside.stop("maintenance");
+            pending::<Result<(), _>>().await
+        });
+        let ended = stopper.watch(group.grace(Duration::from_millis(5))).await;
+        assert_eq!((ended.code(), ended.stopped_by()), (1, None));
+        assert!(ended.to_string().starts_with("cancelled: requested: enough; "), "{ended}");
+    });
+}
+
+#[test]
 fn a_failure_while_stopping_is_not_hidden_by_the_stop() {
     on_each(async || {
         let stopper = Stopper::new();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{Write, stderr};
 use std::process::{ExitCode, Termination};
 
-use anyscope_core::{AsDynError, BoxError, GroupError, TaskInfo};
+use anyscope_core::{AsDynError, BoxError, CancelCause, CauseKind, GroupError, TaskInfo};
 
 use crate::stop::StopReason;
 
@@ -28,7 +28,9 @@ pub struct Ended<T = (), E = BoxError> {
 
 impl<T, E> Ended<T, E> {
     pub(super) fn new(result: Result<T, GroupError<E>>, asked: Option<StopReason>) -> Self {
-        let stopped_by = asked.filter(|_| result.is_err());
+        let is_shutdown = |cause: &CancelCause| *cause.root().kind() == CauseKind::Shutdown;
+        let cause = result.as_ref().err().and_then(GroupError::cause);
+        let stopped_by = asked.filter(|_| cause.is_some_and(is_shutdown));
         Self { result, stopped_by }
     }
 
@@ -51,7 +53,8 @@ impl<T, E> Ended<T, E> {
         self.result
     }
 
-    /// Who asked it to stop first, if anybody did before it had its value.
+    /// Who asked it to stop first, if that is why it has ended: not if it had its value before, nor if it
+    /// was cancelled for another cause before.
     pub fn stopped_by(&self) -> Option<&StopReason> {
         self.stopped_by.as_ref()
     }
