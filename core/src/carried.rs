@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::panics::contain;
+use crate::panics::Contained;
 use crate::stack::enclosing;
-use crate::unhandled::UnhandledKind;
 
 /// Values that tasks, jobs and bodies carry, one of each type: the id of a request, a user, a locale.
 ///
@@ -58,17 +57,8 @@ pub struct Carried {
 
 #[derive(Clone)]
 struct Value {
-    /// `None` while it is dropped.
-    value: Option<Arc<dyn Any + Send + Sync>>,
+    value: Contained<Arc<dyn Any + Send + Sync>>,
     type_name: &'static str,
-}
-
-impl Drop for Value {
-    /// Each contained by itself: a second panic, while the map unwinds from the first, would abort (P3).
-    fn drop(&mut self) {
-        let value = self.value.take();
-        contain(UnhandledKind::Destructor, || drop(value));
-    }
 }
 
 impl Carried {
@@ -92,15 +82,15 @@ impl Carried {
     pub fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let values = Arc::make_mut(self.values.get_or_insert_default());
-        let value = Value { value: Some(value), type_name: type_name::<T>() };
+        let value = Value { value: Contained::new(value), type_name: type_name::<T>() };
         values.insert(TypeId::of::<T>(), value);
         self
     }
 
     /// The value of this type, if there is one.
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let value = self.values.as_ref()?.get(&TypeId::of::<T>())?.value.clone()?;
-        value.downcast().ok()
+        let value = &self.values.as_ref()?.get(&TypeId::of::<T>())?.value;
+        Arc::clone(value).downcast().ok()
     }
 
     /// Whether there is no value.

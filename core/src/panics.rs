@@ -1,6 +1,7 @@
 //! The panic policy in one place: catching, containing, and what a group does with a panic.
 
 use std::any::Any;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::unhandled::{self, UnhandledKind};
@@ -51,6 +52,35 @@ pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     if let Err(payload) = outcome {
         unhandled::report_panic(what, None, &*payload);
         drop_payload(payload);
+    }
+}
+
+/// Something of the user's whose destructor is contained wherever it runs. Each by itself: a second panic,
+/// while several unwind from the first, would abort (P3).
+#[derive(Clone)]
+pub(crate) struct Contained<T> {
+    /// `None` while it is dropped.
+    value: Option<T>,
+}
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { value: Some(value) }
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        let value = self.value.take();
+        contain(UnhandledKind::Destructor, || drop(value));
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use anyscope_core::supervise::{Child, Strategy, Supervisor};
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
     BoxError, Failure, Group, GroupHandle, PanicPolicy, Policy, Runtime, Supervise, Verdict,
@@ -29,6 +31,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_closure_of_a_job_that_never_runs_is_contained::<R>),
         case(p3_outputs_in_handles_that_were_waited_for_are_contained::<R>),
         case(p3_destructor_of_a_policy_is_contained::<R>),
+        case(p3_destructors_of_a_supervisor_are_contained::<R>),
     ]
 }
 
@@ -275,4 +278,30 @@ fn p3_destructor_of_a_policy_is_contained<R: Runtime>(env: &Env<R>) {
         assert!(lost(&text).iter().all(|lost| lost.kind == UnhandledKind::Policy));
         assert_alive(&rt).await;
     });
+}
+
+/// Each by itself: the second would abort while the first unwinds.
+fn p3_destructors_of_a_supervisor_are_contained<R: Runtime>(env: &Env<R>) {
+    let text = unique("expected: factory");
+    assert!(lost(&text).is_empty());
+    env.block_on(async |rt: R| {
+        let child = |name| {
+            let bomb = bomb(&text);
+            Child::new(name, move || {
+                let _ = &bomb;
+                async { Err(boom("no")) }
+            })
+        };
+        let on_end = bomb(&text);
+        let plan = Supervisor::new(Strategy::OneForOne)
+            .intensity(0, Duration::from_secs(1))
+            .child(child("a"))
+            .child(child("b"))
+            .on_end(move |_| {
+                let _ = &on_end;
+            });
+        assert!(plan.run(&rt).await.unwrap_err().gave_up());
+        assert_alive(&rt).await;
+    });
+    assert_eq!(destructors(&text), 3);
 }

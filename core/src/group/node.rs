@@ -72,6 +72,8 @@ pub(super) struct Cancellation {
     /// Whether a grace period that it was in has ended (`harden`). Set before the watchers are taken, which
     /// the table's lock orders. Relaxed.
     pub(super) over: AtomicBool,
+    /// Whether it began with a grace period.
+    was_told: bool,
     /// Whether all had ended before it came: then it is nothing to what the group returns (C6).
     came_late: bool,
     _in_effect: InEffect,
@@ -79,8 +81,8 @@ pub(super) struct Cancellation {
 
 impl Cancellation {
     pub(super) fn new(cause: CancelCause, hard: bool, came_late: bool) -> Self {
-        let (hard, over) = (AtomicBool::new(hard), AtomicBool::new(false));
-        Self { cause, hard, over, came_late, _in_effect: InEffect::begin() }
+        let (was_told, hard, over) = (!hard, AtomicBool::new(hard), AtomicBool::new(false));
+        Self { cause, hard, over, was_told, came_late, _in_effect: InEffect::begin() }
     }
 }
 
@@ -162,6 +164,11 @@ impl Node {
     /// The same for its result.
     pub(crate) fn cause_in_time(&self) -> Option<&CancelCause> {
         self.cancelled.get().filter(|cancelled| !cancelled.came_late).map(|it| &it.cause)
+    }
+
+    /// Whether its cancellation began with a grace period.
+    pub(crate) fn was_told(&self) -> bool {
+        self.cancelled.get().is_some_and(|cancelled| cancelled.was_told)
     }
 
     /// Whether it, or one of its units alone, was cancelled: what is cheap to ask.

@@ -58,6 +58,11 @@ where
         self
     }
 
+    /// Where it says that it was spawned.
+    pub(crate) fn at(self, location: &'static Location<'static>) -> Self {
+        Self { location, ..self }
+    }
+
     /// Calls `on_done` exactly once with the outcome, before the task counts as ended (T5). A panic
     /// of it is contained and reported.
     pub fn on_done<C>(mut self, on_done: C) -> Self

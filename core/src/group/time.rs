@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    pub(super) fn add_overdue(&self, late: Vec<TaskInfo>) {
+    pub(crate) fn add_overdue(&self, late: Vec<TaskInfo>) {
         lock(&self.time.overdue).extend(late);
     }
 

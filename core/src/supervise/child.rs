@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::carried::Carried;
+use crate::panics::Contained;
 
 /// When a child that has ended is started anew (V2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Child<E> {
 }
 
 /// Shared with the instance that it makes: it is called in there, where its panic is caught.
-pub(super) type Factory<E> = Arc<dyn Fn() -> Instance<E> + Send + Sync>;
+pub(super) type Factory<E> = Contained<Arc<dyn Fn() -> Instance<E> + Send + Sync>>;
 
 pub(super) type Instance<E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send>>;
 
@@ -85,7 +86,7 @@ impl<E> Child<E> {
     {
         Self {
             name: name.into(),
-            factory: Arc::new(move || Box::pin(factory())),
+            factory: Factory::new(Arc::new(move || Box::pin(factory()))),
             restart: Restart::default(),
             grace: None,
             carried: Carried::new(),
@@ -99,8 +100,11 @@ impl<E> Child<E> {
     }
 
     /// Gives an instance time to stop by itself when the supervisor stops it, before it is dropped:
-    /// the [grace period](crate::GroupFuture::grace) of its group (C3). Without it, it is dropped at
-    /// once.
+    /// the [grace period](crate::GroupFuture::grace) of its group (C3).
+    ///
+    /// Without it, it is dropped at once; but if the supervisor itself is within a grace period, it has what
+    /// is left of that (V7). One that is not to use that up, because it does not look whether it is told to
+    /// stop, gets a period of zero.
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace: Some(grace), ..self }
     }

@@ -25,9 +25,9 @@ pub(super) struct Driver<E: AsDynError, R: Runtime> {
     machine: Machine,
     /// Of each child, the instance that has not ended.
     running: Vec<Option<Running<E, R>>>,
-    /// The one that is looked at first: after each end the next, so that a child that ends again and again
-    /// hides none of the others.
-    first: usize,
+    /// Those that had ended at the last look, and have not been answered. There is no other look before that,
+    /// so that a child that ends again and again hides none of the others.
+    ended: VecDeque<Ended<E>>,
     /// The ends that matter to an error, in order: of a supervisor that gives up, those of its period.
     history: VecDeque<InstanceEnd<E>>,
     /// Its cancellation is the supervisor's.
@@ -44,19 +44,18 @@ struct Running<E: AsDynError, R: Runtime> {
     /// Of the instance alone.
     group: GroupHandle<E, R>,
     /// Ends with the group's result: after all of it has ended.
-    task: TaskHandle<Outcome<E>, R>,
+    task: TaskHandle<(Instant, Outcome<E>), R>,
     stopped: bool,
 }
 
-type Outcome<E> = Result<(), GroupError<E>>;
-
-enum Event<E> {
-    Ended(usize, Outcome<E>),
-    /// The runtime is being shut down.
-    Lost(usize),
-    /// It is time to look again.
-    Woken,
+struct Ended<E> {
+    child: usize,
+    at: Instant,
+    /// None if the runtime is being shut down.
+    outcome: Option<Outcome<E>>,
 }
+
+type Outcome<E> = Result<(), GroupError<E>>;
 
 impl<E: AsDynError, R: Runtime> Driver<E, R> {
     pub(super) fn new(
@@ -67,8 +66,9 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         let restarts = supervisor.children.iter().map(|child| child.restart);
         let machine = Machine::new(supervisor.rules, restarts, group.native().now());
         let running = supervisor.children.iter().map(|_| None).collect();
-        let (history, cause, hurries) = (VecDeque::new(), None, false);
-        Self { supervisor, machine, running, first: 0, history, outer, group, cause, hurries }
+        let (ended, history) = (VecDeque::new(), VecDeque::new());
+        let (cause, hurries) = (None, false);
+        Self { supervisor, machine, running, ended, history, outer, group, cause, hurries }
     }
 
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
@@ -84,11 +84,11 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
             match self.machine.next(self.now()) {
                 Step::Start(child) => self.start(child).await,
                 Step::Stop(child) => self.stop(child),
-                Step::Wait(until) => match self.event(&mut cancelled, &mut over, until).await {
-                    Event::Ended(child, outcome) => self.ended(child, outcome),
-                    Event::Lost(child) => self.lose(child),
-                    Event::Woken => {}
-                },
+                Step::Wait(until) => {
+                    if let Some(ended) = self.event(&mut cancelled, &mut over, until).await {
+                        self.ended(ended);
+                    }
+                }
                 Step::Done => return Ok(self.result()),
             }
         }
@@ -106,7 +106,10 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
                 Some(grace) => group.grace(grace),
                 None => group,
             };
-            async move { Ok(group.await) }
+            async move {
+                let outcome = group.await;
+                Ok((runtime.now(), outcome))
+            }
         };
         match self.group.start(instance).carrying(spec.carried.clone()).await {
             Ok((group, task)) => {
@@ -117,15 +120,18 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     }
 
     fn stop(&mut self, child: usize) {
+        let outer = self.outer.node();
         let Some(running) = &mut self.running[child] else { return };
         running.stopped = true;
-        let cause = match &self.cause {
-            Some(cause) => cause.inherited_from(self.outer.id()),
-            None => CancelCause::because("stopped by its supervisor"),
-        };
-        running.group.node().cancel(cause);
+        let node = running.group.node();
+        match self.cause.as_ref().map(|cause| cause.inherited_from(outer.id())) {
+            // It has what is left of the grace period around.
+            Some(cause) if outer.was_told() => node.tell(cause),
+            Some(cause) => node.cancel(cause),
+            None => node.cancel(CancelCause::because("stopped by its supervisor")),
+        }
         if self.hurries {
-            running.group.node().harden();
+            node.harden();
         }
     }
 
@@ -137,56 +143,81 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
         }
     }
 
-    /// What happens first.
+    /// The next end. None if it is time to look again.
     async fn event(
         &mut self,
         cancelled: &mut WaitCancelled,
         over: &mut WaitOver,
         until: Option<Instant>,
-    ) -> Event<E> {
+    ) -> Option<Ended<E>> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
         poll_fn(|cx| {
             if self.cause.is_none() && Pin::new(&mut *cancelled).poll(cx).is_ready() {
-                return Poll::Ready(Event::Woken);
+                return Poll::Ready(None);
             }
             let waits = self.cause.is_some() && !self.hurries;
             if waits && Pin::new(&mut *over).poll(cx).is_ready() {
-                return Poll::Ready(Event::Woken);
+                return Poll::Ready(None);
             }
-            if let Some(event) = self.poll_ended(cx) {
-                return Poll::Ready(event);
+            if let Some(ended) = self.poll_ended(cx) {
+                return Poll::Ready(Some(ended));
             }
             match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx).map(|()| Event::Woken),
+                Some(timer) => timer.poll(cx).map(|()| None),
                 None => Poll::Pending,
             }
         })
         .await
     }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Option<Event<E>> {
-        for child in (self.first..self.running.len()).chain(0..self.first) {
-            let Some(running) = &mut self.running[child] else { continue };
-            let Poll::Ready(ended) = Pin::new(&mut running.task).poll(cx) else { continue };
-            self.first = child + 1;
-            return Some(ended.map_or(Event::Lost(child), |outcome| Event::Ended(child, outcome)));
+    /// In the order in which they have ended.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Option<Ended<E>> {
+        if self.ended.is_empty() {
+            self.look(cx);
         }
-        None
+        self.ended.pop_front()
     }
 
-    fn ended(&mut self, child: usize, outcome: Outcome<E>) {
+    fn look(&mut self, cx: &mut Context<'_>) {
+        let group = &self.group;
+        for (child, running) in self.running.iter_mut().enumerate() {
+            let Some(running) = running else { continue };
+            let Poll::Ready(ended) = Pin::new(&mut running.task).poll(cx) else { continue };
+            let (at, outcome) = match ended {
+                Ok((at, outcome)) => (at, Some(outcome)),
+                Err(_) => (group.native().now(), None),
+            };
+            self.ended.push_back(Ended { child, at, outcome });
+        }
+        self.ended.make_contiguous().sort_by_key(|ended| ended.at);
+    }
+
+    fn ended(&mut self, Ended { child, at, outcome }: Ended<E>) {
         let Some(running) = self.running[child].take() else { return };
-        let (now, name) = (self.now(), self.supervisor.children[child].name.clone());
-        let end = InstanceEnd::new(name, now, running.stopped, outcome);
+        let Some(outcome) = outcome else { return self.lose(child) };
+        let name = self.supervisor.children[child].name.clone();
+        let end = InstanceEnd::new(name, at, running.stopped, outcome);
         contain(UnhandledKind::Callback, || (self.supervisor.on_end)(&end));
+        self.name_overdue(&end);
         if !self.machine.is_closing() {
             let period = self.supervisor.rules.period;
-            self.forget(|end| now.saturating_duration_since(end.at()) > period);
+            self.forget(|end| at.saturating_duration_since(end.at()) > period);
         }
-        let matters = !end.was_stopped() && !self.machine.is_closing();
-        self.machine.ended(child, end.error().is_none(), now);
-        if matters || end.failure().is_some() {
+        let was_closing = self.machine.is_closing();
+        self.machine.ended(child, end.error().is_none(), at);
+        let matters = !end.was_stopped() && !was_closing;
+        let may_be_asked_for = was_closing || self.supervisor.rules.are_limited();
+        if may_be_asked_for && (matters || end.failure().is_some()) {
             self.history.push_back(end);
+        }
+    }
+
+    /// Who was dropped because a grace period around has ended stands in the error of the group whose that
+    /// was (C3, R7).
+    fn name_overdue(&self, end: &InstanceEnd<E>) {
+        let Some(error) = end.error().filter(|_| self.hurries && end.was_stopped()) else { return };
+        if let Some(top) = self.outer.node().late_for() {
+            top.add_overdue(error.overdue().to_vec());
         }
     }
 

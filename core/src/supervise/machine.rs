@@ -18,6 +18,13 @@ pub(super) struct Rules {
     pub(super) backoff: Backoff,
 }
 
+impl Rules {
+    /// Whether there can be too many restarts.
+    pub(super) fn are_limited(&self) -> bool {
+        self.restarts < usize::MAX
+    }
+}
+
 pub(super) struct Machine {
     rules: Rules,
     children: Vec<Slot>,
@@ -125,24 +132,35 @@ impl Machine {
     }
 
     fn restart(&mut self, child: usize, since: Instant, now: Instant) {
-        let period = self.rules.period;
-        self.recent.push_back(now);
-        let is_old = |end: &Instant| now.saturating_duration_since(*end) > period;
-        while self.recent.front().is_some_and(is_old) {
-            self.recent.pop_front();
-        }
-        if self.recent.len() > self.rules.restarts {
+        if self.rules.are_limited() && self.is_one_too_many(now) {
             self.gave_up = true;
             return self.close();
         }
+        self.lasted(child, since, now);
         let slot = &mut self.children[child];
-        if now.saturating_duration_since(since) >= period {
-            slot.row = 0;
-        }
         let at = later(now, self.rules.backoff.wait(slot.row));
         slot.row = slot.row.saturating_add(1);
         for other in self.rules.strategy.batch(child, self.children.len()) {
+            if let State::Running { since } = self.children[other].state {
+                self.lasted(other, since, now);
+            }
             self.plan(other, at);
+        }
+    }
+
+    fn is_one_too_many(&mut self, now: Instant) -> bool {
+        self.recent.push_back(now);
+        let is_old = |end: &Instant| now.saturating_duration_since(*end) > self.rules.period;
+        while self.recent.front().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
+        self.recent.len() > self.rules.restarts
+    }
+
+    /// An instance that has lasted for the period ends the row (V6), also where a sibling takes it along.
+    fn lasted(&mut self, child: usize, since: Instant, now: Instant) {
+        if now.saturating_duration_since(since) >= self.rules.period {
+            self.children[child].row = 0;
         }
     }
 
@@ -250,6 +268,32 @@ mod tests {
         assert_eq!(run.fails(2), []);
         assert_eq!(run.fails(0), [Start(0)]);
         assert!(!run.machine.gave_up());
+    }
+
+    #[test]
+    fn an_instance_that_has_lasted_ends_the_row_also_where_it_is_taken_along() {
+        let backoff = Backoff::exponential(SEC);
+        let mut run = Run::with(Strategy::RestForOne, &[Permanent, Permanent], backoff);
+        run.machine.ended(1, false, run.now);
+        run.now += SEC;
+        assert_eq!(run.steps().0, [Start(1)]);
+        run.now += SEC * 100;
+        assert_eq!(run.fails(0), [Stop(1)]);
+        run.machine.ended(1, true, run.now);
+        run.now += SEC;
+        assert_eq!(run.steps().0, [Start(0), Start(1)]);
+        run.machine.ended(1, false, run.now);
+        assert_eq!(run.steps().1, Step::Wait(Some(run.now + SEC)));
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_remembered() {
+        let mut run = Run::new(Strategy::OneForOne, &[Permanent]);
+        run.machine.rules.restarts = usize::MAX;
+        for _ in 0..100 {
+            assert_eq!(run.fails(0), [Start(0)]);
+        }
+        assert!(run.machine.recent.is_empty() && !run.machine.gave_up());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::AsDynError;
+use crate::panics::Contained;
 use crate::protect::shield;
 use crate::runtime::Runtime;
 use crate::supervise::drive::Driver;
@@ -41,19 +42,19 @@ pub struct Supervisor<E> {
     pub(super) on_end: OnEnd<E>,
 }
 
-type OnEnd<E> = Arc<dyn Fn(&InstanceEnd<E>) + Send + Sync>;
+type OnEnd<E> = Contained<Box<dyn Fn(&InstanceEnd<E>) + Send + Sync>>;
 
 impl<E: AsDynError> Supervisor<E> {
     /// A supervisor without children.
     pub fn new(strategy: Strategy) -> Self {
         let (restarts, period) = (3, Duration::from_secs(5));
         let rules = Rules { strategy, restarts, period, backoff: Backoff::none() };
-        Self { rules, children: Vec::new(), on_end: Arc::new(log) }
+        Self { rules, children: Vec::new(), on_end: OnEnd::new(Box::new(log)) }
     }
 
     /// How many restarts are allowed within `period`: with one more the supervisor gives up (V5). The
     /// default is 3 within 5 seconds. Each end that calls for a restart counts once, however many
-    /// siblings are started anew with it.
+    /// siblings are started anew with it. `usize::MAX` is no limit: then the supervisor remembers no ends.
     pub fn intensity(mut self, restarts: usize, period: Duration) -> Self {
         (self.rules.restarts, self.rules.period) = (restarts, period);
         self
@@ -77,15 +78,17 @@ impl<E: AsDynError> Supervisor<E> {
     ///
     /// The default writes a `tracing` event for each failure, and for who did not stop in time.
     pub fn on_end(mut self, on_end: impl Fn(&InstanceEnd<E>) + Send + Sync + 'static) -> Self {
-        self.on_end = Arc::new(on_end);
+        self.on_end = OnEnd::new(Box::new(on_end));
         self
     }
 
     /// Runs the children until none of them is running or to be started anew.
     ///
     /// Whoever cancels the task or the group that awaits this stops the children in reverse order, each
-    /// of which has ended, its grace period and clean-ups included, before the next is told (V7). When a
-    /// grace period around it ends, so do those of the children.
+    /// of which has ended, its grace period and clean-ups included, before the next is told (V7). A child
+    /// without a [grace period of its own](Child::grace) has that of the group which is cancelled, if there
+    /// is one. When a grace period around it ends, so do those of the children: who had to be dropped then
+    /// stands in the error of the group whose period it was (C3).
     ///
     /// # Errors
     ///
@@ -101,15 +104,16 @@ impl<E: AsDynError> Supervisor<E> {
         self,
         runtime: &R,
     ) -> impl Future<Output = Result<(), SupervisorError<E>>> + Send + use<E, R> {
-        let inner = runtime.clone();
+        let (inner, location) = (runtime.clone(), Location::caller());
         // The children are out of reach of a cancellation: it comes to the driver as an event. That
         // is a task, so that it survives this future.
         let group = runtime.group(move |outer| async move {
             let supervisor = outer.clone();
             let all = inner.group(move |group| Driver::new(self, supervisor, group).run());
-            outer.spawn(shield(async move {
+            let shielded = shield(async move {
                 all.await.unwrap_or_else(|error| Err(SupervisorError::cut(error.cause())))
-            }));
+            });
+            outer.task(shielded).name("supervisor").at(location).spawn();
             Ok(())
         });
         async move { group.await.map_err(SupervisorError::from_group) }
