@@ -132,10 +132,11 @@ pub(crate) fn is_any_in_effect() -> bool {
 
 /// The error that says "cancelled", and nothing else. Every error of this crate that stands for a
 /// mere cancellation has it in its `source()` chain, and a group recognises it there by its type:
-/// what comes back through `?` with it is not a failure (G4).
+/// what comes back through `?` with it is not a failure (G4). Its own source is a private type, by which
+/// it is recognised in what hides the type of an error and keeps its sources, as the boxes of `anyhow` do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancelled {
-    cause: CancelCause,
+    marker: CancelMarker,
     /// Who had not stopped when the grace period of the group was over (C3).
     overdue: Option<Arc<[TaskInfo]>>,
 }
@@ -143,7 +144,7 @@ pub struct Cancelled {
 impl Cancelled {
     /// Why.
     pub fn cause(&self) -> &CancelCause {
-        &self.cause
+        &self.marker.0
     }
 
     pub(crate) fn with_overdue(self, overdue: Vec<TaskInfo>) -> Self {
@@ -157,14 +158,38 @@ impl Cancelled {
 
 impl From<CancelCause> for Cancelled {
     fn from(cause: CancelCause) -> Self {
-        Self { cause, overdue: None }
+        Self { marker: CancelMarker(cause), overdue: None }
     }
 }
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cancelled: {}", self.cause)
+        write!(f, "cancelled: {}", self.cause())
     }
 }
 
-impl Error for Cancelled {}
+impl Error for Cancelled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.marker)
+    }
+}
+
+/// The end of the `source()` chain of each mere cancellation: what a group looks for (G4), with the cause.
+/// A wrapper that forwards its source, or a box that cannot be downcast, hides a `Cancelled` and not this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CancelMarker(CancelCause);
+
+impl CancelMarker {
+    pub(crate) fn cause(&self) -> &CancelCause {
+        &self.0
+    }
+}
+
+/// The error above it has said why: reports that print the chain need not say it twice.
+impl fmt::Display for CancelMarker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cancellation is not a failure")
+    }
+}
+
+impl Error for CancelMarker {}

@@ -1,10 +1,12 @@
-//! Errors of groups among those of others: `?` into what programs use, and users' enums as `E`.
+//! Errors of groups among those of others: `?` into what programs use and out of it, and users' enums as `E`.
 
 use std::error::Error;
 use std::io;
 use std::num::ParseIntError;
 
-use anyscope_core::{AsDynError, BoxError, GroupError, TaskError, handle, scope};
+use anyscope_core::{
+    AsDynError, BoxError, CancelCause, Cancelled, GroupError, TaskError, handle, scope,
+};
 use futures_executor::block_on;
 
 /// A program's own error type.
@@ -83,6 +85,71 @@ fn into_eyre() {
     let error = main().unwrap_err();
     assert!(error.is::<GroupError>());
     assert_leads_to_the_number(error.downcast_ref::<GroupError>().unwrap());
+}
+
+/// What a body comes to that fails with this error.
+fn scope_with(error: BoxError) -> GroupError {
+    block_on(scope::<_, (), _, _>(async |_| Err(error))).unwrap_err()
+}
+
+fn typed(error: anyhow::Error) -> BoxError {
+    BoxError::from_box(error.reallocate_into_boxed_dyn_error_without_backtrace())
+}
+
+fn missing() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+#[test]
+fn out_of_anyhow_with_its_type() {
+    let mut seen = 0;
+    let error = scope_with(typed(missing().into()));
+    assert!(error.leaves().all(|leaf| leaf.is::<io::Error>()));
+    handle!(match error {
+        _missing: io::Error => seen += 1,
+    })
+    .unwrap();
+    assert_eq!(seen, 1);
+    let outer = scope_with(typed(boxed().unwrap_err().into()));
+    let leaf = outer.leaves().next().unwrap();
+    assert_eq!((leaf.depth(), leaf.is::<ParseIntError>()), (1, true), "{outer:#}");
+    let explained = scope_with(typed(anyhow::Error::from(missing()).context("at the start")));
+    let leaf = explained.leaves().next().unwrap();
+    assert!(!leaf.is::<io::Error>() && leaf.source().unwrap().is::<io::Error>(), "{explained:#}");
+}
+
+#[test]
+fn boxes_of_anyhow_and_eyre_hide_the_type() {
+    for error in [BoxError::from_box(anyhow::Error::from(missing())), from_eyre(missing())] {
+        let error = scope_with(error);
+        let leaf = error.leaves().next().unwrap();
+        assert!(!leaf.is::<io::Error>() && leaf.to_string().ends_with(&missing().to_string()));
+    }
+    let error = scope_with(from_eyre(boxed().unwrap_err()));
+    let leaf = error.leaves().next().unwrap();
+    assert_eq!(leaf.depth(), 0);
+    assert_leads_to_the_number(leaf.as_error());
+}
+
+fn from_eyre(error: impl Error + Send + Sync + 'static) -> BoxError {
+    BoxError::from_box(eyre::Report::new(error))
+}
+
+#[test]
+fn cancellation_that_comes_out_of_a_box_is_no_failure() {
+    let cause = CancelCause::because("closing time");
+    let cancelled = || Cancelled::from(cause.clone());
+    let boxes = [
+        BoxError::from_box(anyhow::Error::from(cancelled())),
+        typed(cancelled().into()),
+        typed(anyhow::Error::from(cancelled()).context("at the start")),
+        from_eyre(cancelled()),
+    ];
+    for error in boxes {
+        let error = scope_with(error);
+        assert!(error.is_cancelled(), "{error:#}");
+        assert_eq!(error.cause(), Some(&cause));
+    }
 }
 
 #[test]

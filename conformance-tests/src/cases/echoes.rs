@@ -278,8 +278,31 @@ fn g4_cancelled_inner_group_is_no_failure<R: Runtime>(env: &Env<R>) {
     });
 }
 
+/// Text and source are those of what it holds, which itself does not stand in the chain: as `transparent`
+/// makes it, and the boxes that `anyhow` and `eyre` convert their errors into.
+#[derive(Debug)]
+struct Hidden(Cancelled);
+
+impl Display for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Hidden {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<Cancelled> for Hidden {
+    fn from(cancelled: Cancelled) -> Self {
+        Self(cancelled)
+    }
+}
+
 fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
-    env.block_on(async |rt: R| {
+    async fn with<R: Runtime, X: Error + From<Cancelled> + Send + Sync + 'static>(rt: &R) {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let started = Gate::new();
@@ -291,7 +314,7 @@ fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
                         thread::yield_now();
                     }
                     #[expect(unreachable_code, reason = "gives the closure its type")]
-                    Ok::<(), Cancelled>(())
+                    Ok::<(), X>(())
                 });
                 started.wait().await;
                 g.cancel();
@@ -299,6 +322,10 @@ fn g4_checked_cancellation_is_no_failure<R: Runtime>(env: &Env<R>) {
             })
             .await;
         outcome.unwrap();
+    }
+    env.block_on(async |rt: R| {
+        with::<R, Cancelled>(&rt).await;
+        with::<R, Hidden>(&rt).await;
     });
 }
 

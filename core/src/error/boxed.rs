@@ -12,9 +12,9 @@ use std::task::{Context, Poll, ready};
 /// handlers match it by type (E6).
 ///
 /// A type of its own and not an alias of `Box<dyn Error + Send + Sync>`, because that box does not
-/// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms. Boxes of that type, and
-/// `anyhow::Error` and `eyre::Report`, come in by `.map_err(BoxError::from_box)?`
-/// ([`from_box`](Self::from_box)); it goes out into a box by `?`.
+/// implement [`Error`], and [`GroupError`](crate::GroupError) must for both forms. Boxes of that type come in
+/// by `.map_err(BoxError::from_box)?`, and [`from_box`](Self::from_box) says how `anyhow::Error` and
+/// `eyre::Report` do; it goes out into a box by `?`.
 ///
 /// # Examples
 ///
@@ -34,8 +34,15 @@ impl BoxError {
         Self(text.into().into())
     }
 
-    /// An error that is in a box already, or in something that converts into one, as `anyhow::Error` and
-    /// texts do. What is in the box is what handlers match.
+    /// An error that is in a box already, or in something that converts into one, as texts do. What is in the
+    /// box is what handlers match.
+    ///
+    /// The boxes that `anyhow` and `eyre` convert their errors into hold a type of theirs. Text, sources and
+    /// what says "cancelled" (G4) are found in it; the type is not, so that no handler matches it and the
+    /// error of an inner group does not nest (G14). `anyhow` can move the error into a box of its own, which
+    /// has the type: `BoxError::from_box(error.reallocate_into_boxed_dyn_error_without_backtrace())`. What
+    /// was given a context is one of its sources there. `eyre` has nothing of the kind: what of a `Report` is
+    /// to be matched must be taken out by `downcast` first.
     ///
     /// # Examples
     ///

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::OnceLock;
 
-use crate::cancel::{CancelCause, Cancelled};
+use crate::cancel::{CancelCause, CancelMarker};
 use crate::error::{BoxError, GroupError};
 use crate::group::GroupId;
 use crate::panics::{catch, drop_payload};
@@ -15,8 +15,8 @@ use crate::unhandled::{self, UnhandledKind};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error type of a group",
     note = "it must implement `std::error::Error + Send + Sync + 'static`, or be `BoxError`",
-    note = "`anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>` go into a group of `BoxError` \
-            by `.map_err(BoxError::from_box)?`"
+    note = "`Box<dyn Error + Send + Sync>`, `anyhow::Error` and `eyre::Report` go into a group of `BoxError` by \
+            `BoxError::from_box`, which says how the first two keep their type"
 )]
 pub trait AsDynError: Send + Sync + 'static {
     /// The error as a trait object. (Not `as_dyn_error`: by that name `thiserror` calls a trait of its own,
@@ -67,7 +67,7 @@ impl Echo {
     /// Looks for our own types in the `source()` chain of an error that a unit of `group` returned.
     pub(crate) fn of(error: &(dyn Error + 'static), group: GroupId) -> Option<Self> {
         chain(error).find_map(|error| {
-            if let Some(marker) = error.downcast_ref::<Cancelled>() {
+            if let Some(marker) = error.downcast_ref::<CancelMarker>() {
                 return Some(Self::Cancelled(marker.cause().clone()));
             }
             let recorded = error.downcast_ref::<Recorded>()?;
@@ -85,7 +85,7 @@ impl Echo {
 
 /// Whether an error only says that something was cancelled (G4).
 pub(crate) fn is_cancellation(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|error| error.is::<Cancelled>())
+    chain(error).any(|error| error.is::<CancelMarker>())
 }
 
 /// Whether an error only says that a group has a failure or panic.
