@@ -68,6 +68,13 @@ impl CancelCause {
     pub(crate) fn keeps_value(&self) -> bool {
         matches!(self.kind(), CauseKind::Requested(_) | CauseKind::FirstSuccess(_))
     }
+
+    /// Whether there is more to it than how its group's own tasks ended, or an enclosing group was cancelled,
+    /// which that group's error says itself: so that it must not get lost with the failures (E3, G21).
+    pub(crate) fn stands_alone(&self) -> bool {
+        use CauseKind::{Finished, FirstSuccess, Parent, SiblingFailed};
+        !matches!(self.kind(), Parent(..) | SiblingFailed(_) | FirstSuccess(_) | Finished)
+    }
 }
 
 impl From<CauseKind> for CancelCause {

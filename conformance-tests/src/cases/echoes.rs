@@ -23,6 +23,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g4_cancelled_inner_group_is_no_failure::<R>),
         case(g4_checked_cancellation_is_no_failure::<R>),
         case(g4_failure_among_cancellations_is_one::<R>),
+        case(g4_group_made_by_hand_of_echoes_is_no_failure::<R>),
     ]
 }
 
@@ -349,5 +350,51 @@ fn g4_failure_among_cancellations_is_one<R: Runtime>(env: &Env<R>) {
         let by_hand = error.failures().unwrap().iter().nth(1).unwrap();
         let group = by_hand.downcast_ref::<ErrorGroup<TaskError>>().expect("as it was returned");
         assert!(group.source().unwrap().to_string().contains("expected: a job's own"));
+    });
+}
+
+/// The error of a group that the caller has made of these.
+fn by_hand(errors: impl IntoIterator<Item = TaskError>) -> BoxError {
+    let group = ErrorGroup::from_errors(errors.into_iter().map(BoxError::from));
+    GroupError::from(group.expect("there are some")).into()
+}
+
+fn g4_group_made_by_hand_of_echoes_is_no_failure<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let failed = g.spawn(async { Err::<(), _>(boom("the group has it")) });
+                Err(by_hand(failed.await.err()))
+            })
+            .policy(Supervise)
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.leaves().count(), 1, "{error:#}");
+
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let victim = g.spawn(never::<()>());
+                victim.cancel_because("not wanted");
+                let echo = g.spawn(async { Err::<(), _>(by_hand(victim.await.err())) });
+                let error = echo.await.unwrap_err();
+                assert_eq!(error.cause(), Some(&CancelCause::because("not wanted")));
+                Ok(7)
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), 7);
+
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let victim = g.spawn(never::<()>());
+                victim.cancel();
+                let panicked = g.spawn_blocking(|| panic!("expected: a job's own"));
+                Err(by_hand(
+                    gather([victim, panicked]).settled().await.into_iter().filter_map(Result::err),
+                ))
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        let depths: Vec<_> = error.leaves().map(|leaf| leaf.depth()).collect();
+        assert_eq!(depths, [1, 1], "it holds a failure and nests: {error:#}");
     });
 }

@@ -75,6 +75,13 @@ impl Echo {
         })
     }
 
+    /// The same of the error of an inner group: a mere cancellation, or one whose failures, put into it by
+    /// hand, are no more than echoes. Then its own cause is the echo, if that stands for itself.
+    pub(crate) fn of_group<E: AsDynError>(inner: &GroupError<E>, group: GroupId) -> Option<Self> {
+        let own = inner.cause().filter(|cause| cause.stands_alone());
+        Self::of(inner, group).map(|echo| own.cloned().map_or(echo, Self::Cancelled))
+    }
+
     /// The error becomes a failure of some other group: what it reports is part of it from now on,
     /// and going up inside that group's error it is no echo any more.
     pub(crate) fn end_in(error: &(dyn Error + 'static)) {

@@ -203,22 +203,22 @@ impl<E: AsDynError> Ledger<E> {
             group => group,
         };
         let kind = match fault {
-            Fault::Error(error) => match Echo::of(error.as_error(), ending.group) {
-                Some(echo) => {
+            Fault::Error(error) => {
+                if let Some(echo) = Echo::of(error.as_error(), ending.group) {
                     contain(UnhandledKind::Destructor, || drop(error));
                     return self.echoed(ending, echo);
                 }
-                None => {
-                    Echo::end_in(error.as_error());
-                    FailureKind::Error(error)
-                }
-            },
-            Fault::Group(inner) if inner.is_cancelled() => {
-                report_overdue(inner.overdue());
-                let cause = inner.cause().cloned().unwrap_or_else(CancelCause::requested);
-                return self.echoed(ending, Echo::Cancelled(cause));
+                Echo::end_in(error.as_error());
+                FailureKind::Error(error)
             }
-            Fault::Group(inner) => FailureKind::Group(Box::new(inner)),
+            Fault::Group(inner) => {
+                if let Some(echo) = Echo::of_group(&inner, ending.group) {
+                    report_overdue(inner.overdue());
+                    return self.echoed(ending, echo);
+                }
+                Echo::end_in(&inner);
+                FailureKind::Group(Box::new(inner))
+            }
             Fault::Returned => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
                 return Settled { outcome, cancel: None };
