@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use anyscope_core::{
-    BoxError, ErrorGroup, Failure, GroupError, PanicPayload, PanicPolicy, Supervise, handle, scope,
+    BoxError, ErrorGroup, Failure, GroupError, PanicPayload, PanicPolicy, handle, scope,
     set_unhandled_hook,
 };
 use futures_executor::block_on;
@@ -219,22 +219,6 @@ fn macro_takes_any_expression_and_blocks_without_commas() {
     assert_eq!(seen, 4);
 }
 
-fn scope_failed(cancel: bool) -> GroupError {
-    block_on(
-        scope::<BoxError, (), _, _>(async |s| {
-            s.task::<_, ()>(async { Err(BoxError::msg("bad")) }).name("bad").spawn();
-            s.task::<_, ()>(async { panic!("expected: a panic") }).name("panics").spawn();
-            if cancel {
-                s.cancel_because("closing time");
-            }
-            std::future::pending().await
-        })
-        .policy(Supervise)
-        .panics(PanicPolicy::Capture),
-    )
-    .unwrap_err()
-}
-
 #[test]
 fn panics_are_handled_by_their_type() {
     let failed: Result<(), GroupError> = block_on(
@@ -247,41 +231,6 @@ fn panics_are_handled_by_their_type() {
     let mut seen = Vec::new();
     failed.unwrap_err().handle(|panic: &PanicPayload| seen.push(panic.message())).finish().unwrap();
     assert_eq!(seen, ["expected: a panic"]);
-}
-
-#[test]
-fn cause_is_handled_apart_and_not_lost() {
-    let cut = || scope_failed(true);
-    assert!(cut().is_cancelled());
-    let mut seen = Vec::new();
-    cut().handling().cancelled(|cause| seen.push(cause.to_string())).finish().unwrap();
-    assert_eq!(seen, ["requested: closing time"]);
-    let rest = cut().handling().finish().unwrap_err();
-    assert_eq!(rest.cause().unwrap().to_string(), "requested: closing time");
-    let failed = cut().handling().cancelled(|_| Err(BoxError::msg("worse"))).finish();
-    assert_eq!(failed.unwrap_err().leaves().count(), 1);
-}
-
-#[test]
-fn cause_is_left_when_all_failures_were_handled() {
-    let failed: Result<(), GroupError> = block_on(scope(async |s| {
-        s.cancel_because("closing time");
-        Err(BoxError::msg("bad"))
-    }));
-    let mut error = failed.unwrap_err();
-    assert_eq!((error.cause().is_some(), error.leaves().count()), (true, 1));
-    error = error.handling().handle_group(|_| true, drop).finish().unwrap_err();
-    assert!(error.is_cancelled() && error.cause().is_some());
-    error.handling().cancelled(|_| ()).finish().unwrap();
-}
-
-#[test]
-fn cause_that_is_the_groups_own_failure_goes_with_it() {
-    let failed: Result<(), GroupError> = block_on(scope(async |_| Err(BoxError::msg("bad"))));
-    let error = failed.unwrap_err();
-    assert!(error.cause().is_some());
-    let handling = error.handling().cancelled(|_| panic!("its cause is the failure"));
-    handling.handle_group(|_| true, drop).finish().unwrap();
 }
 
 /// Counts its drops, and is an error.

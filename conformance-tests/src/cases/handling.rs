@@ -2,15 +2,16 @@
 
 use std::io;
 use std::num::ParseIntError;
+use std::time::Duration;
 
 use anyscope_core::{
     BoxError, CauseKind, ErrorGroup, Failure, GroupError, Leaf, PanicPayload, PanicPolicy, Runtime,
-    Supervise, TaskHandle, handle,
+    Supervise, TaskContext, TaskHandle, handle,
 };
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Outcome, boom, caught, lost, never, unique, yield_now};
+use crate::probe::{Gate, Outcome, boom, caught, lost, never, unique, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -21,6 +22,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(e3_group_of_matching_failures_has_names_and_paths::<R>),
         case(e3_rest_keeps_its_shape_and_failed_handlers_join_it::<R>),
         case(e3_cause_is_handled_apart_or_left::<R>),
+        case(e3_cause_of_an_inner_group_outlives_its_failures::<R>),
+        case(e3_cause_of_an_enclosing_group_goes_with_an_inner_ones_failures::<R>),
         case(e3_cause_that_names_a_strangers_failure_is_left::<R>),
         case(e3_handler_that_panics_leaves_the_rest_to_the_hook::<R>),
         case(e4_leaves_come_in_order_with_their_path::<R>),
@@ -65,6 +68,8 @@ async fn ended<R: Runtime>(task: &TaskHandle<(), R>) {
         yield_now().await;
     }
 }
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 const ALL: [&str; 5] = ["read", "inner/number", "inner/deepest/deepest", "last", "bug"];
 
@@ -235,6 +240,48 @@ fn e3_cause_is_handled_apart_or_left<R: Runtime>(env: &Env<R>) {
         assert!(matches!(error.cause().unwrap().kind(), CauseKind::SiblingFailed(_)));
         let handling = error.handling().cancelled(|_| panic!("its cause is its own failure"));
         handling.handle(|_: &io::Error| ()).finish().unwrap();
+    });
+}
+
+fn e3_cause_of_an_inner_group_outlives_its_failures<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let slow = rt.group(async move |h| {
+                    ended(&h.spawn(missing())).await;
+                    h.set_deadline(h.runtime().now());
+                    never::<()>().await
+                });
+                g.spawn_nested(slow.name("slow").policy(Supervise));
+                Ok(())
+            })
+            .await;
+        let rest = outcome.unwrap_err().handle(|_: &io::Error| ()).finish().unwrap_err();
+        assert!(rest.is_cancelled());
+        let cause = rest.cause().unwrap().kind();
+        assert!(matches!(cause, CauseKind::Deadline(of) if of.name() == Some("slow")), "{rest}");
+    });
+}
+
+fn e3_cause_of_an_enclosing_group_goes_with_an_inner_ones_failures<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let started = Gate::new();
+                let begun = started.clone();
+                g.spawn_group(async move |_| {
+                    begun.open();
+                    TaskContext::current().unwrap().cancelled().await;
+                    Err::<(), _>(boom("when it was told"))
+                });
+                started.wait().await;
+                missing().await
+            })
+            .grace(HOUR)
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.leaves().count(), 2);
+        error.handling().handle_group(|_| true, drop).finish().unwrap();
     });
 }
 

@@ -7,7 +7,7 @@ use std::mem;
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::error_group::Label;
 use crate::error::line::is_own_failure;
-use crate::error::{AsDynError, ErrorGroup, Failure, FailureKind, GroupError, Leaf};
+use crate::error::{AsDynError, ErrorGroup, Failure, FailureKind, GroupError, Leaf, split};
 use crate::group::report_failures;
 use crate::task::TaskInfo;
 
@@ -21,6 +21,10 @@ use crate::task::TaskInfo;
 /// A handler returns nothing, or a `Result` of the group's error type. What it returns as an error
 /// joins what is left as a direct failure, after all others, with the task of the failure that was
 /// handled; later handlers do not see it.
+///
+/// Where all failures of an inner group were taken and it was cancelled by a deadline, a request or the
+/// like, its cause is left in the place of the group's own, if that has none that stands for itself: a
+/// timeout below does not pass for a success (G21).
 ///
 /// A handler that panics ends the handling: the panic goes on to the caller, and what is left, what
 /// handlers returned as errors and what [`handle`](Self::handle) or [`handle_each`](Self::handle_each)
@@ -130,7 +134,8 @@ impl<E: AsDynError> Handling<E> {
     }
 
     /// Calls the handler with the cause, if the group was cancelled by something else than its own
-    /// first failure: a deadline, a request, an enclosing group. The cause then counts as handled.
+    /// first failure: a deadline, a request, an enclosing group; or with that of an inner group of which
+    /// nothing is left. The cause then counts as handled.
     /// An error that the handler returns has the id of no task, and this place as its location.
     ///
     /// # Panics
@@ -166,10 +171,13 @@ impl<E: AsDynError> Handling<E> {
         }
     }
 
-    /// Takes what matches out of what is left.
+    /// Takes what matches out of what is left. The cause of an inner group that goes with it is left.
     fn take(&mut self, matches: impl FnMut(&Leaf<'_, E>) -> bool) -> Option<ErrorGroup<E>> {
-        let (matching, left) = self.left.take()?.split(matches);
+        let (matching, left, gone) = split::take(self.left.take()?, matches);
         self.left = left;
+        if gone.is_some() && !self.has_cause_of_its_own() {
+            self.cancelled = gone;
+        }
         matching
     }
 

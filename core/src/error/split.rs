@@ -16,8 +16,27 @@ use crate::task::TaskInfo;
 pub(crate) fn split<E: AsDynError>(
     group: ErrorGroup<E>,
     cancelled: Option<Cancelled>,
-    mut matches: impl FnMut(&Leaf<'_, E>) -> bool,
+    matches: impl FnMut(&Leaf<'_, E>) -> bool,
 ) -> [Option<GroupError<E>>; 2] {
+    parts(group, cancelled, matches).map(|part| part.error)
+}
+
+/// What matches, and what is left with the first cause that would be lost with the rest (E3).
+pub(crate) fn take<E: AsDynError>(
+    group: ErrorGroup<E>,
+    matches: impl FnMut(&Leaf<'_, E>) -> bool,
+) -> (Option<ErrorGroup<E>>, Option<ErrorGroup<E>>, Option<Cancelled>) {
+    let [matching, left] = parts(group, None, matches);
+    let failures = |part: Part<E>| part.error.and_then(GroupError::into_failures);
+    let gone = left.gone.clone();
+    (failures(matching), failures(left), gone)
+}
+
+fn parts<E: AsDynError>(
+    group: ErrorGroup<E>,
+    cancelled: Option<Cancelled>,
+    mut matches: impl FnMut(&Leaf<'_, E>) -> bool,
+) -> [Part<E>; 2] {
     let asked = ReportIfDropped(Some(group));
     let leaves = asked.0.iter().flat_map(ErrorGroup::leaves);
     let mut answers = leaves.map(|leaf| matches(&leaf)).collect::<Vec<_>>().into_iter();
@@ -25,10 +44,8 @@ pub(crate) fn split<E: AsDynError>(
         Some(true) => (0, leaf),
         _ => (1, leaf),
     };
-    match asked.into_inner() {
-        Some(group) => rebuild(group, cancelled, part),
-        None => [None, None],
-    }
+    let group = asked.into_inner().expect("it was there to be asked about");
+    rebuild(group, cancelled, part)
 }
 
 pub(crate) fn map<E, F>(
@@ -37,7 +54,7 @@ pub(crate) fn map<E, F>(
     mut f: impl FnMut(E) -> F,
 ) -> GroupError<F> {
     let [mapped] = rebuild(group, cancelled, |leaf| (0, leaf.map(&mut f)));
-    mapped.expect("as many failures as before")
+    mapped.error.expect("as many failures as before")
 }
 
 pub(crate) fn flatten<E>(mut group: ErrorGroup<E>) -> ErrorGroup<E> {
@@ -76,7 +93,7 @@ fn rebuild<E, F, const N: usize>(
     group: ErrorGroup<E>,
     cancelled: Option<Cancelled>,
     mut place: impl FnMut(Moved<E>) -> (usize, Moved<F>),
-) -> [Option<GroupError<F>>; N] {
+) -> [Part<F>; N] {
     let mut level = Level::open(group, cancelled, None);
     let mut outer = Vec::new();
     loop {
@@ -99,8 +116,16 @@ fn rebuild<E, F, const N: usize>(
         };
         let (part, leaf) = place(leaf);
         let kind = leaf.map_or_else(FailureKind::Panic, FailureKind::Error);
-        level.parts[part].push(Failure::new(task, kind).at(elapsed));
+        level.parts[part].0.push(Failure::new(task, kind).at(elapsed));
     }
+}
+
+/// What one of the trees has of a group.
+struct Part<E> {
+    /// `None` if it has nothing.
+    error: Option<GroupError<E>>,
+    /// The first cause that went with a group of which it has nothing, and that stands for itself.
+    gone: Option<Cancelled>,
 }
 
 /// A group that is being taken apart.
@@ -110,7 +135,8 @@ struct Level<E, F, const N: usize> {
     label: Label,
     cancelled: Option<Cancelled>,
     left: vec::IntoIter<Failure<E>>,
-    parts: [Vec<Failure<F>>; N],
+    /// With what is [gone](Part::gone) from each.
+    parts: [(Vec<Failure<F>>, Option<Cancelled>); N],
 }
 
 impl<E, F, const N: usize> Level<E, F, N> {
@@ -120,23 +146,31 @@ impl<E, F, const N: usize> Level<E, F, N> {
         node: Option<(TaskInfo, Option<Duration>)>,
     ) -> Self {
         let (label, left) = (group.label().clone(), group.into_iter());
-        Self { node, label, cancelled, left, parts: [const { Vec::new() }; N] }
+        Self { node, label, cancelled, left, parts: [const { (Vec::new(), None) }; N] }
     }
 
-    fn close(self) -> [Option<GroupError<F>>; N] {
-        self.parts.map(|failures| {
-            let failures = ErrorGroup::labelled(failures, self.label.clone())?;
-            Some(GroupError::failed(failures, self.cancelled.clone()))
+    fn close(self) -> [Part<F>; N] {
+        let Self { label, cancelled, parts, .. } = self;
+        parts.map(|(failures, gone)| match ErrorGroup::labelled(failures, label.clone()) {
+            Some(failures) => {
+                let error = GroupError::failed(failures, cancelled.clone());
+                Part { error: Some(error), gone }
+            }
+            None => {
+                let own = cancelled.clone().filter(|marker| marker.cause().stands_alone());
+                Part { error: None, gone: own.or(gone) }
+            }
         })
     }
 
     /// Adds what became of an inner group.
     fn add(&mut self, mut closed: Self) {
         let node = closed.node.take();
-        for (part, inner) in self.parts.iter_mut().zip(closed.close()) {
-            if let (Some((task, elapsed)), Some(inner)) = (node.clone(), inner) {
+        for ((failures, gone), inner) in self.parts.iter_mut().zip(closed.close()) {
+            *gone = gone.take().or(inner.gone);
+            if let (Some((task, elapsed)), Some(inner)) = (node.clone(), inner.error) {
                 let kind = FailureKind::Group(Box::new(inner));
-                part.push(Failure::new(task, kind).at(elapsed));
+                failures.push(Failure::new(task, kind).at(elapsed));
             }
         }
     }
