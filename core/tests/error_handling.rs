@@ -128,6 +128,16 @@ fn what_a_handler_returns_as_an_error_joins_the_rest() {
 }
 
 #[test]
+fn group_that_a_handler_returns_nests() {
+    let io = |leaf: &anyscope_core::Leaf<'_, BoxError>| leaf.is::<io::Error>();
+    let failures = sample().handling().handle_group(io, |group| Err(group.into())).finish();
+    let all = ["middle/b", "middle/inner/d", "e", "a/a", "a/middle/c"];
+    assert_eq!(left(failures), all, "in the place of the first that was handled");
+    let error = |group: ErrorGroup| Err(GroupError::from(group).into());
+    assert_eq!(left(sample().handling().handle_group(io, error).finish()), all);
+}
+
+#[test]
 fn own_error_type_is_matched_by_condition() {
     #[derive(Debug, thiserror::Error)]
     enum Disk {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::OnceLock;
 
 use crate::cancel::{CancelCause, CancelMarker};
-use crate::error::{BoxError, GroupError};
+use crate::error::{BoxError, ErrorGroup, GroupError};
 use crate::group::GroupId;
 use crate::panics::{catch, drop_payload};
 use crate::task::Recorded;
@@ -50,7 +50,7 @@ impl AsDynError for BoxError {
     }
 
     fn into_nested(self) -> Result<GroupError<Self>, Self> {
-        self.downcast()
+        self.downcast().or_else(|error| error.downcast::<ErrorGroup>().map(GroupError::from))
     }
 }
 

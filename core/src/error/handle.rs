@@ -20,7 +20,8 @@ use crate::task::TaskInfo;
 ///
 /// A handler returns nothing, or a `Result` of the group's error type. What it returns as an error
 /// joins what is left as a direct failure, after all others, with the task of the failure that was
-/// handled; later handlers do not see it.
+/// handled; later handlers do not see it. A [`GroupError`] or `ErrorGroup` of boxed errors is a nested node
+/// there (G14).
 ///
 /// Where all failures of an inner group were taken and it was cancelled by a deadline, a request or the
 /// like, its cause is left in the place of the group's own, if that has none that stands for itself: a
@@ -230,10 +231,19 @@ impl<T> Returns for fn() -> T {
     type Output = T;
 }
 
-fn join<E>(raised: &mut Vec<Failure<E>>, task: &TaskInfo, outcome: Result<(), E>) {
+fn join<E: AsDynError>(raised: &mut Vec<Failure<E>>, task: &TaskInfo, outcome: Result<(), E>) {
     if let Err(error) = outcome {
-        raised.push(Failure::new(task.clone(), FailureKind::Error(error)));
+        raised.push(Failure::new(task.clone(), kind_of(error)));
     }
+}
+
+/// A nested node, if it is a group's error that has failures, or the failures themselves (G14).
+fn kind_of<E: AsDynError>(error: E) -> FailureKind<E> {
+    let group = error.as_error().downcast_ref::<GroupError<E>>();
+    if group.is_some_and(GroupError::is_cancelled) {
+        return FailureKind::Error(error);
+    }
+    error.into_nested().map_or_else(FailureKind::Error, |group| FailureKind::Group(group.into()))
 }
 
 impl<E: AsDynError> Drop for Handling<E> {
