@@ -86,7 +86,7 @@ fn bounds_cut_off_and_count() {
     for (value, levels) in [
         (serde_json::to_value(&group).unwrap(), 16),
         (serde_json::to_value(group.tree().max_depth(2)).unwrap(), 2),
-        (serde_json::to_value(group.tree().max_depth(usize::MAX)).unwrap(), 100),
+        (serde_json::to_value(group.tree().max_depth(usize::MAX)).unwrap(), 60),
     ] {
         let mut node = &value;
         for _ in 0..levels {
@@ -97,4 +97,17 @@ fn bounds_cut_off_and_count() {
     let wide = ErrorGroup::from_errors((0..50).map(|n| BoxError::msg(n.to_string()))).unwrap();
     let value = serde_json::to_value(wide.tree().max_width(3)).unwrap();
     assert_eq!((value["children"].as_array().unwrap().len(), &value["left_out"]), (3, &json!(47)));
+}
+
+#[test]
+fn deepest_tree_that_is_written_can_be_read() {
+    let leaf = || ErrorGroup::from_errors([BoxError::from(NoConfig(std::fmt::Error))]).unwrap();
+    for depth in [59, 60, 1000] {
+        let wrap = |group, _| ErrorGroup::from_failures([Failure::from_group(group)]).unwrap();
+        let group = (0..depth).fold(leaf(), wrap);
+        let text = serde_json::to_string(&group.tree().max_depth(usize::MAX)).unwrap();
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(text.contains("\"sources\""), depth == 59, "the leaf is the last level");
+        assert_eq!(read, serde_json::to_value(group.tree().max_depth(usize::MAX)).unwrap());
+    }
 }

@@ -25,7 +25,8 @@ impl<E: AsDynError> Serialize for ErrorGroup<E> {
 /// `notes`, `cause`, `children` and, where the bounds of the tree have cut some off, their number as
 /// `left_out`.
 ///
-/// Serialising recurses: no more than 100 levels are written, whatever `max_depth` says.
+/// Serialising recurses, and so does reading: no more than 60 levels are written, whatever `max_depth` says,
+/// which `serde_json` can read with its limit of 128.
 impl<E: AsDynError> Serialize for Tree<'_, E> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (group, cause, mut options) = self.parts();
@@ -42,7 +43,8 @@ impl<E: AsDynError> Serialize for Tree<'_, E> {
     }
 }
 
-const MOST_LEVELS: usize = 100;
+/// Each is a map in a list, and `serde_json` reads no more than 127 of both within each other.
+const MOST_LEVELS: usize = 60;
 
 /// What is said of a group: the outermost, or that of a nested node.
 struct Body<'a, E> {
