@@ -42,6 +42,8 @@ pub use combine::{
 pub use context::{TaskContext, WaitCancelled};
 #[cfg(feature = "miette")]
 pub use error::AsDiagnostic;
+#[doc(hidden)]
+pub use error::OneLine;
 pub use error::{
     AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, Handled, Handling,
     IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,

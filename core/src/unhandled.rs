@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::error::{INDENTED, escape};
 use crate::panics::{catch, drop_payload, panic_message};
 use crate::task::TaskInfo;
 
@@ -31,6 +32,9 @@ pub enum UnhandledKind {
 }
 
 /// A failure that can be returned to nobody, as the hook sees it.
+///
+/// `Display` is one line, for a log, with line breaks and control characters in names and texts escaped (E5).
+/// The alternate form (`{:#}`) keeps the line breaks, and indents what comes after them.
 #[derive(Debug)]
 pub struct Unhandled<'a> {
     kind: UnhandledKind,
@@ -72,11 +76,14 @@ impl fmt::Display for Unhandled<'_> {
         if let Some(task) = self.task {
             write!(f, " of {task}")?;
         }
-        match self.error {
-            Some(error) => write!(f, ": {error}"),
-            None if self.message.is_empty() => Ok(()),
-            None => write!(f, ": {}", self.message),
-        }
+        let text: &dyn fmt::Display = match &self.error {
+            Some(error) => error,
+            None if self.message.is_empty() => return Ok(()),
+            None => &self.message,
+        };
+        let at_break = f.alternate().then_some(&INDENTED as &dyn fmt::Display);
+        f.write_str(": ")?;
+        escape::write(f, text, at_break, false)
     }
 }
 
@@ -129,5 +136,24 @@ fn report(lost: &Unhandled<'_>) {
     });
     if let Err(payload) = outcome {
         drop_payload(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_one_line_unless_lines_are_asked_for() {
+        let task = TaskInfo { name: Some("a\nname".into()), ..TaskInfo::here() };
+        let kind = UnhandledKind::Panic;
+        let lost = Unhandled { kind, task: Some(&task), error: None, message: "left\nright\u{7}" };
+        let [line, lines] = [format!("{lost}"), format!("{lost:#}")];
+        assert!(line.starts_with(&format!("unhandled panic of task {} 'a\\nname' (", task.id())));
+        assert!(line.ends_with(r"): left\nright\u{7}"), "{line}");
+        assert!(lines.ends_with("): left\n  right\\u{7}"), "{lines}");
+        let error = std::fmt::Error;
+        let lost = Unhandled { task: None, error: Some(&error), ..lost };
+        assert_eq!(lost.to_string(), format!("unhandled panic: {error}"));
     }
 }

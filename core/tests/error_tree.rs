@@ -153,6 +153,19 @@ fn line_breaks_stay_where_they_are_in_pieces() {
     golden("pieces", format!("{group:#}\n{group}"));
 }
 
+#[test]
+fn what_users_wrote_begins_no_line() {
+    let name = "a\nb\u{1b}[0m\u{2028}\u{202e}\u{61c}";
+    let failure = Failure::from_error(BoxError::msg("one\ntwo\rthree\n")).named(name);
+    let shown = r"'a\nb\u{1b}[0m\u{2028}\u{202e}\u{61c}' (";
+    assert!(failure.task().to_string().contains(shown), "{}", failure.task());
+    let text = failure.to_string();
+    assert!(text.contains(shown) && text.ends_with("): one\n  two\\rthree"), "{text}");
+    let group = group([failure]);
+    let leaf = group.leaves().next().unwrap().to_string();
+    assert!(leaf.contains(shown) && leaf.ends_with(r"): one\ntwo\rthree"), "{leaf}");
+}
+
 /// An error that is its own cause.
 #[derive(Debug)]
 struct Ouroboros;

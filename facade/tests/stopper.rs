@@ -74,6 +74,26 @@ fn a_group_that_fails_or_is_cancelled_by_itself_has_code_1() {
 }
 
 #[test]
+fn a_reason_stays_in_its_line() {
+    on_each(async || {
+        let stopper = Stopper::new();
+        let watched = stopper.clone();
+        let body = group(async move |_| {
+            watched.stop("first\nsecond");
+            polite().await
+        });
+        let ended = stopper.watch(body).await;
+        assert_eq!(ended.to_string(), r"stopped by first\nsecond");
+        let cancelling = group(async |g| {
+            g.cancel_because("first\nsecond");
+            pending::<Result<(), _>>().await
+        });
+        let ended: Ended = cancelling.await.into();
+        assert_eq!(ended.to_string(), r"cancelled: requested: first\nsecond");
+    });
+}
+
+#[test]
 fn each_request_reaches_further() {
     on_each(async || {
         let stopper = Stopper::new();

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// Writes `text` with control characters escaped: in one line, or with `at_break` written in the
+/// Writes `text` with what [spoils] a line escaped: in one line, or with `at_break` written in the
 /// place of each line break.
 pub(crate) fn write(
     f: &mut fmt::Formatter<'_>,
@@ -11,6 +11,15 @@ pub(crate) fn write(
     ascii: bool,
 ) -> fmt::Result {
     write!(Escaped { f, at_break, ascii, breaks: 0 }, "{text}")
+}
+
+/// A text of users in one line, as [`write`] has it.
+pub struct OneLine<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, &self.0, None, false)
+    }
 }
 
 struct Escaped<'a, 'b> {
@@ -23,7 +32,7 @@ struct Escaped<'a, 'b> {
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let plain = |c: char| !c.is_control() && (c.is_ascii() || !self.ascii);
+        let plain = |c: char| !spoils(c) && (c.is_ascii() || !self.ascii);
         if self.breaks == 0 && text.chars().all(plain) {
             return self.f.write_str(text);
         }
@@ -42,10 +51,24 @@ impl Write for Escaped<'_, '_> {
             }
         }
         match c {
-            c if c.is_control() || (self.ascii && !c.is_ascii()) => {
+            c if spoils(c) || (self.ascii && !c.is_ascii()) => {
                 write!(self.f, "{}", c.escape_default())
             }
             c => self.f.write_char(c),
         }
     }
+}
+
+/// What ends a line for some reader, or changes the order in which the rest of it is shown: control
+/// characters, the separators of lines and paragraphs, and Unicode's `Bidi_Control`.
+fn spoils(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
 }

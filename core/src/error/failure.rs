@@ -5,11 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{AsDynError, ErrorGroup, GroupError, PanicPayload};
+use crate::error::{AsDynError, ErrorGroup, GroupError, PanicPayload, escape};
 use crate::panics::Payload;
 use crate::task::TaskInfo;
 
 /// One failure in an [`ErrorGroup`].
+///
+/// `Display` is its task and the text of the error, with control characters escaped. A text of several lines
+/// keeps them, all but the first indented, so that none is taken for a line of somebody else (E5). The one
+/// line that a log wants is that of a [`Leaf`](crate::Leaf).
 pub struct Failure<E> {
     task: TaskInfo,
     kind: FailureKind<E>,
@@ -139,7 +143,8 @@ impl<E: AsDynError> Failure<E> {
 
 impl<E: AsDynError> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.task, self.as_error())
+        write!(f, "{}: ", self.task)?;
+        escape::write(f, self.as_error(), Some(&INDENTED), false)
     }
 }
 
@@ -166,3 +171,6 @@ impl<E: AsDynError> fmt::Debug for FailureKind<E> {
         }
     }
 }
+
+/// What a line break in a text becomes.
+pub(crate) const INDENTED: &str = "\n  ";

@@ -80,7 +80,7 @@ impl<E: AsDynError> fmt::Display for Line<'_, '_, E> {
             node.task().write_label(f)?;
             f.write_str(" / ")?;
         }
-        self.0.failure.fmt(f)
+        write!(f, "{}: {}", self.0.task(), self.0.as_error())
     }
 }
 

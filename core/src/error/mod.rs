@@ -29,6 +29,9 @@ pub use diagnostic::AsDiagnostic;
 pub use dyn_error::AsDynError;
 pub(crate) use dyn_error::{Echo, Gravest, is_cancellation};
 pub use error_group::ErrorGroup;
+#[doc(hidden)]
+pub use escape::OneLine;
+pub(crate) use failure::INDENTED;
 pub use failure::{Failure, FailureKind};
 pub use group_error::GroupError;
 pub use handle::{Handled, Handling};

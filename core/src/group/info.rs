@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::error::OneLine;
 use crate::task::next_id;
 
 /// The id of a group, unique in the process.
@@ -22,7 +23,8 @@ impl fmt::Display for GroupId {
     }
 }
 
-/// What is known of a group: id, the place where it was made, and the name if it was given one.
+/// What is known of a group: id, the place where it was made, and the name if it was given one. `Display` is
+/// one line, whatever the name (E5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GroupInfo {
     pub(crate) id: GroupId,
@@ -50,7 +52,7 @@ impl GroupInfo {
 impl fmt::Display for GroupInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "group {} '{name}' ({})", self.id, self.location),
+            Some(name) => write!(f, "group {} '{}' ({})", self.id, OneLine(name), self.location),
             None => write!(f, "group {} ({})", self.id, self.location),
         }
     }

@@ -5,6 +5,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::error::OneLine;
+
 /// The id of a task or job, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub(crate) u64);
@@ -15,7 +17,8 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What is known of a task: id, spawn location, and the name if it was given one.
+/// What is known of a task: id, spawn location, and the name if it was given one. `Display` is one line,
+/// whatever the name (E5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TaskInfo {
     pub(crate) id: TaskId,
@@ -38,7 +41,7 @@ impl TaskInfo {
     /// Writes its name, or its id if it has none.
     pub(crate) fn write_label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "'{name}'"),
+            Some(name) => write!(f, "'{}'", OneLine(name)),
             None => write!(f, "{}", self.id),
         }
     }
@@ -62,7 +65,7 @@ impl TaskInfo {
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "task {} '{name}' ({})", self.id, self.location),
+            Some(name) => write!(f, "task {} '{}' ({})", self.id, OneLine(name), self.location),
             None => write!(f, "task {} ({})", self.id, self.location),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{Write, stderr};
 use std::process::{ExitCode, Termination};
 
-use anyscope_core::{AsDynError, BoxError, CancelCause, CauseKind, GroupError, TaskInfo};
+use anyscope_core::{AsDynError, BoxError, CancelCause, CauseKind, GroupError, OneLine, TaskInfo};
 
 use crate::stop::StopReason;
 
@@ -89,8 +89,10 @@ impl<T, E: AsDynError> fmt::Display for Ended<T, E> {
             return f.write_str("ended");
         };
         match (&self.stopped_by, error.cause()) {
-            (Some(reason), _) => write!(f, "stopped by {reason}")?,
-            (None, Some(cause)) if error.is_cancelled() => write!(f, "cancelled: {cause}")?,
+            (Some(reason), _) => write!(f, "stopped by {}", OneLine(reason))?,
+            (None, Some(cause)) if error.is_cancelled() => {
+                write!(f, "cancelled: {}", OneLine(cause))?
+            }
             (None, _) => f.write_str("failed")?,
         }
         if !self.overdue().is_empty() {
