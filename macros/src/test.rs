@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Error, ItemFn, Result, parse2};
+use syn::{Attribute, Error, ItemFn, Meta, Result, parse2};
 
 use crate::options::Options;
 
@@ -13,6 +13,7 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
     let mut function: ItemFn = parse2(function)?;
     check(&function)?;
     let attributes = take_test_attributes(&mut function);
+    attributes.iter().try_for_each(check_attribute)?;
     let (name, takes_runtime) = (&function.sig.ident, !function.sig.inputs.is_empty());
     let call =
         if takes_runtime { quote!(|rt| super::#name(rt)) } else { quote!(|_| super::#name()) };
@@ -61,6 +62,17 @@ fn take_test_attributes(function: &mut ItemFn) -> Vec<Attribute> {
     of_tests
 }
 
+fn check_attribute(attribute: &Attribute) -> Result<()> {
+    match &attribute.meta {
+        Meta::Path(path) if path.is_ident("should_panic") => {
+            let message = "say which panic it should be, `#[should_panic(expected = \"…\")]`: \
+                           a test that hangs panics too, when its time is up";
+            Err(Error::new_spanned(attribute, message))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +110,8 @@ mod tests {
         assert!(complaint(quote!(limit = "3"), test()).contains("integer"));
         assert!(complaint(quote!(seeds = 0), test()).contains("would test nothing"));
         assert!(complaint(quote!(limit = 0), test()).contains("would test nothing"));
+        let any_panic = quote! { #[should_panic] async fn f() {} };
+        assert!(complaint(quote!(), any_panic).contains("say which panic"));
     }
 
     #[test]
