@@ -87,8 +87,8 @@ pub use anyscope_core::*;
 ///
 /// The function takes the runtime, or nothing: the ambient functions find it. It returns nothing, or a
 /// `Result`. The tests stand in a module of its name: `mirror::tokio`, `mirror::tokio_current_thread`,
-/// `mirror::smol`, `mirror::async_std`, `mirror::sim`; `#[ignore]` and `#[should_panic(expected = "…")]` apply to
-/// each.
+/// `mirror::smol`, `mirror::async_std`, `mirror::sim`; `#[ignore]` and `#[should_panic(expected = "…")]`
+/// apply to each. A test of the name of a crate, `tokio` say, hides that crate from the code beside it.
 ///
 /// - Each has a time limit, 60 seconds unless `limit` says otherwise, and says what was alive if it is
 ///   not done by then.
@@ -98,6 +98,8 @@ pub use anyscope_core::*;
 /// - On the simulated runtime it runs under 100 seeds, or `seeds`, each another schedule. A failure
 ///   names its seed; with `ANYSCOPE_SEED=7` in the environment that one runs alone. There the
 ///   function must not use threads, sockets or timers of its own.
+/// - Where the facade has another name, or is exported by a crate of one's own, `crate` says what it is:
+///   `#[anyscope::test(crate = "my_crate::anyscope")]`.
 ///
 /// `#[should_panic]` without `expected` is refused: a test that hangs would pass, because it panics when its
 /// time is up.

@@ -45,6 +45,16 @@ async fn fails_with_its_error() -> Result<(), BoxError> {
     Err(BoxError::msg("an error as a value"))
 }
 
+/// As a crate of one's own exports it.
+mod exported {
+    pub(crate) use ::anyscope as scopes;
+}
+
+#[exported::scopes::test(crate = "crate::exported::scopes", seeds = 10)]
+async fn finds_the_facade_under_another_name(rt: AnyRuntime) -> Result<(), GroupError> {
+    rt.group(async |g| Ok(g.spawn(async { Ok(()) }).await?)).await
+}
+
 /// Is not run.
 #[anyscope::test]
 #[ignore = "to see that it can be"]

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Error, ItemFn, Meta, Result, parse2};
+use syn::{Attribute, Error, ItemFn, Meta, Result, parse_quote, parse2};
 
 use crate::options::Options;
 
@@ -20,15 +20,16 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> Result<Toke
     let limit =
         options.limit.map(|limit| quote!(.limit(::core::time::Duration::from_secs(#limit))));
     let seeds = options.seeds.map(|seeds| quote!(.seeds(#seeds)));
+    let facade = options.facade.unwrap_or_else(|| parse_quote!(::anyscope));
     Ok(quote! {
         #[cfg(test)]
         #function
 
         #[cfg(test)]
         mod #name {
-            ::anyscope::__tests! {
+            #facade::__tests! {
                 [#(#attributes)*]
-                ::anyscope::testing::Options::new() #limit #seeds, #call
+                #facade::testing::Options::new() #limit #seeds, #call
             }
         }
     })
@@ -110,8 +111,22 @@ mod tests {
         assert!(complaint(quote!(limit = "3"), test()).contains("integer"));
         assert!(complaint(quote!(seeds = 0), test()).contains("would test nothing"));
         assert!(complaint(quote!(limit = 0), test()).contains("would test nothing"));
+        assert!(complaint(quote!(flavor = "multi_thread"), test()).contains("no such option"));
+        assert!(complaint(quote!(crate = "1"), test()).contains("identifier"));
         let any_panic = quote! { #[should_panic] async fn f() {} };
         assert!(complaint(quote!(), any_panic).contains("say which panic"));
+    }
+
+    #[test]
+    fn the_facade_may_have_another_name() {
+        let function = || quote! { #[should_panic(expected = "x")] async fn f() {} };
+        let expanded =
+            expand(quote!(crate = "of::mine", limit = 3), function()).unwrap().to_string();
+        assert!(!expanded.contains("anyscope"), "{expanded}");
+        let calls = ["of :: mine :: __tests !", "of :: mine :: testing :: Options"];
+        assert!(calls.iter().all(|call| expanded.contains(call)), "{expanded}");
+        let expanded = expand(quote!(), function()).unwrap().to_string();
+        assert!(expanded.contains(":: anyscope :: __tests !"), "{expanded}");
     }
 
     #[test]
