@@ -59,6 +59,8 @@ pub use protect::{
     Acquire, CleanupOutcome, ExitKind, Resource, Shield, acquire, defer, shield, try_defer,
 };
 pub use queue::{ItemDone, PutError, Queue, QueueItem};
+#[doc(hidden)]
+pub use runtime::late;
 pub use runtime::{
     AnyHandle, AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root,
     Roots, Runtime, Sleep, Spawner, Timeout, Timer, block_on,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{
     AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, JobBuilder, Scope,
-    ScopeFuture, TaskHandle, Timer,
+    ScopeFuture, TaskHandle, Timer, late,
 };
 
 use crate::default_runtime::{current_runtime, runtime_for};
@@ -357,7 +357,7 @@ pub fn timeout<F: Future>(
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let caller = Location::caller();
-    async move { runtime_for(caller).timeout(duration, future).await }
+    late(move || runtime_for(caller).timeout(duration, future))
 }
 
 /// Like [`timeout`], with the instant at which the time is up; one that is past still polls `future`
@@ -380,7 +380,7 @@ pub fn timeout_at<F: Future>(
     future: F,
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let caller = Location::caller();
-    async move { runtime_for(caller).timeout_at(deadline, future).await }
+    late(move || runtime_for(caller).timeout_at(deadline, future))
 }
 
 /// The value of `future`, or `None` if it is not ready after `duration`: [`timeout`] for those who
@@ -412,7 +412,7 @@ pub fn move_on_after<F: Future>(
     future: F,
 ) -> impl Future<Output = Option<F::Output>> {
     let caller = Location::caller();
-    async move { runtime_for(caller).move_on_after(duration, future).await }
+    late(move || runtime_for(caller).move_on_after(duration, future))
 }
 
 /// Like [`move_on_after`], with the instant at which the time is up.
@@ -430,5 +430,5 @@ pub fn move_on_at<F: Future>(
     future: F,
 ) -> impl Future<Output = Option<F::Output>> {
     let caller = Location::caller();
-    async move { runtime_for(caller).move_on_at(deadline, future).await }
+    late(move || runtime_for(caller).move_on_at(deadline, future))
 }

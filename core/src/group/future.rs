@@ -15,10 +15,11 @@ use crate::group::body::Body;
 use crate::group::core::Core;
 use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
-use crate::group::info::GroupInfo;
+use crate::group::info::{GroupId, GroupInfo};
 use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::leave_cleanups;
 use crate::group::live;
+use crate::group::move_on::OrMoveOn;
 use crate::group::node::Node;
 use crate::group::setup::{FindRuntime, Setup};
 use crate::group::time::{Alarm, report_overdue};
@@ -125,21 +126,13 @@ where
     /// # Cancel safety
     ///
     /// As that of the group.
-    pub async fn or_move_on(self) -> Result<Option<T>, GroupError<E>> {
-        let mut group = std::pin::pin!(self);
-        let mut own = None;
-        let outcome = std::future::poll_fn(|cx| {
-            let polled = group.as_mut().poll(cx);
-            own = own.or(group.as_ref().node.as_ref().map(|node| node.id()));
-            polled
-        });
-        match outcome.await {
-            Err(error) if error.is_cancelled() && error.is_deadline_of(own) => {
-                report_overdue(error.overdue());
-                Ok(None)
-            }
-            outcome => outcome.map(Some),
-        }
+    pub fn or_move_on(self) -> impl Future<Output = Result<Option<T>, GroupError<E>>> {
+        OrMoveOn { group: self, own: None }
+    }
+
+    /// While it runs.
+    pub(super) fn id(&self) -> Option<GroupId> {
+        self.node.as_ref().map(|node| node.id())
     }
 
     /// Opens the group under the one that encloses it (G2).

@@ -23,6 +23,7 @@ mod ledger;
 mod leftover;
 mod limit;
 mod live;
+mod move_on;
 mod node;
 mod policy;
 mod record;

@@ -8,6 +8,7 @@ mod erased;
 mod guarded_sleep;
 mod in_turn;
 mod job;
+mod late;
 mod permit;
 mod root;
 mod spawner;
@@ -22,6 +23,8 @@ pub(crate) use guarded_sleep::GuardedSleep;
 pub(crate) use in_turn::in_turn;
 pub use job::Job;
 pub(crate) use job::{JobCell, RunJob};
+#[doc(hidden)]
+pub use late::late;
 pub(crate) use permit::when_permitted;
 pub use root::{Drained, Root, Roots};
 pub use spawner::{NativeHandle, Spawner};
