@@ -310,6 +310,7 @@ async fn woken_by_a_task<R: Runtime, F: Future>(
     let (trap, mut wait) = (Trap::new(bad), Box::pin(wait));
     trap.poll(&mut wait);
     rt.spawn_detached(async { free() }).await.unwrap();
+    trap.may_go_off(rt).await;
     let output = wait.await;
     trap.went_off(rt).await;
     output
