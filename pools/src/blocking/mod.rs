@@ -47,13 +47,20 @@ impl BlockingPool {
     /// assert_eq!(pool.threads(), 64);
     /// ```
     pub fn new(threads: usize) -> Self {
-        Self::on(threads, start_thread)
+        Self { shared: Shared::new(threads, Arc::new(start_thread)) }
     }
 
     /// A pool on the threads of a native runtime: `start` has to call [`Worker::run`] on one of
     /// them, soon, or to drop the worker where the runtime is shut down; then the jobs that are in
-    /// the queue are dropped too.
+    /// the queue are dropped too, after `start` has returned.
+    ///
+    /// A panic of `start` says that there is no thread for the worker, whatever became of that. The jobs
+    /// are left to the other workers then, and dropped if there are none.
     pub fn on(threads: usize, start: impl Fn(Worker) + Send + Sync + 'static) -> Self {
+        let start = move |worker| {
+            start(worker);
+            true
+        };
         Self { shared: Shared::new(threads, Arc::new(start)) }
     }
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyscope_core::Job;
 
 use crate::blocking::linger::{self, Bell};
-use crate::blocking::worker::Worker;
+use crate::blocking::worker::{Place, Worker};
 
-/// Asks for a thread that runs the worker.
-pub(crate) type Start = Arc<dyn Fn(Worker) + Send + Sync>;
+/// Asks for a thread that runs the worker. Whether one comes.
+pub(crate) type Start = Arc<dyn Fn(Worker) -> bool + Send + Sync>;
 
 pub(crate) struct Shared {
     /// The bound; at least one, because with none nothing would ever run.
@@ -141,14 +141,20 @@ impl Shared {
         match call {
             Call::Nobody => {}
             Call::Idle => self.work.notify_one(),
-            Call::New => self.start(Worker::called(self.clone())),
+            Call::New => self.start(Place::called(self.clone())),
         }
     }
 
-    /// A native runtime may panic if it gets no thread: the worker is dropped then, as by one that is
-    /// shut down.
-    pub(crate) fn start(&self, worker: Worker) {
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.start)(worker)));
+    /// A native runtime that gets no thread may panic, and keep what it was given in a queue that nobody
+    /// looks into: so the place is taken back then. One that is shut down drops the worker, maybe under a
+    /// lock of its own: the jobs are dropped only here, with the last of the two.
+    pub(crate) fn start(&self, place: Place) {
+        let worker = Worker::new(place);
+        let own = worker.share();
+        let started = catch_unwind(AssertUnwindSafe(|| (self.start)(worker)));
+        if !started.unwrap_or(false) {
+            own.give_up();
+        }
     }
 }
 

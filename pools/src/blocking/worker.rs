@@ -1,8 +1,8 @@
-//! A worker: the right to one thread of the pool.
+//! A worker: the right to one thread of the pool, and how it is handed over.
 
 use std::fmt;
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyscope_core::Job;
@@ -13,21 +13,63 @@ use crate::blocking::queue::Shared;
 /// runtime is shut down: the jobs in the queue are dropped.
 #[must_use = "dropping a worker drops the jobs in the queue"]
 pub struct Worker {
-    /// `None` once its place has been given back.
-    shared: Option<Arc<Shared>>,
-    /// It was called and has not come yet.
-    called: bool,
+    /// Shared with whoever asks for the thread, until he knows that it comes. Whoever takes it runs it, or
+    /// gives it up; locked for that alone.
+    place: Arc<Mutex<Option<Place>>>,
 }
 
 impl Worker {
-    pub(crate) fn called(shared: Arc<Shared>) -> Self {
-        Self { shared: Some(shared), called: true }
+    pub(crate) fn new(place: Place) -> Self {
+        Self { place: Arc::new(Mutex::new(Some(place))) }
+    }
+
+    /// The same worker, for whoever sees whether a thread comes for it.
+    pub(crate) fn share(&self) -> Self {
+        Self { place: self.place.clone() }
     }
 
     /// Runs jobs on this thread until there are none. After one that took long the thread is given
     /// back and another asked for: so others who use the runtime's threads have their turn, and a
     /// runtime that is being shut down can refuse the rest.
-    pub fn run(mut self) {
+    pub fn run(self) {
+        self.take().into_iter().for_each(Place::run);
+    }
+
+    /// Runs jobs on this thread until there have been none for so long.
+    pub(crate) fn run_until_idle_for(self, keep_alive: Duration) {
+        self.take().into_iter().for_each(|place| place.run_until_idle_for(keep_alive));
+    }
+
+    /// There was no thread for it.
+    pub(crate) fn give_up(self) {
+        self.take().into_iter().for_each(Place::give_up);
+    }
+
+    fn take(&self) -> Option<Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// A worker's place among those that the bound allows.
+pub(crate) struct Place {
+    /// `None` once it has been given back.
+    shared: Option<Arc<Shared>>,
+    /// Its worker was called and has not come yet.
+    called: bool,
+}
+
+impl Place {
+    pub(crate) fn called(shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), called: true }
+    }
+
+    fn run(mut self) {
         while let Some(job) = self.next(None) {
             let begun = Instant::now();
             job.run();
@@ -37,8 +79,7 @@ impl Worker {
         }
     }
 
-    /// Runs jobs on this thread until there have been none for so long.
-    pub(crate) fn run_until_idle_for(mut self, keep_alive: Duration) {
+    fn run_until_idle_for(mut self, keep_alive: Duration) {
         while let Some(job) = self.next(Some(keep_alive)) {
             job.run();
         }
@@ -50,7 +91,7 @@ impl Worker {
         }
     }
 
-    /// The next job. `None` if there is none, and then its place has been given back.
+    /// The next job. `None` if there is none, and then the place has been given back.
     fn next(&mut self, keep_alive: Option<Duration>) -> Option<Job> {
         let job = self.shared.as_ref()?.next(&mut self.called, keep_alive);
         if job.is_none() {
@@ -59,12 +100,12 @@ impl Worker {
         job
     }
 
-    /// There was no thread for it. The others go on; without any, nobody would ever run the jobs.
-    pub(crate) fn give_up(mut self) {
+    /// The others go on; without any, nobody would ever run the jobs.
+    fn give_up(mut self) {
         self.leave(|workers| workers == 0);
     }
 
-    /// Gives its place back, and drops the jobs if `is_over`, told how many workers are left.
+    /// Gives it back, and drops the jobs if `is_over`, told how many workers are left.
     fn leave(&mut self, is_over: impl FnOnce(usize) -> bool) {
         let Some(shared) = self.shared.take() else {
             return;
@@ -84,15 +125,9 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for Place {
     fn drop(&mut self) {
         self.leave(|_| true);
-    }
-}
-
-impl fmt::Debug for Worker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").finish_non_exhaustive()
     }
 }
 
