@@ -21,9 +21,12 @@ impl Blocking for Tokio {
 /// The pool that all values of this runtime share, unless they are given another.
 pub(crate) fn shared_pool(handle: &Handle, root: &Root) -> BlockingPool {
     root.shared(|| {
-        let handle = handle.clone();
-        BlockingPool::on(DEFAULT_THREADS, move |worker| {
-            drop(handle.spawn_blocking(move || worker.run()));
-        })
+        let (threads, tasks) = (handle.clone(), handle.clone());
+        BlockingPool::on(
+            DEFAULT_THREADS,
+            move |worker| drop(threads.spawn_blocking(move || worker.run())),
+            // A runtime that is shut down drops it, also while none of its blocking threads is free.
+            move |watch| drop(tasks.spawn(watch)),
+        )
     })
 }

@@ -301,7 +301,11 @@ fn r1_jobs_that_are_queued_at_shutdown_are_answered() {
     let count = ran.clone();
     let group = thread::spawn(move || {
         let outcome: Outcome<_> = futures_executor::block_on(rt.group(async |g| {
-            let running = g.spawn_blocking(move || finished.recv().is_err());
+            let begins = begin.clone();
+            let running = g.spawn_blocking(move || {
+                begins.send(()).unwrap();
+                finished.recv().is_err()
+            });
             let queued = (0..5).map(|_| {
                 let count = count.clone();
                 g.spawn_blocking(move || count.fetch_add(1, Ordering::SeqCst))
@@ -312,7 +316,7 @@ fn r1_jobs_that_are_queued_at_shutdown_are_answered() {
         }));
         outcome.unwrap()
     });
-    begun.recv().unwrap();
+    (0..2).for_each(|_| begun.recv().unwrap());
     runtime.shutdown_background();
     drop(finish);
     let (running, queued) = group.join().unwrap();

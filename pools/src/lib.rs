@@ -6,4 +6,4 @@
 mod blocking;
 pub mod cpu;
 
-pub use blocking::{BlockingPool, DEFAULT_THREADS, Worker};
+pub use blocking::{BlockingPool, DEFAULT_THREADS, Watch, Worker};

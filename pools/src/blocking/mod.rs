@@ -7,6 +7,7 @@
 mod linger;
 mod queue;
 mod threads;
+mod watch;
 mod worker;
 
 use std::fmt;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 
 use anyscope_core::Job;
 
-use crate::blocking::queue::Shared;
+use crate::blocking::queue::{Shared, Threads};
 use crate::blocking::threads::start_thread;
+pub use crate::blocking::watch::Watch;
 pub use crate::blocking::worker::Worker;
 
 /// How many threads a pool uses unless it is told otherwise.
@@ -47,7 +49,9 @@ impl BlockingPool {
     /// assert_eq!(pool.threads(), 64);
     /// ```
     pub fn new(threads: usize) -> Self {
-        Self { shared: Shared::new(threads, Arc::new(start_thread)) }
+        Self {
+            shared: Shared::new(threads, Threads { start: Arc::new(start_thread), watch: None }),
+        }
     }
 
     /// A pool on the threads of a native runtime: `start` has to call [`Worker::run`] on one of
@@ -56,22 +60,31 @@ impl BlockingPool {
     ///
     /// A panic of `start` says that there is no thread for the worker, whatever became of that. The jobs
     /// are left to the other workers then, and dropped if there are none.
-    pub fn on(threads: usize, start: impl Fn(Worker) + Send + Sync + 'static) -> Self {
+    ///
+    /// That alone does not answer jobs that wait while all threads are busy: nobody asks for one then. So
+    /// `watch` is called with the first job, and has to leave the [`Watch`] with the runtime as a task. It
+    /// must not panic.
+    pub fn on(
+        threads: usize,
+        start: impl Fn(Worker) + Send + Sync + 'static,
+        watch: impl Fn(Watch) + Send + Sync + 'static,
+    ) -> Self {
         let start = move |worker| {
             start(worker);
             true
         };
-        Self { shared: Shared::new(threads, Arc::new(start)) }
+        let native = Threads { start: Arc::new(start), watch: Some(Arc::new(watch)) };
+        Self { shared: Shared::new(threads, native) }
     }
 
     /// Another pool on threads of the same kind, with a bound and a queue of its own.
     pub fn with_threads(&self, threads: usize) -> Self {
-        Self { shared: Shared::new(threads, self.shared.start.clone()) }
+        Self { shared: Shared::new(threads, self.shared.threads.clone()) }
     }
 
     /// How many threads it uses at most.
     pub fn threads(&self) -> usize {
-        self.shared.threads
+        self.shared.bound
     }
 
     /// Queues a job. Returns at once and does not panic.

@@ -4,20 +4,28 @@ use std::collections::VecDeque;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use anyscope_core::Job;
 
 use crate::blocking::linger::{self, Bell};
+use crate::blocking::watch::Watch;
 use crate::blocking::worker::{Place, Worker};
 
-/// Asks for a thread that runs the worker. Whether one comes.
-pub(crate) type Start = Arc<dyn Fn(Worker) -> bool + Send + Sync>;
+/// Where the threads come from.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    /// Asks for a thread that runs the worker. Whether one comes.
+    pub(crate) start: Arc<dyn Fn(Worker) -> bool + Send + Sync>,
+    /// Leaves a watch with the native runtime. `None` for threads that nobody shuts down.
+    pub(crate) watch: Option<Arc<dyn Fn(Watch) + Send + Sync>>,
+}
 
 pub(crate) struct Shared {
     /// The bound; at least one, because with none nothing would ever run.
-    pub(crate) threads: usize,
-    pub(crate) start: Start,
+    pub(crate) bound: usize,
+    pub(crate) threads: Threads,
     /// No job runs, is dropped, and no thread is started under it.
     state: Mutex<State>,
     /// For those who are idle.
@@ -37,6 +45,12 @@ pub(crate) struct State {
     /// the queue, and call the next one if there is still more to do; so nobody else has to be called
     /// until then.
     pub(crate) called: bool,
+    /// The native runtime has a watch, or is about to.
+    is_watched: bool,
+    /// By which that watch learns that the pool is gone.
+    pub(crate) watch: Option<Waker>,
+    /// Whatever comes is dropped, because the native runtime is shut down.
+    is_shut_down: bool,
 }
 
 /// Who is to be called, once the lock is released.
@@ -48,10 +62,10 @@ pub(crate) enum Call {
 }
 
 impl Shared {
-    pub(crate) fn new(threads: usize, start: Start) -> Arc<Self> {
+    pub(crate) fn new(bound: usize, threads: Threads) -> Arc<Self> {
         Arc::new(Self {
-            threads: threads.max(1),
-            start,
+            bound: bound.max(1),
+            threads,
             state: Mutex::default(),
             work: Condvar::new(),
             bell: Bell::default(),
@@ -63,13 +77,35 @@ impl Shared {
     }
 
     pub(crate) fn submit(self: &Arc<Self>, job: Job) {
-        let call = {
-            let mut state = self.lock();
-            state.jobs.push_back(job);
-            self.bell.ring();
-            state.call(self.threads)
-        };
+        let mut state = self.lock();
+        if state.is_shut_down {
+            drop(state);
+            return drop(job);
+        }
+        state.jobs.push_back(job);
+        self.bell.ring();
+        let call = state.call(self.bound);
+        let was_watched = mem::replace(&mut state.is_watched, true);
+        drop(state);
         self.carry_out(call);
+        if !was_watched {
+            self.leave_watch();
+        }
+    }
+
+    fn leave_watch(self: &Arc<Self>) {
+        let watch = self.threads.watch.as_ref();
+        watch.into_iter().for_each(|watch| watch(Watch::new(Arc::downgrade(self))));
+    }
+
+    /// The native runtime is: nobody may come for the jobs.
+    pub(crate) fn shut_down(&self) {
+        let jobs = {
+            let mut state = self.lock();
+            state.is_shut_down = true;
+            mem::take(&mut state.jobs)
+        };
+        drop(jobs);
     }
 
     /// The next job, for a worker who has come if it was `called`. `None` if there is none for as long
@@ -98,7 +134,7 @@ impl Shared {
             patience = patience.filter(|_| !is_over);
         }
         let job = state.jobs.pop_front();
-        let call = state.call(self.threads);
+        let call = state.call(self.bound);
         drop(state);
         self.carry_out(call);
         job
@@ -151,10 +187,17 @@ impl Shared {
     pub(crate) fn start(&self, place: Place) {
         let worker = Worker::new(place);
         let own = worker.share();
-        let started = catch_unwind(AssertUnwindSafe(|| (self.start)(worker)));
+        let started = catch_unwind(AssertUnwindSafe(|| (self.threads.start)(worker)));
         if !started.unwrap_or(false) {
             own.give_up();
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let watch = self.lock().watch.take();
+        watch.into_iter().for_each(Waker::wake);
     }
 }
 

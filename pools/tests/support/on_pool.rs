@@ -11,22 +11,22 @@ use anyscope_core::{Blocking, CpuPool, Job, RemoteHandle, Root, Sleep, Spawner, 
 use anyscope_pools::BlockingPool;
 
 /// Far more than any wait needs.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
-pub struct OnPool {
+pub(crate) struct OnPool {
     pool: BlockingPool,
     root: Root,
 }
 
 impl OnPool {
-    pub fn new(pool: BlockingPool) -> Self {
+    pub(crate) fn new(pool: BlockingPool) -> Self {
         Self { pool, root: Root::new() }
     }
 }
 
 /// What a future comes to, up to the bound of all waits.
-pub fn outcome<F: Future>(future: F) -> F::Output {
+pub(crate) fn outcome<F: Future>(future: F) -> F::Output {
     let (mut future, waker) = (pin!(future), Waker::from(Arc::new(Unpark(thread::current()))));
     let begin = Instant::now();
     loop {
@@ -36,6 +36,11 @@ pub fn outcome<F: Future>(future: F) -> F::Output {
         let left = BOUND.checked_sub(begin.elapsed());
         thread::park_timeout(left.expect("it ends within the bound of all waits"));
     }
+}
+
+/// Polls a future once, with a waker that does nothing.
+pub(crate) fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 struct Unpark(Thread);
@@ -86,7 +91,7 @@ impl Timer for OnPool {
     }
 }
 
-pub struct Never(Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(crate) struct Never(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl Future for Never {
     type Output = ();
