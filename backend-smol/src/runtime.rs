@@ -1,8 +1,9 @@
 //! `Smol`: the runtime value.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::mem;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use anyscope_core::{Root, Roots};
+use anyscope_core::Root;
 use anyscope_pools::BlockingPool;
 use smol::Executor;
 
@@ -44,9 +45,10 @@ impl Smol {
 
     /// An executor of your own.
     pub fn from_executor(executor: &Arc<Executor<'static>>) -> Self {
-        static ROOTS: Roots<Identity> = Roots::new();
+        static ROOTS: OwnRoots = OwnRoots(Mutex::new(Vec::new()));
         let executor = Arc::downgrade(executor);
-        Self::new(Some(executor.clone()), ROOTS.of(Identity(executor)))
+        let root = ROOTS.of(&executor);
+        Self::new(Some(executor), root)
     }
 
     fn new(executor: Option<Weak<Executor<'static>>>, root: Root) -> Self {
@@ -73,11 +75,27 @@ pub(crate) enum Spawn {
     Own(Arc<Executor<'static>>),
 }
 
-/// An executor's address, which is not used again while this is kept.
-struct Identity(Weak<Executor<'static>>);
+/// The roots of the users' executors, each as long as its executor is there: a pool that went with the last
+/// value would leave its idle threads behind, and the next value begin with none (B2).
+struct OwnRoots(Mutex<Vec<(Weak<Executor<'static>>, Root)>>);
 
-impl PartialEq for Identity {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ptr_eq(&other.0)
+impl OwnRoots {
+    /// An executor is known by its address, which is not used again while a weak reference is kept.
+    fn of(&self, executor: &Weak<Executor<'static>>) -> Root {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there = |(own, _): &(Weak<_>, _)| own.strong_count() > 0;
+        let (there, gone) = mem::take(&mut *known).into_iter().partition::<Vec<_>, _>(is_there);
+        *known = there;
+        let found =
+            known.iter().find(|(own, _)| own.ptr_eq(executor)).map(|(_, root)| root.clone());
+        let root = found.unwrap_or_else(|| {
+            let root = Root::new();
+            known.push((executor.clone(), root.clone()));
+            root
+        });
+        drop(known);
+        // Not under the lock.
+        drop(gone);
+        root
     }
 }

@@ -1,6 +1,7 @@
 //! What only smol has: executors of the user's own, held weakly (R1), and several in one program
 //! (R2, R6).
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use anyscope_core::{BoxError, Group, GroupError};
@@ -54,3 +55,25 @@ fn r6_values_of_one_executor_share_the_root() {
         drained.await;
     }));
 }
+
+thread_local! {
+    /// Counts this thread for as long as it is there.
+    static PRESENT: OnceCell<Arc<()>> = const { OnceCell::new() };
+}
+
+/// With one job after the other, each for a value of its own: one thread or a few, not one for each.
+#[test]
+fn b2_values_that_are_dropped_share_their_threads_with_those_that_come() {
+    let (executor, threads) = (Arc::new(Executor::new()), Arc::new(()));
+    for _ in 0..3 * THREADS {
+        let (rt, threads) = (Smol::from_executor(&executor), threads.clone());
+        let job = rt.spawn_blocking(move || PRESENT.with(|own| drop(own.set(threads))));
+        drop(rt);
+        smol::block_on(job).unwrap();
+    }
+    let present = Arc::strong_count(&threads) - 1;
+    assert!(present <= THREADS, "{present} threads");
+}
+
+/// As many as all values of a runtime have.
+const THREADS: usize = 64;
