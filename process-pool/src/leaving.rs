@@ -106,11 +106,11 @@ impl Leaver {
 
 impl Drop for Leaver {
     /// A clean-up that does not come to its end, as one of a child whose scope is dropped, leaves its calls
-    /// to whoever drops it: the task around may have dropped some of them itself.
+    /// to whoever drops it: the task around may have dropped some of them itself. A job around waits here.
     fn drop(&mut self) {
         let calls = mem::take(&mut self.calls).into_iter().chain(self.take());
         for call in calls.filter(|call| !call.has_ended()) {
-            drop(self.leaving.defer(call));
+            self.leaving.add(call);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::support::processes::{children, exists, runs, signal};
 use crate::support::{
     Dir, On, Outcome, PARENT, PATIENCE, numbers, on_each, once, pool, until, until_sync,
 };
-use anyscope_core::{AnyRuntime, BoxError, Branch, Group, Timer, gather, panic_message, race};
+use anyscope_core::{AnyRuntime, BoxError, Branch, Group, Timer, gather, panic_message, race, scope};
 use anyscope_process::{Builder, ProcessPool};
 use futures_executor::block_on;
 use futures_util::future::{join_all, ready, select};
@@ -36,6 +36,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("call_whose_time_is_up_is_gone", call_whose_time_is_up_is_gone),
         on_each("stopped_branch_has_ended_with_its_worker", stopped_branch),
         on_each("call_dropped_in_a_job_is_waited_for_by_it", call_dropped_in_a_job),
+        on_each("call_dropped_by_a_child_in_a_job_is_waited_for_by_it", call_dropped_by_a_child_in_a_job),
         on_each("cancelled_call_leaves_the_queue", cancelled_call_leaves_the_queue),
         on_each("cancellations_at_any_time_harm_nobody_else", cancellations_at_any_time),
         on_each("closed_pool_serves_what_it_has_and_refuses_more", closed_pool),
@@ -264,6 +265,24 @@ fn call_dropped_in_a_job(on: On) {
             .await;
         outcome.unwrap();
         assert!(!exists(hanging(&file).unwrap()[0]), "the group has returned before");
+    });
+}
+
+/// A scope's child has clean-ups, which go unrun when the job drops the scope; the job has none.
+fn call_dropped_by_a_child_in_a_job(on: On) {
+    with_hanging_jobs(on, async |rt, pool, file| {
+        let pool = pool.clone();
+        let job = move || {
+            let mut within = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+                Ok(s.spawn(hang(pool.clone(), file.clone())).await?)
+            }));
+            assert!(block_on(async { poll!(&mut within) }).is_pending());
+            until_sync("the job hangs", || file.exists());
+            drop(within);
+            exists(hanging(&file).unwrap()[0])
+        };
+        let outcome: Outcome<bool> = rt.group(async |g| Ok(g.spawn_blocking(job).await?)).await;
+        assert!(!outcome.unwrap(), "the job goes on before");
     });
 }
 
