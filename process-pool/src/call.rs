@@ -20,7 +20,7 @@ pub(crate) struct Call {
     /// The request as it is sent.
     pub(crate) request: Vec<u8>,
     pub(crate) limit: Option<Duration>,
-    /// Set under the pool's lock, when the call leaves the queue or passes it by.
+    /// Set under the pool's lock, when the call leaves the queue.
     pub(crate) seat: OnceLock<Arc<Seat>>,
     /// Locked to look and to move; wakers are called and dropped outside.
     state: Mutex<State>,

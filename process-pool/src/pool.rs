@@ -155,7 +155,7 @@ struct State {
     /// How many calls there have been; the last one's id.
     calls: u64,
     /// Calls that no seat has, by their ids. Empty while a seat is idle, or while there could be
-    /// another.
+    /// another, unless the operating system has refused that.
     queue: BTreeMap<u64, Arc<Call>>,
     /// All that have a conductor.
     seats: Vec<Arc<Seat>>,
@@ -173,7 +173,7 @@ pub(crate) enum Next {
 }
 
 impl Shared {
-    /// Gives the request to an idle seat, a new one, or the queue.
+    /// Queues the request, and gives the first that is queued to an idle seat or a new one, if it can.
     pub(crate) fn submit(
         self: &Arc<Self>,
         request: Vec<u8>,
@@ -187,26 +187,36 @@ impl Shared {
         let request = frame::finish(request, state.calls)
             .map_err(|_| Kind::InputTooLarge(u32::MAX as usize))?;
         let call = Arc::new(Call::new(state.calls, request, limit));
-        if let Some(seat) = state.idle.pop() {
-            seat.hand(call.clone());
-        } else if state.seats.len() >= self.config.workers {
-            state.queue.insert(call.id, call.clone());
-        } else if let Err(error) = self.add_seat(&mut state, call.clone()) {
+        state.queue.insert(call.id, call.clone());
+        if let Err(error) = self.seat_queued(&mut state) {
             if state.seats.is_empty() {
+                state.queue.remove(&call.id);
                 return Err(Kind::Start(error));
             }
-            state.queue.insert(call.id, call.clone());
         }
         Ok(call)
     }
 
-    fn add_seat(self: &Arc<Self>, state: &mut State, call: Arc<Call>) -> io::Result<()> {
+    /// Gives what is queued, the first first, to idle seats and to new ones, as far as there may be more. An
+    /// error says why there is not one more.
+    fn seat_queued(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        while !state.queue.is_empty() {
+            let seat = match state.idle.pop() {
+                Some(seat) => seat,
+                None if state.seats.len() < self.config.workers => self.new_seat(state)?,
+                None => break,
+            };
+            state.queue.pop_first().into_iter().for_each(|(_, call)| seat.hand(call));
+        }
+        Ok(())
+    }
+
+    fn new_seat(self: &Arc<Self>, state: &mut State) -> io::Result<Arc<Seat>> {
         let (seat, ear) = Seat::new()?;
         let seat = Arc::new(seat);
         conductor::start(self.clone(), seat.clone(), ear)?;
-        seat.hand(call);
-        state.seats.push(seat);
-        Ok(())
+        state.seats.push(seat.clone());
+        Ok(seat)
     }
 
     /// Takes a call out of the queue, or has its worker killed. Whether a conductor has it, and will

@@ -7,11 +7,13 @@ mod faults;
 #[cfg(unix)]
 mod pool;
 #[cfg(unix)]
+mod queue;
+#[cfg(unix)]
 mod support;
 
 #[cfg(unix)]
 fn main() -> std::process::ExitCode {
-    support::main(faults::tests().into_iter().chain(pool::tests()).collect())
+    support::main([faults::tests(), pool::tests(), queue::tests()].into_iter().flatten().collect())
 }
 
 #[cfg(not(unix))]

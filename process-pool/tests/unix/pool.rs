@@ -13,12 +13,14 @@ use std::time::Duration;
 use crate::support::jobs::{ECHO, GATE, HANG, MARK, NEST, STDIN, hanging};
 use crate::support::processes::{children, exists, runs, signal};
 use crate::support::{
-    Dir, On, Outcome, PARENT, PATIENCE, numbers, on_each, once, pool, until, until_sync,
+    Dir, On, Outcome, PARENT, PATIENCE, TIMES, numbers, on_each, once, pool, until, until_sync,
 };
-use anyscope_core::{AnyRuntime, BoxError, Branch, Group, Timer, gather, panic_message, race, scope};
+use anyscope_core::{
+    AnyRuntime, BoxError, Branch, Group, Timer, gather, panic_message, race, scope,
+};
 use anyscope_process::{Builder, ProcessPool};
 use futures_executor::block_on;
-use futures_util::future::{join_all, ready, select};
+use futures_util::future::{join_all, select};
 use futures_util::{join, poll};
 use libtest_mimic::Trial;
 use rustix::process::Signal;
@@ -28,7 +30,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("workers_start_late_are_kept_and_retired", workers_start_late_are_kept_and_retired),
         on_each("worker_that_dies_idle_costs_no_call", worker_that_dies_idle_costs_no_call),
         on_each("worker_that_dies_unseen_costs_no_call", worker_that_dies_unseen_costs_no_call),
-        on_each("calls_are_served_in_order", calls_are_served_in_order),
         on_each("cancelled_group_returns_when_the_worker_is_gone", cancelled_group),
         on_each("cancelled_task_ends_when_the_worker_is_gone", cancelled_task),
         on_each("dropped_group_is_waited_for_until_the_worker_is_gone", dropped_group),
@@ -36,8 +37,10 @@ pub(crate) fn tests() -> Vec<Trial> {
         on_each("call_whose_time_is_up_is_gone", call_whose_time_is_up_is_gone),
         on_each("stopped_branch_has_ended_with_its_worker", stopped_branch),
         on_each("call_dropped_in_a_job_is_waited_for_by_it", call_dropped_in_a_job),
-        on_each("call_dropped_by_a_child_in_a_job_is_waited_for_by_it", call_dropped_by_a_child_in_a_job),
-        on_each("cancelled_call_leaves_the_queue", cancelled_call_leaves_the_queue),
+        on_each(
+            "call_dropped_by_a_child_in_a_job_is_waited_for_by_it",
+            call_dropped_by_a_child_in_a_job,
+        ),
         on_each("cancellations_at_any_time_harm_nobody_else", cancellations_at_any_time),
         on_each("closed_pool_serves_what_it_has_and_refuses_more", closed_pool),
     ];
@@ -101,16 +104,6 @@ fn worker_that_dies_unseen_costs_no_call(on: On) {
             assert_eq!(output.unwrap(), number);
         }
         assert_eq!(numbers(&dir.path("marks")), Vec::from_iter(0..TIMES), "each has run once");
-        pool.close().await;
-    });
-}
-
-fn calls_are_served_in_order(on: On) {
-    on.run(async |_| {
-        let (pool, dir) = (pool(1), Dir::new());
-        let calls = (0..TIMES).map(|number| pool.run(&MARK, (dir.path("marks"), number)));
-        join_all(calls).await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
-        assert_eq!(numbers(&dir.path("marks")), Vec::from_iter(0..TIMES));
         pool.close().await;
     });
 }
@@ -286,34 +279,6 @@ fn call_dropped_by_a_child_in_a_job(on: On) {
     });
 }
 
-fn cancelled_call_leaves_the_queue(on: On) {
-    on.run(async |rt| {
-        let (pool, dir) = (pool(1), Dir::new());
-        let mark = |number| pool.run(&GATE, (dir.path("marks"), number, dir.path("gate")));
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let first = mark(0);
-                let first = g.spawn(async move { Ok(first.await?) });
-                until(&rt, "the first runs", || numbers(&dir.path("marks")) == [0]).await;
-                for number in 1..=10 {
-                    let queued = Box::pin(mark(number));
-                    let dropped = select(queued, ready(())).await;
-                    assert!(format!("{pool:?}").contains("queued: 1"), "{pool:?}");
-                    drop(dropped);
-                    assert!(format!("{pool:?}").contains("queued: 0"), "{pool:?}");
-                }
-                fs::write(dir.path("gate"), "").unwrap();
-                assert_eq!(first.await?, 0, "nobody has killed its worker");
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
-        assert_eq!(mark(11).await.unwrap(), 11);
-        assert_eq!(numbers(&dir.path("marks")), [0, 11]);
-        pool.close().await;
-    });
-}
-
 /// Calls that are dropped at any moment of their lives, beside others that are not.
 fn cancellations_at_any_time(on: On) {
     on.run(async |rt| {
@@ -477,5 +442,3 @@ fn with_hanging_jobs(on: On, test: impl AsyncFn(&AnyRuntime, &ProcessPool, PathB
         assert_eq!(children(), []);
     });
 }
-
-const TIMES: u64 = 100;

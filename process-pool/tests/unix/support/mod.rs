@@ -140,6 +140,8 @@ pub(crate) fn numbers(file: &Path) -> Vec<u64> {
     text.lines().map(|line| line.parse().unwrap()).collect()
 }
 
+/// How often a test does what is to go well each time.
+pub(crate) const TIMES: u64 = 100;
 /// Far more than any test needs.
 const BOUND: Duration = Duration::from_secs(120);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
