@@ -59,16 +59,16 @@ impl Tokio {
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
+}
 
-    /// tokio's context for this thread (X3), where it is not there anyway and can be had: `Handle::enter`
-    /// panics in the destructor of a thread-local that comes after tokio's own, and what drops a group or
-    /// cancels a job there must not (C7).
-    pub(crate) fn enter(&self) -> Option<EnterGuard<'_>> {
-        match Handle::try_current() {
-            Ok(current) if current.id() == self.handle.id() => None,
-            Err(error) if error.is_thread_local_destroyed() => None,
-            _ => Some(self.handle.enter()),
-        }
+/// tokio's context for this thread (X3), where it is not there anyway. An error where it cannot be had:
+/// `Handle::enter` panics in the destructor of a thread-local that comes after tokio's own, and what drops a
+/// group or cancels a job there must not (C7).
+pub(crate) fn enter(handle: &Handle) -> Result<Option<EnterGuard<'_>>, TryCurrentError> {
+    match Handle::try_current() {
+        Ok(current) if current.id() == handle.id() => Ok(None),
+        Err(error) if error.is_thread_local_destroyed() => Err(error),
+        _ => Ok(Some(handle.enter())),
     }
 }
 

@@ -8,6 +8,7 @@ use anyscope_core::{NativeHandle, Root, Spawner};
 use tokio::task::{JoinHandle, coop};
 
 use crate::Tokio;
+use crate::runtime::enter;
 
 impl Spawner for Tokio {
     type Handle<T: Send + 'static> = TokioHandle<T>;
@@ -25,7 +26,7 @@ impl Spawner for Tokio {
     }
 
     fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _context = self.enter();
+        let _context = enter(&self.handle);
         f()
     }
 }

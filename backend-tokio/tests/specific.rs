@@ -1,14 +1,14 @@
 //! What only tokio has: its context in polls, drops and jobs (X3), and several runtimes in one
 //! program (R2, R6).
 
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_core::{BoxError, CauseKind, Group, GroupError, TaskContext, Timer};
+use anyscope_core::{BoxError, CauseKind, Group, GroupError, Sleep, TaskContext, Timer};
 use anyscope_tokio::Tokio;
 use tokio::runtime::{Builder, Handle, Id, Runtime};
 
@@ -342,6 +342,28 @@ fn d2_deadlines_follow_a_paused_clock() {
     let error = outcome.unwrap_err();
     assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
     assert!(rt.now() - before >= HOUR && begin.elapsed() < HOUR);
+}
+
+/// Whose clock stands still: at first behind ours, and then far ahead of it.
+#[test]
+fn r4_timer_that_is_polled_in_another_runtime_goes_by_its_own_clock() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let other = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = multi_thread();
+    let rt = value_of(&runtime);
+    other.block_on(async {
+        let mut timer = std::pin::pin!(rt.sleep_until(Instant::now()));
+        assert!(poll_now(timer.as_mut()).await.is_ready());
+        tokio::time::advance(2 * HOUR).await;
+        timer.as_mut().reset(Instant::now() + HOUR);
+        assert!(poll_now(timer.as_mut()).await.is_pending());
+        assert!(poll_now(std::pin::pin!(rt.sleep(HOUR))).await.is_pending());
+    });
+}
+
+/// Polls a future once, in the task that awaits this.
+async fn poll_now<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// What suspends only because tokio's budget is spent, as a loop over a channel that is never empty does.

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use anyscope_core::{BoxError, Group, GroupHandle, Semaphore, defer};
+use anyscope_core::{BoxError, Group, GroupHandle, Semaphore, Timer, defer};
 use anyscope_tokio::Tokio;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -30,6 +30,8 @@ thread_local! {
 /// Does what `prepare` gives at the end of a thread: once with tokio's thread-locals still there and once
 /// without, in whichever order the system drops them. A panic there aborts the process.
 fn at_the_end_of_a_thread(prepare: impl Fn(&Tokio) -> Act + Send + Sync) {
+    // tokio asks its context for the time only once some clock was paused.
+    drop(Builder::new_current_thread().enable_time().start_paused(true).build().unwrap());
     let runtime = one_blocking_thread();
     let rt = Tokio::from_handle(runtime.handle().clone());
     let (tell, told) = mpsc::channel();
@@ -122,6 +124,14 @@ fn t6_task_is_spawned_and_cancelled() {
     at_the_end_of_a_thread(|rt| {
         let rt = rt.clone();
         Box::new(move || rt.spawn_detached(pending::<()>()).cancel())
+    });
+}
+
+#[test]
+fn r4_clock_is_read() {
+    at_the_end_of_a_thread(|rt| {
+        let (rt, before) = (rt.clone(), rt.now());
+        Box::new(move || assert!(rt.now() >= before))
     });
 }
 

@@ -9,7 +9,7 @@ use anyscope_core::{AnyRuntime, Runtime, Sleep, panic_message};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, never, parked};
+use crate::probe::{Count, Gate, Outcome, eventually, never, parked, yield_now};
 use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -24,6 +24,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(r4_zero_and_past_fire_at_once::<R>),
         case(r4_timer_does_not_fire_early::<R>),
         case(r4_largest_duration_does_not_fire_or_panic::<R>),
+        case(r4_last_instant_does_not_come_or_panic::<R>),
         case(r4_timer_can_be_reset::<R>),
         case(r4_timer_reset_to_later_does_not_fire_before::<R>),
         case(r4_dropping_a_timer_leaves_the_others::<R>),
@@ -140,6 +141,39 @@ fn r4_largest_duration_does_not_fire_or_panic<R: Runtime>(env: &Env<R>) {
         assert!(poll_timer(timer).is_pending());
         assert!(rt.timeout(Duration::MAX, async { 1 }).await.is_ok());
     });
+}
+
+/// The last that can be represented: what is added to it, be it a nanosecond, has no instant.
+fn r4_last_instant_does_not_come_or_panic<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let last = last_instant(rt.now());
+        let mut timer = pin!(rt.sleep_until(last));
+        assert!(poll_timer(timer.as_mut()).is_pending());
+        timer.as_mut().reset(last);
+        assert!(poll_timer(timer.as_mut()).is_pending());
+        let suspends = async {
+            yield_now().await;
+            7
+        };
+        assert_eq!(rt.timeout_at(last, suspends).await, Ok(7));
+        let body = async |_| {
+            yield_now().await;
+            Ok(8)
+        };
+        let outcome: Outcome<i32> = rt.group(body).deadline_at(last).await;
+        assert_eq!(outcome.unwrap(), 8);
+    });
+}
+
+fn last_instant(mut last: Instant) -> Instant {
+    let mut step = Duration::MAX;
+    while !step.is_zero() {
+        match last.checked_add(step) {
+            Some(later) => last = later,
+            None => step /= 2,
+        }
+    }
+    last
 }
 
 fn r4_timer_can_be_reset<R: Runtime>(env: &Env<R>) {
