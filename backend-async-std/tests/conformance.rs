@@ -16,6 +16,10 @@ impl Harness for Global {
         AsyncStd::global()
     }
 
+    fn cpu_threads(&self) -> Option<usize> {
+        Some(anyscope_pools::cpu::threads())
+    }
+
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
         async_std::task::block_on(future);
     }

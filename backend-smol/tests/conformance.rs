@@ -23,6 +23,10 @@ impl Harness for Global {
         Smol::global()
     }
 
+    fn cpu_threads(&self) -> Option<usize> {
+        Some(anyscope_pools::cpu::threads())
+    }
+
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
         smol::block_on(future);
     }
@@ -35,6 +39,10 @@ impl Harness for Own {
 
     fn runtime(&self) -> Smol {
         Smol::from_executor(&self.0)
+    }
+
+    fn cpu_threads(&self) -> Option<usize> {
+        Some(anyscope_pools::cpu::threads())
     }
 
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {

@@ -17,6 +17,10 @@ impl Harness for Host {
         Tokio::from_handle(self.0.handle().clone())
     }
 
+    fn cpu_threads(&self) -> Option<usize> {
+        Some(anyscope_pools::cpu::threads())
+    }
+
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
         self.0.block_on(future);
     }

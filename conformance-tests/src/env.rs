@@ -12,12 +12,17 @@ use crate::harness::Harness;
 /// The native runtime of one case, its type erased.
 pub(crate) trait Host {
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>);
+    fn cpu_threads(&self) -> Option<usize>;
     fn shut_down(self: Box<Self>);
 }
 
 impl<H: Harness> Host for H {
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
         Harness::block_on(self, future);
+    }
+
+    fn cpu_threads(&self) -> Option<usize> {
+        Harness::cpu_threads(self)
     }
 
     fn shut_down(self: Box<Self>) {
@@ -56,6 +61,11 @@ impl<R: Runtime> Env<R> {
 
     pub(crate) fn runtime(&self) -> R {
         self.runtime.clone()
+    }
+
+    /// How many CPU jobs run at once, where that is known.
+    pub(crate) fn cpu_threads(&self) -> Option<usize> {
+        self.host.borrow().as_ref().and_then(|host| host.cpu_threads())
     }
 
     /// Drives `main` where no group encloses it, as in a plain `#[tokio::main]`.

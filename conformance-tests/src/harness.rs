@@ -25,6 +25,12 @@ pub trait Harness: 'static {
     /// A panic of the future is the caller's.
     fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>);
 
+    /// How many CPU jobs run at once: that many and no more (U1). `None` where each has a thread of its own,
+    /// or where nobody knows; then the cases about it prove little.
+    fn cpu_threads(&self) -> Option<usize> {
+        None
+    }
+
     /// Shuts the native runtime down: tasks that are left are dropped before this returns, queued
     /// jobs will never run. Only called for a flavour that [says so](Flavour::can_shut_down).
     fn shut_down(self: Box<Self>) {}

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-pub(crate) use std::thread::{ThreadId, available_parallelism, current};
+pub(crate) use std::thread::{ThreadId, current};
 
 use crate::probe::BOUND;
 

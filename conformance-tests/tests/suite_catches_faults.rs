@@ -112,6 +112,18 @@ fn lets_a_job_wait_although_a_thread_is_allowed() {
 }
 
 #[test]
+fn runs_the_second_of_two_jobs_first() {
+    let case = "blocking::b2_jobs_start_in_the_order_in_which_they_came";
+    assert_catches(Fault::ServesTheLastFirst, case);
+}
+
+#[test]
+fn starts_a_thread_for_each_cpu_job() {
+    let case = "pools::u1_no_more_jobs_run_at_once_than_the_pool_has_threads";
+    assert_catches(Fault::HasNoCpuBound, case);
+}
+
+#[test]
 fn runs_a_cpu_job_on_the_async_thread() {
     assert_catches(Fault::RunsCpuInPlace, "jobs::u1_cpu_jobs_run_apart_from_the_others");
 }

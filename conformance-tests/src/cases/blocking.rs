@@ -30,16 +30,16 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 
 /// Jobs that run until the gate opens.
 #[derive(Clone, Default)]
-struct Crowd {
-    begun: Count,
-    ended: Count,
-    finish: Gate,
+pub(super) struct Crowd {
+    pub(super) begun: Count,
+    pub(super) ended: Count,
+    pub(super) finish: Gate,
 }
 
 impl Crowd {
     /// Gives how many ran when it began, itself included, or fewer: some that began later may have
     /// ended already.
-    fn job(&self) -> impl FnOnce() -> usize + Send + use<> {
+    pub(super) fn job(&self) -> impl FnOnce() -> usize + Send + use<> {
         let crowd = self.clone();
         move || {
             let at_once = crowd.begun.add().saturating_sub(crowd.ended.get());
@@ -49,7 +49,7 @@ impl Crowd {
         }
     }
 
-    async fn fills<R: Runtime>(&self, rt: &R, threads: usize) {
+    pub(super) async fn fills<R: Runtime>(&self, rt: &R, threads: usize) {
         eventually(rt, "the threads are taken", || self.begun.get() >= threads).await;
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b4_dropped_handle_lets_the_job_run_on::<R>),
         case(b4_ambient_job_belongs_to_the_enclosing_group::<R>),
         case(u1_cpu_jobs_run_apart_from_the_others::<R>),
-        case(u2_jobs_that_start_jobs_do_not_deadlock::<R>),
+        case(u2_jobs_that_start_jobs_all_run::<R>),
         case(u3_plain_value_is_never_a_failure_of_the_group::<R>),
         case(u3_try_forms_fail_the_group::<R>),
     ]
@@ -180,7 +180,9 @@ fn u1_cpu_jobs_run_apart_from_the_others<R: Runtime>(env: &Env<R>) {
     assert!(cpu.is_disjoint(&others));
 }
 
-fn u2_jobs_that_start_jobs_do_not_deadlock<R: Runtime>(env: &Env<R>) {
+/// None waits for another: that takes its thread, and is promised to data-parallel work alone, which knows
+/// its pool. The tests of that, in `anyscope-pools`, show it with rayon's.
+fn u2_jobs_that_start_jobs_all_run<R: Runtime>(env: &Env<R>) {
     fn spread<R: Runtime>(g: GroupHandle<BoxError, R>, depth: u32, count: Count) {
         count.add();
         for _ in 0..if depth > 0 { 2 } else { 0 } {

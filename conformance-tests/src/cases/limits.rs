@@ -30,7 +30,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g18_spawn_when_free_waits_for_a_place::<R>),
         case(g18_spawn_when_free_that_is_dropped_leaves_its_place::<R>),
         case(g18_spawn_when_free_is_refused_by_a_cancelled_group::<R>),
-        case(g18_body_inner_groups_and_background_tasks_need_no_place::<R>),
         case(g18_zero_counts_as_one::<R>),
     ]
 }
@@ -68,7 +67,7 @@ fn g18_runs_so_many_at_once_and_no_more<R: Runtime>(env: &Env<R>) {
 }
 
 /// One task that holds the only place until the gate is opened.
-async fn fill<R: Runtime>(g: &GroupHandle<BoxError, R>) -> Gate {
+pub(super) async fn fill<R: Runtime>(g: &GroupHandle<BoxError, R>) -> Gate {
     let (begun, finish) = (Gate::new(), Gate::new());
     let (started, wait) = (begun.clone(), finish.clone());
     g.spawn(async move {
@@ -366,26 +365,6 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
         assert!(late.await.unwrap_err().is_refused());
     });
     assert_eq!(dropped.get(), 1);
-}
-
-fn g18_body_inner_groups_and_background_tasks_need_no_place<R: Runtime>(env: &Env<R>) {
-    env.run(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let background = Gate::new();
-                g.spawn_background(parked(&background, &Count::new()));
-                let finish = fill(&g).await;
-                background.wait().await;
-                let inner: Outcome<i32> =
-                    rt.group(async |h| Ok(h.spawn(async { Ok(7) }).await?)).await;
-                assert_eq!(inner.unwrap(), 7);
-                finish.open();
-                Ok(())
-            })
-            .limit(1)
-            .await;
-        outcome.unwrap();
-    });
 }
 
 fn g18_zero_counts_as_one<R: Runtime>(env: &Env<R>) {

@@ -37,6 +37,7 @@ mod nesting;
 mod outcome;
 mod overdue;
 mod panics;
+mod placeless;
 mod policy;
 mod pools;
 mod queue;
@@ -139,6 +140,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         outcome::cases(),
         overdue::cases(),
         panics::cases(),
+        placeless::cases(),
         policy::cases(),
         pools::cases(),
         queue::cases(),

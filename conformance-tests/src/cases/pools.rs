@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyscope_core::{
@@ -9,9 +10,10 @@ use anyscope_core::{
     check_cancelled,
 };
 
+use super::blocking::Crowd;
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, Stuck, eventually, never, poll_once};
+use crate::probe::{Count, Gate, Outcome, Stuck, never, poll_once};
 use crate::queued::Queued;
 use crate::thread;
 
@@ -25,6 +27,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(b4_dropped_handle_lets_a_queued_job_run::<R>),
         case(r1_job_dropped_by_its_pool_says_shut_down::<R>),
         case(u1_tasks_and_timers_go_on_while_the_pool_is_full::<R>),
+        case(u1_no_more_jobs_run_at_once_than_the_pool_has_threads::<R>),
         case(u3_queued_job_cancelled_alone_is_gone_at_once::<R>),
         case(u3_running_job_cancelled_alone_sees_its_cause::<R>),
     ]
@@ -211,31 +214,59 @@ fn r1_job_dropped_by_its_pool_says_shut_down<R: Runtime>(env: &Env<R>) {
     assert_eq!((ran.get(), gone.get()), (0, 2));
 }
 
+/// All its threads are taken, and jobs are in line, until the others have gone on.
 fn u1_tasks_and_timers_go_on_while_the_pool_is_full<R: Runtime>(env: &Env<R>) {
-    let (running, finish) = (Count::new(), Gate::new());
-    let _at_last = finish.open_on_drop();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let (crowd, threads) = (Crowd::default(), cpu_threads(env));
+    let _alone = alone(env);
+    let _at_last = crowd.finish.open_on_drop();
     env.block_on(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                for _ in 0..cores * 4 {
-                    let (running, finish) = (running.clone(), finish.clone());
-                    g.spawn_cpu(move || {
-                        running.add();
-                        finish.wait_blocking();
-                    });
-                }
-                eventually(&rt, "a job runs", || running.get() > 0).await;
+                (0..threads * 4).for_each(|_| drop(g.spawn_cpu(crowd.job())));
+                crowd.fills(&rt, threads).await;
                 rt.sleep(Duration::from_millis(1)).await;
                 assert_eq!(g.spawn(async { Ok(1) }).await?, 1);
                 assert_eq!(g.spawn_blocking(|| 2).await?, 2);
-                finish.open();
+                crowd.finish.open();
                 Ok(())
             })
             .await;
         outcome.unwrap();
     });
-    assert_eq!(running.get(), cores * 4);
+    assert_eq!(crowd.ended.get(), threads * 4);
+}
+
+fn u1_no_more_jobs_run_at_once_than_the_pool_has_threads<R: Runtime>(env: &Env<R>) {
+    let (crowd, threads) = (Crowd::default(), cpu_threads(env));
+    let bound = env.cpu_threads().unwrap_or(usize::MAX);
+    let _alone = alone(env);
+    let _at_last = crowd.finish.open_on_drop();
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let jobs: Vec<_> = (0..threads * 20).map(|_| g.spawn_cpu(crowd.job())).collect();
+                crowd.fills(&rt, threads).await;
+                crowd.finish.open();
+                for job in jobs {
+                    assert!(job.await? <= bound);
+                }
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(crowd.ended.get(), threads * 20);
+}
+
+/// The pool may be the process's: of two cases that fill it each could have a part, and wait for the rest.
+fn alone<R: Runtime>(env: &Env<R>) -> Option<MutexGuard<'static, ()>> {
+    static FULL: Mutex<()> = Mutex::new(());
+    env.cpu_threads().map(|_| FULL.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// How many jobs fill the pool. One will run in any case.
+fn cpu_threads<R: Runtime>(env: &Env<R>) -> usize {
+    env.cpu_threads().unwrap_or(1)
 }
 
 fn u3_queued_job_cancelled_alone_is_gone_at_once<R: Runtime>(env: &Env<R>) {

@@ -6,7 +6,7 @@ use anyscope_core::{Queue, Runtime, Semaphore, gather};
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, eventually, poll_once, yield_now};
+use crate::probe::{Count, Gate, Outcome, counted, eventually, poll_once, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -133,12 +133,14 @@ fn w8_closing_wakes_who_waits<R: Runtime>(env: &Env<R>) {
                 let (full, empty) = (Queue::fifo(1), Queue::<i32>::fifo(1));
                 full.put(1).await?;
                 let (putting, getting) = (full.clone(), empty.clone());
-                let put =
-                    g.spawn(async move { Ok(putting.put(2).await.unwrap_err().into_inner()) });
-                let get = g.spawn(async move { Ok(getting.get().await.is_none()) });
-                for _ in 0..10 {
-                    yield_now().await;
-                }
+                let asked = [Count::new(), Count::new()];
+                let put = async move { Ok(putting.put(2).await.unwrap_err().into_inner()) };
+                let put = g.spawn(counted(asked[0].clone(), put));
+                let get = async move { Ok(getting.get().await.is_none()) };
+                let get = g.spawn(counted(asked[1].clone(), get));
+                let both = || asked.iter().all(|polls| polls.get() > 0);
+                eventually(&rt, "both wait", both).await;
+                assert!(!put.is_finished() && !get.is_finished());
                 full.close();
                 empty.close();
                 assert_eq!(put.await?, 2, "the item comes back");

@@ -5,7 +5,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     HasOnePool,
     HasNoBound,
     SharesItsBound,
+    ServesTheLastFirst,
+    HasNoCpuBound,
     HasFewerThreads,
     FiresEarly,
     NeverFires,
@@ -57,6 +59,8 @@ pub(crate) struct Faulty {
     mortal: Option<Mortal>,
     /// Leads to one thread for all jobs.
     one_pool: mpsc::Sender<Job>,
+    /// A job that waits for the one which is run before it.
+    first: Arc<Mutex<Option<Job>>>,
     begin: Instant,
 }
 
@@ -67,7 +71,18 @@ impl Faulty {
             Threads { pool, blocking: BlockingPool::new(DEFAULT_THREADS), root: Root::new() };
         let (one_pool, jobs) = mpsc::channel();
         thread::spawn(move || jobs.into_iter().for_each(Job::run));
-        Self { fault, inner, mortal, one_pool, begin: Instant::now() }
+        Self { fault, inner, mortal, one_pool, first: Arc::default(), begin: Instant::now() }
+    }
+
+    /// Keeps each job until there is another, which is run before it.
+    fn run_second_first(&self, job: Job) {
+        let first = self.first.lock().unwrap().take();
+        match first {
+            None => *self.first.lock().unwrap() = Some(job),
+            Some(first) => {
+                [job, first].into_iter().for_each(|job| self.one_pool.send(job).unwrap())
+            }
+        }
     }
 
     fn launch(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -85,7 +100,8 @@ impl Clone for Faulty {
             inner.root = Root::new();
         }
         let (mortal, one_pool) = (self.mortal.clone(), self.one_pool.clone());
-        Self { fault: self.fault, inner, mortal, one_pool, begin: self.begin }
+        let first = self.first.clone();
+        Self { fault: self.fault, inner, mortal, one_pool, first, begin: self.begin }
     }
 }
 
@@ -214,6 +230,7 @@ impl Blocking for Faulty {
             Fault::ForgetsJobs => mem::forget(job),
             Fault::HasOnePool => self.one_pool.send(job).unwrap(),
             Fault::HasNoBound => drop(thread::spawn(move || job.run())),
+            Fault::ServesTheLastFirst => self.run_second_first(job),
             _ => self.inner.run_blocking(job),
         }
     }
@@ -234,9 +251,18 @@ impl CpuPool for Faulty {
         match self.fault {
             Fault::RunsCpuInPlace => job.run(),
             Fault::HasOnePool => self.one_pool.send(job).unwrap(),
+            Fault::HasNoCpuBound => run_at_once(job),
             _ => self.inner.run_cpu(job),
         }
     }
+}
+
+/// On a thread of its own: this goes on when the job begins there, or is found to be cancelled.
+fn run_at_once(job: Job) {
+    let (begin, begun) = mpsc::channel();
+    let tell = move || begin.send(()).unwrap_or_default();
+    thread::spawn(move || job.run_after(tell));
+    begun.recv().unwrap_or_default();
 }
 
 impl Timer for Faulty {
@@ -300,6 +326,10 @@ impl Host {
 
 impl Harness for Host {
     type Runtime = Faulty;
+
+    fn cpu_threads(&self) -> Option<usize> {
+        Some(anyscope_pools::cpu::threads())
+    }
 
     fn runtime(&self) -> Faulty {
         self.backend.clone()
