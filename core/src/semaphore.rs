@@ -76,7 +76,7 @@ impl Semaphore {
         lock(&self.0).permits
     }
 
-    /// How many wait for a permit right now, jobs that were cancelled while they waited included.
+    /// How many wait for a permit right now. Jobs that are cancelled leave the line at once.
     pub fn waiting(&self) -> usize {
         lock(&self.0).turns.waiting()
     }
