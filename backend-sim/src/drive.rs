@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::report;
 use crate::scheduler::Shared;
@@ -16,14 +17,11 @@ pub(crate) enum Stepped {
     Other,
 }
 
-/// Takes one step.
-///
-/// # Panics
-///
-/// If there is none to take, there have been too many, or another thread has meddled.
-pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Stepped {
+/// Takes one step. An error says why there is none to take: nothing can run, there have been too many, or
+/// another thread has meddled.
+pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Result<Stepped, String> {
     match shared.next(threads_only) {
-        Next::Main => return Stepped::Main,
+        Next::Main => return Ok(Stepped::Main),
         Next::Task(id, mut future, waker) => {
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             let rest = match polled {
@@ -45,31 +43,43 @@ pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Stepped {
         }
         Next::Wake(wakers) => wakers.into_iter().for_each(Waker::wake),
         Next::ShutDown => shut_down(shared),
-        Next::Stuck => panic!("{}", report::stuck(shared)),
-        Next::Endless => panic!("{}", report::endless(shared)),
-        Next::Foreign(text) => panic!("{text}"),
+        Next::Stuck => return Err(report::stuck(shared)),
+        Next::Endless => return Err(report::endless(shared)),
+        Next::Foreign(text) => return Err(text),
     }
-    Stepped::Other
+    Ok(Stepped::Other)
 }
 
 /// Takes steps until the condition holds.
 pub(crate) fn until(shared: &Arc<Shared>, condition: &mut dyn FnMut() -> bool) {
-    let (running, threads_only) = blocked(shared);
+    let blocked = blocked(shared);
     // What this step has done so far may be what a thread waits for.
     shared.something_happened();
-    while !condition() {
-        step(shared, threads_only);
-        shared.lock().running = running;
-    }
+    while !condition() && others_step(shared, blocked) {}
 }
 
 /// Lets one other take a step, if one can.
 pub(crate) fn give_way(shared: &Arc<Shared>) {
-    let (running, threads_only) = blocked(shared);
+    let blocked = blocked(shared);
     shared.something_happened();
-    if shared.can_run(threads_only) {
-        step(shared, threads_only);
-        shared.lock().running = running;
+    if shared.can_run(blocked.1) {
+        others_step(shared, blocked);
+    }
+}
+
+/// Takes a step while the driver is blocked. Not if there is none to take and a panic unwinds already: that
+/// is the failure of the run, and a second would abort the process.
+///
+/// # Panics
+///
+/// If there is none to take.
+fn others_step(shared: &Arc<Shared>, (running, threads_only): (Option<UnitId>, bool)) -> bool {
+    let stepped = step(shared, threads_only);
+    shared.lock().running = running;
+    match stepped {
+        Ok(_) => true,
+        Err(_) if thread::panicking() => false,
+        Err(why) => panic!("{why}"),
     }
 }
 

@@ -129,7 +129,8 @@ impl Simulation {
         let _leaves = Leaves(shared, id);
         let waker = shared.waker(id).expect("it was added, and leaves at the end");
         loop {
-            if drive::step(shared, false) == Stepped::Main {
+            let stepped = drive::step(shared, false).unwrap_or_else(|why| panic!("{why}"));
+            if stepped == Stepped::Main {
                 let polled = main.as_mut().poll(&mut Context::from_waker(&waker));
                 shared.end_step();
                 if let Poll::Ready(value) = polled {

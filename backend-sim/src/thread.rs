@@ -24,7 +24,8 @@ use crate::{drive, quiet};
 /// tasks, as it would on a runtime with one thread, and only jobs and threads go on.
 ///
 /// When the simulation is dropped, those that block end by unwinding. What destructors wait for then does not
-/// come: there it returns at once.
+/// come: there it returns at once. So it does in the destructors that a panic runs, where nothing can make the
+/// condition hold.
 ///
 /// # Panics
 ///
@@ -163,7 +164,8 @@ impl<T: Send + 'static> SimThread<T> {
     ///
     /// # Errors
     ///
-    /// What it panicked with. In a destructor that runs because the simulation is gone, that it is gone.
+    /// What it panicked with. In a destructor, that it will never end: because the simulation is gone, or
+    /// because nothing can run while a panic unwinds.
     ///
     /// # Panics
     ///

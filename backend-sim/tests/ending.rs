@@ -1,32 +1,20 @@
 //! How a simulation ends, and what blocks where there is nothing left to wait for.
 
 use std::future::pending;
-use std::sync::mpsc::channel;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyscope_core::{Group, Timer, block_on};
+use anyscope_core::{Group, Timer, block_on, panic_message};
 use anyscope_sim::{
     Check, Faults, Options, SimThread, Simulation, block_for, block_until, give_way, run,
     spawn_thread,
 };
+use support::bounded;
+
+mod support;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Far more than any test needs.
-const BOUND: Duration = Duration::from_secs(60);
-
-fn bounded(test: impl FnOnce() + Send + 'static) {
-    let (done, is_done) = channel();
-    let thread = thread::spawn(move || {
-        test();
-        done.send(()).unwrap();
-    });
-    let ended = is_done.recv_timeout(BOUND);
-    assert!(ended.is_ok() || thread.is_finished(), "it hangs");
-    thread.join().unwrap();
-}
 
 /// Does it when it is dropped, and notes what came of it.
 struct OnDrop<F: FnOnce() -> bool>(Option<F>, Arc<Mutex<Vec<bool>>>);
@@ -146,4 +134,45 @@ fn r4_timer_for_the_last_instant_can_be_late() {
 fn the_last_seed_is_run_as_well() {
     let failure = Check::new().only_seed(u64::MAX).try_run(async |_| panic!("it ran")).unwrap_err();
     assert_eq!((failure.seed(), failure.message()), (u64::MAX, "it ran"));
+}
+
+/// Joins its thread when it is dropped, as a guard of a scope does.
+struct JoinOnDrop(Option<SimThread<()>>);
+
+impl Drop for JoinOnDrop {
+    fn drop(&mut self) {
+        let joined = self.0.take().map(SimThread::join);
+        assert!(joined.is_some_and(|joined| joined.is_err()), "it cannot end");
+    }
+}
+
+#[test]
+fn destructor_that_waits_in_vain_while_a_panic_unwinds_lets_it_go_on() {
+    bounded(|| {
+        let failure = Check::new().seeds(10).shrink_runs(10).try_run(async |_| {
+            let _guard = JoinOnDrop(Some(spawn_thread(|| block_until(|| false))));
+            panic!("the bug");
+        });
+        assert_eq!(failure.unwrap_err().message(), "the bug");
+    });
+}
+
+/// The steps are used up, and what it waits for would need some more.
+#[test]
+fn destructor_that_waits_after_the_last_step_lets_the_panic_go_on() {
+    bounded(|| {
+        let options = Options::seed(1).max_steps(10);
+        let failure = catch_unwind(AssertUnwindSafe(|| {
+            Simulation::new(options).run(async |_| {
+                let _guard = JoinOnDrop(Some(spawn_thread(|| {
+                    loop {
+                        give_way()
+                    }
+                })));
+                block_until(|| false);
+            })
+        }));
+        let text = panic_message(&*failure.unwrap_err()).to_owned();
+        assert!(text.starts_with("no end in sight"), "{text}");
+    });
 }
