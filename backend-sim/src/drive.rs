@@ -61,8 +61,7 @@ pub(crate) fn until(shared: &Arc<Shared>, condition: &mut dyn FnMut() -> bool) {
 /// Lets one other take a step, if one can.
 pub(crate) fn give_way(shared: &Arc<Shared>) {
     let blocked = blocked(shared);
-    shared.something_happened();
-    if shared.can_run(blocked.1) {
+    if shared.give_turn(blocked.1) {
         others_step(shared, blocked);
     }
 }

@@ -32,7 +32,7 @@ fn with_tree(shared: &Arc<Shared>, text: &str) -> String {
     with_watch(shared, |watch| groups = watch.groups(&shared.root));
     let (steps, elapsed) = {
         let state = shared.lock();
-        (state.chooser.steps(), state.now - shared.start)
+        (state.chooser.spent(), state.now - shared.start)
     };
     format!("{text} (after {steps} steps, {elapsed:?} after the start)\n{}", tree(shared, &groups))
 }

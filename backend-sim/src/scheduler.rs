@@ -99,7 +99,7 @@ impl Shared {
         if !state.is_shut_down && state.plan.shuts_down_at(state.chooser.steps()) {
             return Next::ShutDown;
         }
-        if state.chooser.steps() >= self.max_steps {
+        if state.chooser.spent() >= self.max_steps {
             return Next::Endless;
         }
         match state.take_ready(threads_only) {
@@ -131,16 +131,20 @@ impl Shared {
     /// A thread's condition does not hold; `progressed` if it has run before it looked.
     pub(crate) fn block(&self, id: UnitId, progressed: bool) {
         let mut state = self.lock();
-        if progressed {
-            state.something_happened();
+        match progressed {
+            true => state.something_happened(),
+            false => state.take_back(id),
         }
         state.blocked.push(id);
     }
 
-    /// Whether somebody can take a step now, without time passing.
-    pub(crate) fn can_run(&self, threads_only: bool) -> bool {
-        let state = self.lock();
-        state.ready.iter().any(|id| !threads_only || state.is_thread(*id))
+    /// The driver gives a turn away. Whether somebody can take a step now, without time passing, or the run
+    /// is too long.
+    pub(crate) fn give_turn(&self, threads_only: bool) -> bool {
+        let mut state = self.lock();
+        state.chooser.count_turn();
+        state.something_happened();
+        state.can_run(threads_only) || state.chooser.spent() >= self.max_steps
     }
 
     /// A thread gives way, and goes on when it is chosen again.

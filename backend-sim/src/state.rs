@@ -154,6 +154,11 @@ impl State {
         chosen
     }
 
+    /// Whether somebody can take a step now, without time passing.
+    pub(crate) fn can_run(&self, threads_only: bool) -> bool {
+        self.ready.iter().any(|id| !threads_only || self.is_thread(*id))
+    }
+
     pub(crate) fn is_thread(&self, id: UnitId) -> bool {
         self.units.get(&id).is_some_and(|unit| matches!(unit.work, Work::Thread(_)))
     }
@@ -172,6 +177,15 @@ impl State {
                 Some(future) => Next::Task(id, future, unit.waker.clone()),
                 None => Next::Wake(Vec::new()),
             },
+        }
+    }
+
+    /// The step of a thread that has only looked whether it can go on, in vain, is none.
+    pub(crate) fn take_back(&mut self, id: UnitId) {
+        let is_its = |step: &TraceStep| matches!(step, TraceStep::Ran(_, ran) if *ran == id);
+        if self.trace.steps.last().is_some_and(is_its) {
+            self.trace.steps.pop();
+            self.chooser.take_back();
         }
     }
 

@@ -47,7 +47,8 @@ impl fmt::Display for UnitKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TraceStep {
-    /// A unit ran until it waited or ended.
+    /// A unit ran until it waited or ended. One that blocks, and only looked whether it can go on, has not
+    /// run.
     Ran(UnitKind, UnitId),
     /// Nothing could run, and the clock moved on to this time after the start.
     Clock(Duration),

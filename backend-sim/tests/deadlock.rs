@@ -71,7 +71,7 @@ fn each_kind_of_wait_is_named() {
     assert_eq!(
         seen,
         "\
-deadlock: nothing can run, and no timer is set (after 9 steps, 2s after the start)
+deadlock: nothing can run, and no timer is set (after 6 steps, 2s after the start)
 group (here)
   body: runs what is below
     group 'outer' (here)

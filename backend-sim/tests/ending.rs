@@ -176,3 +176,24 @@ fn destructor_that_waits_after_the_last_step_lets_the_panic_go_on() {
         assert!(text.starts_with("no end in sight"), "{text}");
     });
 }
+
+#[test]
+fn turn_that_is_given_away_in_vain_counts_as_a_step() {
+    bounded(|| {
+        for waits in [true, false] {
+            let simulation = Simulation::new(Options::seed(1).max_steps(1000));
+            let failure = catch_unwind(AssertUnwindSafe(|| {
+                simulation.block_on(async {
+                    if waits {
+                        drop(spawn_thread(|| block_until(|| false)));
+                    }
+                    loop {
+                        give_way();
+                    }
+                })
+            }));
+            let text = panic_message(&*failure.unwrap_err()).to_owned();
+            assert!(text.starts_with("no end in sight"), "{text}");
+        }
+    });
+}
