@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyscope_core::panic_message;
 
-use crate::failure::{CheckFailure, SEED_VARIABLE};
+use crate::failure::{CheckFailure, Panicked, SEED_VARIABLE};
 use crate::fault::{Faults, Horizon};
-use crate::quiet::quietly;
+use crate::hook::{quietly, with_places};
 use crate::schedule::Schedule;
 use crate::shrink::{shrink, switches};
 use crate::trace::Trace;
@@ -172,9 +172,9 @@ impl Check {
         let seeds = if self.only.is_some() { 0 } else { self.seeds };
         for (before, seed) in (0..seeds).chain(self.only).enumerate() {
             let options = self.options(seed, horizon);
-            if let Outcome { message: Some(message), trace } = one_run(options, &scenario) {
+            if let Outcome { failure: Some(failure), trace } = one_run(options, &scenario) {
                 let tried = before as u64 + 1;
-                let failure = self.explain(seed, tried, horizon, (message, trace), &scenario);
+                let failure = self.explain(seed, tried, horizon, (failure, trace), &scenario);
                 return Err(Box::new(failure));
             }
         }
@@ -209,7 +209,7 @@ impl Check {
         seed: u64,
         tried: u64,
         horizon: Horizon,
-        (message, first_trace): (String, Trace),
+        (failure, first_trace): (Panicked, Trace),
         scenario: &impl Fn(Sim) -> F,
     ) -> CheckFailure {
         let longest = first_trace.steps().len() * 4 + 100;
@@ -217,15 +217,20 @@ impl Check {
             let schedule = Schedule::Switches(switches.to_vec());
             self.options(seed, horizon).schedule(schedule).max_steps(longest)
         };
-        quietly(|| {
-            let shrunk = shrink(switches(&first_trace), self.shrink_runs, |switches| {
-                let outcome = one_run(replay(switches), scenario);
-                outcome.message.is_some_and(|other| is_same(&other, &message))
+        let all = switches(&first_trace);
+        let (shrunk, last) = quietly(|| {
+            let shrunk = shrink(all.clone(), self.shrink_runs, |switches| {
+                one_run(replay(switches), scenario).fails_as(&failure)
             });
             let last = one_run(replay(&shrunk).labels(), scenario);
-            let message = last.message.unwrap_or(message);
-            CheckFailure { seed, tried, message, first_trace, trace: last.trace, switches: shrunk }
-        })
+            (shrunk, last)
+        });
+        let (switches, trace, replayed) = match last.fails_as(&failure) {
+            true => (shrunk, last.trace, last.failure.map(|again| again.message)),
+            false => (all, first_trace.clone(), None),
+        };
+        let message = failure.message;
+        CheckFailure { seed, tried, message, first_trace, trace, switches, replayed }
     }
 }
 
@@ -235,30 +240,32 @@ impl Default for Check {
     }
 }
 
-/// What became of one run: `None` for the message if it was well.
+/// What became of one run: `None` for the failure if it was well.
 struct Outcome {
-    message: Option<String>,
+    failure: Option<Panicked>,
     trace: Trace,
+}
+
+impl Outcome {
+    fn fails_as(&self, failure: &Panicked) -> bool {
+        self.failure.as_ref().is_some_and(|own| own.is_same(failure))
+    }
 }
 
 #[track_caller]
 fn one_run<F: Future<Output = ()>>(options: Options, scenario: &impl Fn(Sim) -> F) -> Outcome {
     let simulation = Simulation::new(options);
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        simulation.run_or_cut(scenario);
-        simulation.drain();
-    }));
-    let message = ran.err().map(|payload| panic_message(&*payload).to_owned());
-    Outcome { message, trace: simulation.trace() }
-}
-
-/// Whether two failures are the same: the first lines are, up to numbers.
-fn is_same(one: &str, other: &str) -> bool {
-    let gist = |text: &str| -> String {
-        let line = text.lines().next().unwrap_or_default();
-        line.chars().filter(|c| !c.is_ascii_digit()).collect()
-    };
-    gist(one) == gist(other)
+    let (ran, places) = with_places(|| {
+        catch_unwind(AssertUnwindSafe(|| {
+            simulation.run_or_cut(scenario);
+            simulation.drain();
+        }))
+    });
+    let failure = ran.err().map(|payload| {
+        let message = panic_message(&*payload).to_owned();
+        Panicked { places: places.of(&message), message }
+    });
+    Outcome { failure, trace: simulation.trace() }
 }
 
 fn parse(seed: &str) -> u64 {

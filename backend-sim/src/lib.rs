@@ -51,7 +51,7 @@ mod cpu;
 mod drive;
 mod failure;
 mod fault;
-mod quiet;
+mod hook;
 mod report;
 mod rng;
 mod run;

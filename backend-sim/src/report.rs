@@ -17,24 +17,41 @@ use crate::trace::{UnitId, UnitKind};
 
 /// Nothing can run any more.
 pub(crate) fn stuck(shared: &Arc<Shared>) -> String {
-    with_tree(shared, "deadlock: nothing can run, and no timer is set")
+    with_tree(shared, DEADLOCK, "nothing can run, and no timer is set")
 }
 
 /// The run has taken too many steps.
 pub(crate) fn endless(shared: &Arc<Shared>) -> String {
-    let text = "no end in sight: something runs again and again. A loop that yields until a time has come \
-                never sees it come, for the clock stands still as long as anything can run";
-    with_tree(shared, text)
+    let text = "something runs again and again. A loop that yields until a time has come never sees it come, \
+                for the clock stands still as long as anything can run";
+    with_tree(shared, ENDLESS, text)
 }
 
-fn with_tree(shared: &Arc<Shared>, text: &str) -> String {
+fn with_tree(shared: &Arc<Shared>, kind: &str, text: &str) -> String {
     let mut groups = Vec::new();
     with_watch(shared, |watch| groups = watch.groups(&shared.root));
     let (steps, elapsed) = {
         let state = shared.lock();
         (state.chooser.spent(), state.now - shared.start)
     };
-    format!("{text} (after {steps} steps, {elapsed:?} after the start)\n{}", tree(shared, &groups))
+    let when = format!("{AFTER}{steps} steps, {elapsed:?} after the start)");
+    format!("{kind}{text}{when}\n{}", tree(shared, &groups))
+}
+
+/// What of a message is the same when the same failure has come in another order: the first line without its
+/// numbers; of a deadlock the others as well, but not when it came.
+pub(crate) fn gist(message: &str) -> Vec<String> {
+    let plain = |line: &str| line.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let (first, tree) = message.split_once('\n').unwrap_or((message, ""));
+    let first = match first.split_once(AFTER) {
+        Some((text, _)) if [DEADLOCK, ENDLESS].iter().any(|kind| text.starts_with(kind)) => text,
+        _ => first,
+    };
+    let tree = if first.starts_with(DEADLOCK) { tree } else { "" };
+    let mut gist: Vec<String> = tree.lines().map(plain).collect();
+    gist.sort_unstable();
+    gist.push(plain(first));
+    gist
 }
 
 /// What is alive, a line each, what belongs to it indented below.
@@ -260,3 +277,7 @@ fn why(kind: &CauseKind) -> &str {
 }
 
 const UNSEEN: &str = "something that only code of the program knows (a channel, a lock, a gate)";
+
+const DEADLOCK: &str = "deadlock: ";
+const ENDLESS: &str = "no end in sight: ";
+const AFTER: &str = " (after ";

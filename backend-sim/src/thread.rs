@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use anyscope_core::LiveWatch;
 
+use crate::drive;
+use crate::hook::Listener;
 use crate::scheduler::Shared;
 use crate::state::Work;
 use crate::trace::{UnitId, UnitKind};
-use crate::{drive, quiet};
 
 /// Blocks a job, or a thread of the simulation, until the condition holds. Others take their turns
 /// meanwhile, and the condition is looked at after each of them: it must be quick and change nothing.
@@ -262,12 +263,12 @@ impl Seat {
         let Some(begin) = lock(&self.begin).take() else {
             return;
         };
-        let (seat, shared, quiet) = (self.clone(), shared.clone(), quiet::is_quiet());
+        let (seat, shared, listener) = (self.clone(), shared.clone(), Listener::here());
         let thread = thread::Builder::new().name(format!("simulated {id}")).spawn(move || {
             seat.wait_while(|turn| turn == Turn::Elsewhere);
             let _ends = EndsTurn(seat.clone());
             HERE.with_borrow_mut(|place| place.push(Here::Thread(shared, id, seat)));
-            quiet::set_quiet(quiet);
+            listener.listen_here();
             let _ = catch_unwind(AssertUnwindSafe(begin));
             let here = HERE.with_borrow_mut(Vec::pop);
             drop(here);
