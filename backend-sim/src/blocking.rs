@@ -1,21 +1,25 @@
 //! `Blocking`: jobs as units with threads of their own, no more of them at once than the bound (B2).
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use anyscope_core::{Blocking, Job};
 
 use crate::Sim;
+use crate::scheduler::Shared;
 use crate::trace::UnitKind;
 
 impl Blocking for Sim {
     fn run_blocking(&self, job: Job) {
+        if self.shared.lock().is_shut_down {
+            return drop(job);
+        }
         let admitted = self.blocking.lock().admit(job);
         admitted.into_iter().for_each(|job| self.start_blocking(job));
     }
 
     fn with_blocking_threads(&self, threads: usize) -> Self {
-        Self { blocking: Threads::new(threads), ..self.clone() }
+        Self { blocking: Threads::of(&self.shared, threads), ..self.clone() }
     }
 
     fn block_until(&self, condition: &mut dyn FnMut() -> bool) {
@@ -34,6 +38,9 @@ impl Sim {
 #[derive(Clone)]
 pub(crate) struct Threads(Arc<Mutex<State>>);
 
+/// The same as the simulation knows them, which does not keep them.
+pub(crate) struct KnownThreads(Weak<Mutex<State>>);
+
 struct State {
     bound: usize,
     in_use: usize,
@@ -41,9 +48,18 @@ struct State {
 }
 
 impl Threads {
-    pub(crate) fn new(bound: usize) -> Self {
+    /// So many threads, which the simulation knows of.
+    pub(crate) fn of(shared: &Shared, bound: usize) -> Self {
         let bound = bound.max(1);
-        Self(Arc::new(Mutex::new(State { bound, in_use: 0, queue: VecDeque::new() })))
+        let state = State { bound, in_use: 0, queue: VecDeque::new() };
+        let threads = Self(Arc::new(Mutex::new(state)));
+        shared.add_threads(KnownThreads(Arc::downgrade(&threads.0)));
+        threads
+    }
+
+    /// Takes the jobs that wait for a thread.
+    pub(crate) fn take_queue(&self) -> VecDeque<Job> {
+        std::mem::take(&mut self.lock().queue)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,9 +67,13 @@ impl Threads {
     }
 }
 
-impl Default for Threads {
-    fn default() -> Self {
-        Self::new(64)
+impl KnownThreads {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<Threads> {
+        self.0.upgrade().map(Threads)
     }
 }
 
@@ -92,3 +112,6 @@ impl Drop for InUse {
         }
     }
 }
+
+/// How many threads a simulation has for its own value.
+pub(crate) const THREADS: usize = 64;

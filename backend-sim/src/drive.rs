@@ -89,10 +89,12 @@ fn blocked(shared: &Shared) -> (Option<UnitId>, bool) {
     (state.running, state.running.is_some() || state.has_main())
 }
 
-/// Drops all tasks and queued jobs, one after the other, those included that this starts.
+/// Drops all tasks and queued jobs, one after the other, those included that this starts. Those behind a full
+/// pool would wait for ever where its threads block for good.
 pub(crate) fn shut_down(shared: &Arc<Shared>) {
     while let Some(unit) = shared.take_one_down() {
         drop(unit);
     }
+    drop(shared.take_queued());
     shared.something_happened();
 }

@@ -5,8 +5,9 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use anyscope_core::{LiveWatch, Root};
+use anyscope_core::{Job, LiveWatch, Root};
 
+use crate::blocking::{KnownThreads, Threads};
 use crate::fault::Plan;
 use crate::schedule::Chooser;
 use crate::state::{BoxFuture, Next, State, TimerKey, Unit, Work};
@@ -221,6 +222,18 @@ impl Shared {
         let id = state.units.iter().find(|(_, unit)| doomed(unit)).map(|(id, _)| *id)?;
         drop(state);
         self.remove(id)
+    }
+
+    pub(crate) fn add_threads(&self, threads: KnownThreads) {
+        let all = &mut self.lock().threads;
+        all.retain(KnownThreads::is_alive);
+        all.push(threads);
+    }
+
+    /// Takes the jobs that wait for a thread, to be dropped.
+    pub(crate) fn take_queued(&self) -> Vec<Job> {
+        let all: Vec<_> = self.lock().threads.iter().filter_map(KnownThreads::upgrade).collect();
+        all.iter().flat_map(Threads::take_queue).collect()
     }
 
     /// The simulation is gone. Gives the threads that have begun and not ended.

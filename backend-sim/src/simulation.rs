@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use anyscope_core::{LiveGroup, LiveWatch, root_future};
 
-use crate::blocking::Threads;
+use crate::blocking::{THREADS, Threads};
 use crate::drive::{self, Stepped};
 use crate::fault::{Faults, Plan};
 use crate::schedule::{Chooser, Schedule};
@@ -93,7 +93,8 @@ impl Simulation {
         let shared = Shared::new(Chooser::new(schedule, seed), plan, labels, max_steps);
         let watch = Rc::new(LiveWatch::start());
         thread::enter(&shared, &watch);
-        Self { shared, blocking: Threads::default(), watch }
+        let blocking = Threads::of(&shared, THREADS);
+        Self { shared, blocking, watch }
     }
 
     /// The runtime.

@@ -11,6 +11,7 @@ use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use crate::blocking::KnownThreads;
 use crate::fault::Plan;
 use crate::schedule::{Chooser, Ready};
 use crate::thread::Seat;
@@ -40,6 +41,8 @@ pub(crate) struct State {
     /// What another thread has done to the simulation, which makes the run fail.
     pub(crate) foreign: Option<String>,
     pub(crate) is_shut_down: bool,
+    /// The blocking threads of all values, in the order in which they were made.
+    pub(crate) threads: Vec<KnownThreads>,
     /// Set when the simulation is gone; what comes after that is nobody's concern.
     pub(crate) is_over: bool,
 }
@@ -105,6 +108,7 @@ impl State {
             trace: Trace::default(),
             foreign: None,
             is_shut_down: false,
+            threads: Vec::new(),
             is_over: false,
         }
     }
