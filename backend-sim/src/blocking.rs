@@ -11,7 +11,7 @@ use crate::trace::UnitKind;
 
 impl Blocking for Sim {
     fn run_blocking(&self, job: Job) {
-        if self.shared.lock().is_shut_down {
+        if self.shared.enter("a job was queued").is_shut_down {
             return drop(job);
         }
         let admitted = self.blocking.lock().admit(job);

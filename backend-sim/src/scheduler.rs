@@ -75,7 +75,7 @@ impl Shared {
 
     /// Locks for what only the simulation's own threads may do. The driver is one always: while a unit
     /// with a thread of its own runs, it waits for that.
-    fn enter(&self, what: &str) -> MutexGuard<'_, State> {
+    pub(crate) fn enter(&self, what: &str) -> MutexGuard<'_, State> {
         let this = THIS_THREAD.try_with(|id| *id).ok();
         let mut state = self.lock();
         let is_own = |this| this == self.driver || Some(this) == state.playing;
@@ -87,6 +87,11 @@ impl Shared {
         state
     }
 
+    /// What another thread has done to the simulation, if one has.
+    pub(crate) fn meddling(&self) -> Option<String> {
+        self.lock().foreign.clone()
+    }
+
     pub(crate) fn set_playing(&self, thread: Option<ThreadId>) {
         self.lock().playing = thread;
     }
@@ -94,8 +99,9 @@ impl Shared {
     /// What comes next. With `threads_only`, tasks must wait: one of them blocks the driver.
     pub(crate) fn next(&self, threads_only: bool) -> Next {
         let mut state = self.lock();
-        if let Some(foreign) = state.foreign.take() {
-            return Next::Foreign(foreign);
+        // It stays: a task that comes upon it in a step of its own may keep the panic to itself.
+        if let Some(foreign) = &state.foreign {
+            return Next::Foreign(foreign.clone());
         }
         if !state.is_shut_down && state.plan.shuts_down_at(state.chooser.steps()) {
             return Next::ShutDown;
@@ -177,7 +183,7 @@ impl Shared {
     }
 
     pub(crate) fn unset_timer(&self, key: TimerKey) -> Option<Waker> {
-        self.lock().timers.remove(&key)
+        self.enter("a timer was unset").timers.remove(&key)
     }
 
     /// Moves the clock; gives the timers that are due by that.
@@ -189,7 +195,7 @@ impl Shared {
 
     /// Waits until nothing else can run. Gives what names the waiter.
     pub(crate) fn settle(&self, waker: Waker) -> u64 {
-        let mut state = self.lock();
+        let mut state = self.enter(SETTLE);
         state.settles += 1;
         let name = state.settles;
         state.settling.insert(name, waker);
@@ -198,14 +204,14 @@ impl Shared {
 
     /// Whether this one waits still; with another waker from now on. Gives back the one that is not needed.
     pub(crate) fn still_settles(&self, name: u64, waker: Waker) -> (bool, Waker) {
-        match self.lock().settling.get_mut(&name) {
+        match self.enter(SETTLE).settling.get_mut(&name) {
             Some(old) => (true, std::mem::replace(old, waker)),
             None => (false, waker),
         }
     }
 
     pub(crate) fn unsettle(&self, name: u64) -> Option<Waker> {
-        self.lock().settling.remove(&name)
+        self.enter(SETTLE).settling.remove(&name)
     }
 
     /// From now on tasks and jobs are refused. Gives one that is alive, to be dropped.
@@ -278,6 +284,8 @@ thread_local! {
 fn thread_name() -> String {
     thread::current().name().map_or("without a name".to_owned(), |name| format!("'{name}'"))
 }
+
+const SETTLE: &str = "waiting for the rest to settle";
 
 const WHY_NOT: &str = "outside the simulation: what other threads do comes at a time that no seed decides, and the run could not \
      be repeated. Let a job do it, or a thread started by `spawn_thread`";
