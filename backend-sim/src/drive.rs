@@ -43,7 +43,7 @@ pub(crate) fn step(shared: &Arc<Shared>, threads_only: bool) -> Result<Stepped, 
         }
         Next::Wake(wakers) => wakers.into_iter().for_each(Waker::wake),
         Next::ShutDown => shut_down(shared),
-        Next::Stuck => return Err(report::stuck(shared)),
+        Next::Stuck => return Err(report::stuck(shared, threads_only)),
         Next::Endless => return Err(report::endless(shared)),
         Next::Foreign(text) => return Err(text),
     }

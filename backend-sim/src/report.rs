@@ -15,9 +15,13 @@ use crate::state::{NEVER, State, Work};
 use crate::thread::with_watch;
 use crate::trace::{UnitId, UnitKind};
 
-/// Nothing can run any more.
-pub(crate) fn stuck(shared: &Arc<Shared>) -> String {
-    with_tree(shared, DEADLOCK, "nothing can run, and no timer is set")
+/// Nothing can run any more; or tasks could, but one of them blocks the driver.
+pub(crate) fn stuck(shared: &Arc<Shared>, threads_only: bool) -> String {
+    let text = match threads_only && shared.lock().can_run(false) {
+        true => "a task blocks all others, and no job or thread can go on",
+        false => "nothing can run, and no timer is set",
+    };
+    with_tree(shared, DEADLOCK, text)
 }
 
 /// The run has taken too many steps.
@@ -168,15 +172,11 @@ impl<'a> Tree<'a> {
     fn draw_others(&mut self) {
         for (id, unit) in self.state.units() {
             if matches!(unit.work, Work::Thread(_)) {
-                let what = match self.state.is_blocked(id) {
-                    true => "blocks until something holds",
-                    false => "has not begun, or sleeps",
-                };
+                let what = if unit.is_ready { CAN_RUN } else { "blocks until something holds" };
                 let _ = writeln!(self.text, "{} {id}: {what}", unit.kind);
             } else if !self.tasks.contains_key(&id) {
-                let waits = self.waits_of(id).join("; ");
-                let waits = if waits.is_empty() { UNSEEN } else { &waits };
-                let _ = writeln!(self.text, "{}: waits for {waits}", self.name(id));
+                let waits = self.waits_or_runs(id, self.waits_of(id));
+                let _ = writeln!(self.text, "{}: {waits}", self.name(id));
             }
         }
     }
@@ -196,7 +196,14 @@ impl<'a> Tree<'a> {
         if self.inner_of(opener).any(|inner| self.awaits(unit, inner)) {
             waits.push("the group below to end".to_owned());
         }
+        self.waits_or_runs(unit, waits)
+    }
+
+    fn waits_or_runs(&self, unit: UnitId, waits: Vec<String>) -> String {
+        let is_ready = || self.state.units.get(&unit).is_some_and(|unit| unit.is_ready);
         match waits.is_empty() {
+            _ if self.state.running == Some(unit) => HAS_TURN.to_owned(),
+            _ if is_ready() => CAN_RUN.to_owned(),
             true => format!("waits for {UNSEEN}"),
             false => format!("waits for {}", waits.join("; ")),
         }
@@ -276,6 +283,8 @@ fn why(kind: &CauseKind) -> &str {
     }
 }
 
+const CAN_RUN: &str = "can run";
+const HAS_TURN: &str = "has the turn, and all other tasks wait for it";
 const UNSEEN: &str = "something that only code of the program knows (a channel, a lock, a gate)";
 
 const DEADLOCK: &str = "deadlock: ";

@@ -39,7 +39,7 @@ impl Sim {
         // What is refused is dropped here, where no lock is held.
         let unit = self.shared.add(kind, Work::Thread(seat)).ok();
         if let Some(unit) = unit.filter(|_| self.shared.labels) {
-            with_watch(&self.shared, |watch| self.shared.label(unit, watch));
+            with_watch(&self.shared, |watch| self.shared.label(unit, kind, watch));
         }
     }
 }

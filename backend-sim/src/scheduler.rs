@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use anyscope_core::{Job, LiveWatch, Root};
+use anyscope_core::{Job, LiveGroup, LiveWatch, Root};
 
 use crate::blocking::{KnownThreads, Threads};
 use crate::fault::Plan;
@@ -266,15 +266,28 @@ impl Shared {
         }
     }
 
-    /// Names a unit after the youngest task that is alive, which is the one that core is just starting.
-    pub(crate) fn label(&self, id: UnitId, watch: &LiveWatch) {
+    /// Names a unit after the task or job that core is just starting, as far as that can be told. A task is
+    /// started when it is spawned, and so the youngest. A job may have waited for a place or a permit: then it
+    /// is known only if no other job has no unit yet.
+    pub(crate) fn label(&self, id: UnitId, kind: UnitKind, watch: &LiveWatch) {
         let groups = watch.groups(&self.root);
-        let all = groups.iter().flat_map(|group| group.tasks());
-        if let Some(youngest) = all.max_by_key(|task| task.info().id()) {
-            let label = crate::report::label(youngest.info());
-            self.lock().trace.labels.insert(id, label);
+        let mut state = self.lock();
+        let all = groups.iter().flat_map(LiveGroup::tasks).map(|task| (task.info().id(), task));
+        let unnamed = all.filter(|(id, task)| !task.is_body() && !state.named.contains(id));
+        let found = match kind {
+            UnitKind::Task => unnamed.max_by_key(|(id, _)| *id),
+            _ => only(unnamed.filter(|(_, task)| !task.is_queued())),
+        };
+        if let Some((named, task)) = found {
+            state.named.insert(named);
+            state.trace.labels.insert(id, crate::report::label(task.info()));
         }
     }
+}
+
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next();
+    first.filter(|_| all.next().is_none())
 }
 
 thread_local! {

@@ -25,7 +25,7 @@ impl Spawner for Sim {
         // What is refused is dropped here, where no lock is held.
         let unit = self.shared.add(UnitKind::Task, Work::Task(Some(Box::pin(future)))).ok();
         if let Some(unit) = unit.filter(|_| self.shared.labels) {
-            with_watch(&self.shared, |watch| self.shared.label(unit, watch));
+            with_watch(&self.shared, |watch| self.shared.label(unit, UnitKind::Task, watch));
         }
         SimHandle { handle, unit, shared: self.shared.clone() }
     }

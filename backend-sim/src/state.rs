@@ -3,13 +3,15 @@
 //! It is guarded by the lock of `Shared`, under which only these lines run: futures, jobs and wakers are
 //! taken out, and called or dropped by those who took them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
+
+use anyscope_core::TaskId;
 
 use crate::blocking::KnownThreads;
 use crate::fault::Plan;
@@ -38,6 +40,8 @@ pub(crate) struct State {
     pub(crate) chooser: Chooser,
     pub(crate) plan: Plan,
     pub(crate) trace: Trace,
+    /// The tasks and jobs after which units have been named.
+    pub(crate) named: BTreeSet<TaskId>,
     /// What another thread has done to the simulation, which makes the run fail.
     pub(crate) foreign: Option<String>,
     pub(crate) is_shut_down: bool,
@@ -106,6 +110,7 @@ impl State {
             chooser,
             plan,
             trace: Trace::default(),
+            named: BTreeSet::new(),
             foreign: None,
             is_shut_down: false,
             threads: Vec::new(),
@@ -119,10 +124,6 @@ impl State {
 
     pub(crate) fn timers(&self) -> impl Iterator<Item = (Instant, &Waker)> {
         self.timers.iter().map(|((at, _), waker)| (*at, waker))
-    }
-
-    pub(crate) fn is_blocked(&self, id: UnitId) -> bool {
-        self.blocked.contains(&id)
     }
 
     /// Takes a unit out, with its place in the line.

@@ -2,11 +2,14 @@
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyscope_core::{BoxError, Group, TaskHandle, Timer, panic_message, shield};
-use anyscope_sim::{Options, Schedule, Sim, Simulation, block_until};
+use anyscope_core::{
+    BoxError, Group, GroupHandle, Semaphore, TaskHandle, Timer, panic_message, shield,
+};
+use anyscope_sim::{Options, Schedule, Sim, Simulation, block_until, give_way, spawn_thread};
 
 /// The report of a run, without the places in this file, which any edit moves.
 fn report<F: Future<Output = ()>>(main: impl FnOnce(Sim) -> F) -> String {
@@ -152,4 +155,108 @@ fn a_loop_without_end_is_stopped() {
     let text = panic_message(&*panic);
     assert!(text.starts_with("no end in sight"), "{text}");
     assert!(text.contains("(after 1000 steps"), "{text}");
+}
+
+#[test]
+fn task_that_blocks_those_who_could_help_it_is_named() {
+    let seen = report(async |rt| {
+        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+            let (flag, seen) = (Arc::new(AtomicBool::new(false)), g.runtime());
+            let (set, rt) = (flag.clone(), seen.clone());
+            let blocks = async move {
+                seen.yield_now().await;
+                block_until(|| flag.load(Ordering::SeqCst));
+                Ok(())
+            };
+            let helps = async move {
+                rt.yield_now().await;
+                set.store(true, Ordering::SeqCst);
+                Ok(())
+            };
+            g.task(blocks).name("blocks").spawn();
+            g.task(helps).name("helps").spawn();
+            Ok(())
+        });
+        let _ = outcome.await;
+    });
+    assert_eq!(
+        seen,
+        "\
+deadlock: a task blocks all others, and no job or thread can go on (after 4 steps, 0ns after the start)
+group (here)
+  body: waits for the group below to end
+    group whose body has ended
+      task 1 'blocks' (here): has the turn, and all other tasks wait for it
+      task 2 'helps' (here): can run"
+    );
+}
+
+#[test]
+fn those_who_can_run_say_so() {
+    let simulation = Simulation::new(Options::seed(1).max_steps(100));
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        simulation.run(async |rt| {
+            drop(spawn_thread(|| {
+                loop {
+                    give_way();
+                }
+            }));
+            loop {
+                rt.yield_now().await;
+            }
+        })
+    }));
+    let panic = panic.unwrap_err();
+    let text = panic_message(&*panic);
+    assert!(text.contains("\nthread 1: can run\n"), "{text}");
+    assert!(text.contains("body: can run\n"), "{text}");
+}
+
+/// The units that have labels, with what stands between the quotes.
+fn labelled(main: impl AsyncFnOnce(GroupHandle<BoxError, Sim>), limit: usize) -> Vec<String> {
+    let options = Options::seed(1).schedule(Schedule::Fifo).labels();
+    let simulation = Simulation::new(options);
+    simulation.run(async |rt| {
+        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+            main(g).await;
+            Ok(())
+        });
+        outcome.limit(limit).await.unwrap();
+    });
+    let trace = simulation.trace().to_string();
+    let units = trace.lines().filter_map(|line| Some(line.split_once("' (")?.0.to_owned()));
+    let mut units: Vec<_> = units.collect();
+    units.sort();
+    units.dedup();
+    units
+}
+
+/// A task has the place, and gives it away on the thread that drives the simulation.
+#[test]
+fn jobs_that_wait_for_a_place_have_no_names_of_others() {
+    let main = async |g: GroupHandle<BoxError, Sim>| {
+        g.task(async { Ok(()) }).name("a").spawn();
+        for name in ["b", "c"] {
+            g.job(|| ()).name(name).spawn_blocking();
+        }
+        g.task(async { Ok(()) }).name("d").spawn();
+    };
+    let seen = labelled(main, 1);
+    assert_eq!(seen, ["blocking job 3 'b", "task 1 'a", "task 2 'd"]);
+}
+
+#[test]
+fn jobs_that_wait_for_a_permit_have_no_names_of_others() {
+    let main = async |g: GroupHandle<BoxError, Sim>| {
+        let semaphore = Semaphore::new(1);
+        let permit = semaphore.acquire().await;
+        for name in ["a", "b", "c"] {
+            g.job(|| ()).name(name).permit_of(&semaphore).spawn_blocking();
+        }
+        drop(permit);
+        g.job(|| ()).name("d").spawn_blocking();
+        g.task(async { Ok(()) }).name("e").spawn();
+    };
+    let seen = labelled(main, 10);
+    assert_eq!(seen, ["task 3 'e"]);
 }
