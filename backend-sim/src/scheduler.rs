@@ -46,12 +46,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a unit that can run. On a runtime that was shut down tasks and jobs are given back.
+    /// Adds a unit that can run. On a runtime that was shut down tasks and jobs are given back, and threads too
+    /// when the simulation is gone.
     pub(crate) fn add(self: &Arc<Self>, kind: UnitKind, work: Work) -> Result<UnitId, Work> {
         let mut state = self.enter("something was started");
         let is_task = matches!(kind, UnitKind::Task);
         let outlives = matches!(kind, UnitKind::Main | UnitKind::Thread);
-        let refused = (state.is_shut_down && !outlives) || (is_task && state.plan.refuses_spawn());
+        let comes_late = state.is_over || (state.is_shut_down && !outlives);
+        let refused = comes_late || (is_task && state.plan.refuses_spawn());
         if refused {
             drop(state);
             return Err(work);

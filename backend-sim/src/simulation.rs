@@ -1,7 +1,9 @@
 //! `Simulation`: one run, with its runtime, its clock and its trace.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -185,14 +187,28 @@ impl Simulation {
 }
 
 impl Drop for Simulation {
+    /// All comes to its end, whatever panics in it; the first of the panics goes on then.
     fn drop(&mut self) {
-        drive::shut_down(&self.shared);
-        for (id, seat) in self.shared.end() {
-            seat.end(&self.shared, id);
-            drop(self.shared.remove(id));
+        let shared = &self.shared;
+        let mut first = None;
+        // What has panicked is gone: each time there is less.
+        while let Some(panic) = caught(|| drive::shut_down(shared)) {
+            first.get_or_insert(panic);
         }
-        thread::leave(&self.shared);
+        for (id, seat) in shared.end() {
+            seat.end(shared, id);
+            let panic = caught(|| drop((shared.remove(id), seat)));
+            first = first.or(panic);
+        }
+        thread::leave(shared);
+        if let Some(panic) = first.filter(|_| !std::thread::panicking()) {
+            resume_unwind(panic);
+        }
     }
+}
+
+fn caught(f: impl FnOnce()) -> Option<Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(f)).err()
 }
 
 impl fmt::Debug for Simulation {

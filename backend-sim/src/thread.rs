@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
@@ -26,7 +27,7 @@ use crate::trace::{UnitId, UnitKind};
 ///
 /// When the simulation is dropped, those that block end by unwinding. What destructors wait for then does not
 /// come: there it returns at once. So it does in the destructors that a panic runs, where nothing can make the
-/// condition hold.
+/// condition hold. A thread that goes on all the same, in a loop that contains its end, is left behind.
 ///
 /// # Panics
 ///
@@ -110,7 +111,7 @@ pub fn give_way() {
 
 /// Starts a thread that takes its turns with the tasks: it runs only when it is chosen, and gives the turn
 /// back where it blocks by [`block_until`], and at its end. For code under test that uses threads of its
-/// own.
+/// own. When the simulation is gone it is dropped and does not run.
 ///
 /// # Panics
 ///
@@ -147,8 +148,7 @@ pub fn spawn_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -
         let outcome = catch_unwind(AssertUnwindSafe(f));
         *lock(&filled) = Some(outcome);
     }));
-    // A thread is refused by nobody.
-    let _ = shared.add(UnitKind::Thread, Work::Thread(seat));
+    drop(shared.add(UnitKind::Thread, Work::Thread(seat)));
     SimThread(slot)
 }
 
@@ -195,6 +195,8 @@ pub(crate) type Begin = Box<dyn FnOnce() + Send>;
 pub(crate) struct Seat {
     turn: Mutex<Turn>,
     changed: Condvar,
+    /// How often it was told to end. A counter of its own thread's.
+    ends: AtomicUsize,
     begin: Mutex<Option<Begin>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -207,6 +209,8 @@ enum Turn {
     /// The same, and the simulation is gone: to end without waiting for anything.
     LastHere,
     Ended,
+    /// It did not end when it was told to, and its thread waits for good.
+    LeftBehind,
 }
 
 /// What a thread is told with its turn.
@@ -221,6 +225,7 @@ impl Seat {
         Arc::new(Self {
             turn: Mutex::new(Turn::Elsewhere),
             changed: Condvar::new(),
+            ends: AtomicUsize::new(0),
             begin: Mutex::new(Some(begin)),
             thread: Mutex::new(None),
         })
@@ -248,15 +253,14 @@ impl Seat {
         shared.set_playing(thread);
         *lock(&self.turn) = turn;
         self.changed.notify_all();
-        let ended =
-            self.wait_while(|turn| matches!(turn, Turn::Here | Turn::LastHere)) == Turn::Ended;
-        if ended {
+        let turn = self.wait_while(|turn| matches!(turn, Turn::Here | Turn::LastHere));
+        if turn == Turn::Ended {
             // Joined as well, so that its thread-locals are gone.
             let thread = lock(&self.thread).take();
             let _ = thread.map(JoinHandle::join);
         }
         shared.set_playing(None);
-        ended
+        turn != Turn::Elsewhere
     }
 
     fn begin_thread(self: &Arc<Self>, shared: &Arc<Shared>, id: UnitId) {
@@ -279,14 +283,28 @@ impl Seat {
     /// Called by the thread itself: others run, until its next turn.
     fn give_back(&self) -> Told {
         if *lock(&self.turn) == Turn::LastHere {
+            self.count_end();
             return Told::End;
         }
-        *lock(&self.turn) = Turn::Elsewhere;
-        self.changed.notify_all();
-        match self.wait_while(|turn| turn == Turn::Elsewhere) {
+        match self.pass_turn(Turn::Elsewhere) {
             Turn::LastHere => Told::End,
             _ => Told::GoOn,
         }
+    }
+
+    /// Called by the thread itself, which was told to end before, and waits again.
+    fn count_end(&self) {
+        // Relaxed: only this thread looks at it.
+        if self.ends.fetch_add(1, Ordering::Relaxed) >= MOST_ENDS {
+            self.pass_turn(Turn::LeftBehind);
+        }
+    }
+
+    /// Gives what the turn is when it is no longer that.
+    fn pass_turn(&self, to: Turn) -> Turn {
+        *lock(&self.turn) = to;
+        self.changed.notify_all();
+        self.wait_while(|turn| turn == to)
     }
 
     fn wait_while(&self, unchanged: impl Fn(Turn) -> bool) -> Turn {
@@ -352,5 +370,8 @@ pub(crate) fn with_watch(shared: &Arc<Shared>, f: impl FnOnce(&LiveWatch)) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Far more than destructors wait.
+const MOST_ENDS: usize = 10_000;
 
 const OVER: &str = "the simulation is gone";

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{Group, Timer, block_on, panic_message};
 use anyscope_sim::{
-    Check, Faults, Options, SimThread, Simulation, block_for, block_until, give_way, run,
-    spawn_thread,
+    Check, Faults, Options, SimThread, Simulation, block_for, block_until, give_way, is_simulated,
+    run, spawn_thread,
 };
 use support::bounded;
 
@@ -195,5 +195,100 @@ fn turn_that_is_given_away_in_vain_counts_as_a_step() {
             let text = panic_message(&*failure.unwrap_err()).to_owned();
             assert!(text.starts_with("no end in sight"), "{text}");
         }
+    });
+}
+
+/// What does not want to end does not hold the others up.
+fn ends_in_spite_of(thread: impl FnOnce() + Send + 'static) {
+    bounded(|| {
+        let simulation = Simulation::new(Options::seed(1));
+        let ended = Arc::new(());
+        simulation.block_on(async {
+            drop(spawn_thread(thread));
+            let held = ended.clone();
+            drop(spawn_thread(move || {
+                let _held = held;
+                block_until(|| false);
+            }));
+            simulation.runtime().settle().await;
+        });
+        drop(simulation);
+        assert_eq!(Arc::strong_count(&ended), 1);
+    });
+}
+
+#[test]
+fn thread_that_contains_its_end_is_left_behind() {
+    ends_in_spite_of(|| {
+        loop {
+            let _ = catch_unwind(|| block_until(|| false));
+        }
+    });
+}
+
+#[test]
+fn thread_whose_destructor_gives_way_for_ever_is_left_behind() {
+    struct GivesWay;
+    impl Drop for GivesWay {
+        fn drop(&mut self) {
+            loop {
+                give_way();
+            }
+        }
+    }
+    ends_in_spite_of(|| {
+        let _gives_way = GivesWay;
+        block_until(|| false);
+    });
+}
+
+#[test]
+fn panic_of_a_destructor_at_the_end_leaves_nothing_behind() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("expected: of a destructor");
+        }
+    }
+    bounded(|| {
+        let ended = Arc::new(());
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let simulation = Simulation::new(Options::seed(1));
+            let held = ended.clone();
+            simulation.block_on(async {
+                let panics = Panics;
+                let _unbegun = spawn_thread(|| block_until(|| false));
+                drop(spawn_thread(move || {
+                    let _held = held;
+                    block_until(|| false);
+                }));
+                simulation.runtime().settle().await;
+                drop(spawn_thread(move || drop(panics)));
+                let later = ended.clone();
+                drop(spawn_thread(move || drop(later)));
+            });
+        }));
+        assert_eq!(panic_message(&*outcome.unwrap_err()), "expected: of a destructor");
+        assert_eq!(Arc::strong_count(&ended), 1);
+        assert!(!is_simulated(), "this thread drives it no longer");
+    });
+}
+
+#[test]
+fn thread_that_is_started_at_the_end_is_dropped() {
+    bounded(|| {
+        let simulation = Simulation::new(Options::seed(1));
+        let (rt, ended) = (simulation.runtime(), Arc::new(()));
+        let held = ended.clone();
+        let starts =
+            OnDrop(Some(move || spawn_thread(move || drop(held)).join().is_err()), Arc::default());
+        let noted = starts.1.clone();
+        drop(rt.spawn_blocking(move || {
+            let _starts = starts;
+            block_until(|| false);
+        }));
+        simulation.block_on(rt.settle());
+        drop(simulation);
+        assert_eq!((Arc::strong_count(&ended), &*noted.lock().unwrap()), (1, &vec![true]));
     });
 }
