@@ -141,13 +141,51 @@ impl Flavour {
 
 /// Names the seed in the failure of a case.
 fn under_seed(seed: u64, run: &impl Fn(u64)) {
+    hushed::forget();
     let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
     reported::forget();
     if let Err(payload) = outcome {
         let text = panic_message(&*payload);
-        panic!("under seed {seed}: {}", hushed::last().as_deref().unwrap_or(text));
+        panic!("under seed {seed}: {}", hushed::last_of(text).as_deref().unwrap_or(text));
     }
 }
 
 /// Generous: only a hang reaches it.
 const LIMIT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::panic::resume_unwind;
+
+    use super::*;
+
+    fn text_of(seed: u64, run: impl Fn(u64)) -> String {
+        let failure = catch_unwind(AssertUnwindSafe(|| under_seed(seed, &run)));
+        panic_message(&*failure.unwrap_err()).to_owned()
+    }
+
+    fn contained(text: &'static str) -> Box<dyn std::any::Any + Send> {
+        catch_unwind(|| panic!("{text}")).unwrap_err()
+    }
+
+    #[test]
+    fn failure_has_its_own_text_and_place() {
+        hushed::hush();
+        let text = text_of(1, |_| panic!("the failure"));
+        assert!(text.contains("harness.rs:") && text.contains("the failure"), "{text}");
+        let failure = |_| {
+            let failure = contained("the failure");
+            contained("something else");
+            resume_unwind(failure)
+        };
+        assert_eq!(text_of(2, failure), "under seed 2: the failure");
+    }
+
+    #[test]
+    fn failure_has_no_place_of_one_under_another_seed() {
+        hushed::hush();
+        under_seed(1, &|_| drop(contained("the failure")));
+        let failure = |_| resume_unwind(Box::new("the failure"));
+        assert_eq!(text_of(2, failure), "under seed 2: the failure");
+    }
+}

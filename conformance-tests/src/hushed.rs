@@ -14,7 +14,13 @@ pub(crate) fn hush() {
     }));
 }
 
-/// The last panic of this thread, with its place, if panics are not printed.
-pub(crate) fn last() -> Option<String> {
-    LAST.with_borrow(Clone::clone)
+/// Forgets the last panic of this thread.
+pub(crate) fn forget() {
+    LAST.set(None);
+}
+
+/// The last panic of this thread, with its place, if panics are not printed and it was this one: it may have
+/// been one that was contained.
+pub(crate) fn last_of(text: &str) -> Option<String> {
+    LAST.with_borrow(Clone::clone).filter(|last| last.contains(text))
 }
