@@ -39,8 +39,8 @@ impl CheckFailure {
         &self.first_trace
     }
 
-    /// A run that fails in the same way, with as few switches as were found. The first run, if no replay of it
-    /// does: then something decides that is neither the seed nor the schedule.
+    /// A run that fails in the same way, with as few switches as were found. The first run, if no replay of
+    /// it does: then something decides that is neither the seed nor the schedule.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }

@@ -49,8 +49,8 @@ impl Listener {
 pub(crate) struct Places(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Places {
-    /// Those of the panics that a message tells of: its own, and those whose texts it quotes, as an error does
-    /// that was unwrapped.
+    /// Those of the panics that a message tells of: its own, and those whose texts it quotes, as an error
+    /// does that was unwrapped.
     pub(crate) fn of(&self, message: &str) -> BTreeSet<String> {
         let places = self.lock();
         let told = places.iter().filter(|(text, _)| !text.is_empty() && message.contains(*text));

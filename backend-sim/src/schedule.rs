@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::rng::Rng;
 use crate::trace::UnitId;
 
-/// Who runs next of those who can. Under each of them all get on: a unit that has been passed over for too long
-/// comes first, also where another is preferred.
+/// Who runs next of those who can. Under each of them all get on: a unit that has been passed over for too
+/// long comes first, also where another is preferred.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Schedule {

@@ -46,8 +46,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a unit that can run. On a runtime that was shut down tasks and jobs are given back, and threads too
-    /// when the simulation is gone.
+    /// Adds a unit that can run. On a runtime that was shut down tasks and jobs are given back, and threads
+    /// too when the simulation is gone.
     pub(crate) fn add(self: &Arc<Self>, kind: UnitKind, work: Work) -> Result<UnitId, Work> {
         let mut state = self.enter("something was started");
         let is_task = matches!(kind, UnitKind::Task);
@@ -269,8 +269,8 @@ impl Shared {
     }
 
     /// Names a unit after the task or job that core is just starting, as far as that can be told. A task is
-    /// started when it is spawned, and so the youngest. A job may have waited for a place or a permit: then it
-    /// is known only if no other job has no unit yet.
+    /// started when it is spawned, and so the youngest. A job may have waited for a place or a permit: then
+    /// it is known only if no other job has no unit yet.
     pub(crate) fn label(&self, id: UnitId, kind: UnitKind, watch: &LiveWatch) {
         let groups = watch.groups(&self.root);
         let mut state = self.lock();

@@ -53,8 +53,8 @@ impl Options {
         Self { max_steps, ..self }
     }
 
-    /// Tasks have their names and spawn locations in the trace, and so have jobs, where it is certain which one
-    /// a unit is. That costs a look at all that is alive for each.
+    /// Tasks have their names and spawn locations in the trace, and so have jobs, where it is certain which
+    /// one a unit is. That costs a look at all that is alive for each.
     pub fn labels(self) -> Self {
         Self { labels: true, ..self }
     }

@@ -25,9 +25,10 @@ use crate::trace::{UnitId, UnitKind};
 /// Called by the thread that drives the simulation it takes steps itself. In a task that blocks all
 /// tasks, as it would on a runtime with one thread, and only jobs and threads go on.
 ///
-/// When the simulation is dropped, those that block end by unwinding. What destructors wait for then does not
-/// come: there it returns at once. So it does in the destructors that a panic runs, where nothing can make the
-/// condition hold. A thread that goes on all the same, in a loop that contains its end, is left behind.
+/// When the simulation is dropped, those that block end by unwinding. What destructors wait for then does
+/// not come: there it returns at once. So it does in the destructors that a panic runs, where nothing can
+/// make the condition hold. A thread that goes on all the same, in a loop that contains its end, is left
+/// behind.
 ///
 /// # Panics
 ///
