@@ -137,7 +137,9 @@ impl Simulation {
                 let polled = main.as_mut().poll(&mut Context::from_waker(&waker));
                 shared.end_step();
                 if let Poll::Ready(value) = polled {
-                    shared.meddling().into_iter().for_each(|why| panic!("{why}"));
+                    if let Some(why) = shared.meddling() {
+                        panic!("{why}");
+                    }
                     return value;
                 }
             }

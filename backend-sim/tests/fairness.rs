@@ -42,7 +42,10 @@ async fn job_looks_while_a_task_yields(rt: Sim) {
                 set(&done);
                 Ok(())
             });
-            g.spawn(async move { Ok(set(&begun)) });
+            g.spawn(async move {
+                set(&begun);
+                Ok(())
+            });
             Ok(())
         })
         .await;
@@ -67,7 +70,10 @@ async fn tasks_wake_each_other(rt: Sim) {
                     if is_set(&over) { Poll::Ready(Ok::<(), BoxError>(())) } else { Poll::Pending }
                 }));
             }
-            g.spawn(async move { Ok(set(&over)) });
+            g.spawn(async move {
+                set(&over);
+                Ok(())
+            });
             Ok(())
         })
         .await;

@@ -97,7 +97,8 @@ fn dropping_a_timer_fails_the_run() {
     bounded(|| {
         let seen = failure(async |rt| {
             let mut sleep = Box::pin(rt.sleep(std::time::Duration::from_secs(1)));
-            poll_fn(|cx| Poll::Ready(assert!(sleep.as_mut().poll(cx).is_pending()))).await;
+            let is_pending = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_pending())).await;
+            assert!(is_pending);
             elsewhere(|| drop(sleep));
             rt.yield_now().await;
         });

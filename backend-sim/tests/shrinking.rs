@@ -34,11 +34,11 @@ where
 }
 
 /// All seeds, some with the one order and some with the other.
-fn failures<F>(scenario: impl Fn(Sim) -> F) -> Vec<Box<CheckFailure>>
+fn failures<F>(scenario: impl Fn(Sim) -> F) -> Vec<CheckFailure>
 where
     F: Future<Output = ()>,
 {
-    let of = |seed| Check::new().only_seed(seed).try_run(&scenario).unwrap_err();
+    let of = |seed| *Check::new().only_seed(seed).try_run(&scenario).unwrap_err();
     (0..20).map(of).collect()
 }
 

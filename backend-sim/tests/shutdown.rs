@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyscope_core::{Blocking, BoxError, Group, TaskHandle};
-use anyscope_sim::{Check, Faults, Options, Sim, Simulation, block_until};
+use anyscope_sim::{Check, Faults, Options, Sim, Simulation, block_until, give_way};
 use support::bounded;
 
 mod support;
@@ -57,7 +57,7 @@ fn r1_shutdown_at_any_step_leaves_no_job_behind_a_full_pool() {
             let rt = rt.with_blocking_threads(1);
             let outcome = rt.group::<BoxError, _, _, _>(async |g| {
                 for _ in 0..3 {
-                    g.spawn_blocking(|| anyscope_sim::give_way());
+                    g.spawn_blocking(give_way);
                 }
                 g.runtime().yield_now().await;
                 g.spawn_blocking(|| ()).await?;
