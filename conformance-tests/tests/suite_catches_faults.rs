@@ -128,13 +128,13 @@ fn lets_a_job_wait_although_a_thread_is_allowed() {
 #[test]
 fn runs_the_second_of_two_jobs_first() {
     let case = "blocking::b2_jobs_start_in_the_order_in_which_they_came";
-    assert_catches(Fault::ServesTheLastFirst, case);
+    assert_fails(Fault::ServesTheLastFirst, case);
 }
 
 #[test]
 fn starts_a_thread_for_each_cpu_job() {
     let case = "pools::u1_no_more_jobs_run_at_once_than_the_pool_has_threads";
-    assert_catches(Fault::HasNoCpuBound, case);
+    assert_fails(Fault::HasNoCpuBound, case);
 }
 
 #[test]
