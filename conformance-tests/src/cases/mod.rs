@@ -57,6 +57,7 @@ mod spawning;
 mod start;
 mod stopping;
 mod supervise;
+mod supervise_grace;
 mod supervise_limits;
 mod supervise_stop;
 mod task;
@@ -160,6 +161,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         start::cases(),
         stopping::cases(),
         supervise::cases(),
+        supervise_grace::cases(),
         supervise_limits::cases(),
         supervise_stop::cases(),
         task::cases(),
