@@ -159,7 +159,7 @@ impl Until<'_> {
         let channel = &self.worker.channel;
         let mut has_ended = false;
         loop {
-            set_timeout(channel, Some(self.patience()?))?;
+            set_timeout(channel, Some(self.patience()?)).or_else(if_not_closed)?;
             match f(channel) {
                 Err(error) if How::from(&error) != How::Late => return Err(error),
                 Err(_) if has_ended => return Ok(None),
@@ -178,6 +178,15 @@ impl Until<'_> {
             Some(left) => Ok(left.clamp(SHORTEST, PATIENCE)),
             None => Ok(PATIENCE),
         }
+    }
+}
+
+/// macOS refuses to set a timeout once the other end is closed. Then nothing waits, and what was written
+/// before that is still to be read: whether the job has begun, for one.
+fn if_not_closed(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => Ok(()),
+        _ => Err(error),
     }
 }
 
