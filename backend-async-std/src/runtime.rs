@@ -16,7 +16,7 @@ use crate::blocking::shared_pool;
 /// use anyscope_async_std::AsyncStd;
 ///
 /// let rt = AsyncStd::global();
-/// let sum = async_std::task::block_on(rt.group::<BoxError, _, _, _>(async |g| {
+/// let sum = async_std::task::block_on(rt.group::<BoxError, _>(async |g| {
 ///     let one = g.spawn(async { Ok(1) });
 ///     Ok(one.await? + 1)
 /// }));

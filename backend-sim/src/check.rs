@@ -31,7 +31,7 @@ use crate::{Options, Sim, Simulation};
 /// // Two tasks raise a number by reading and writing it, with a suspension between.
 /// anyscope_sim::check(100, async |rt| {
 ///     let number = Arc::new(AtomicU32::new(0));
-///     let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+///     let outcome = rt.group::<BoxError, _>(async |g| {
 ///         for _ in 0..2 {
 ///             let (number, rt) = (number.clone(), g.runtime());
 ///             g.spawn(async move {
@@ -71,7 +71,7 @@ pub fn check<F: Future<Output = ()>>(seeds: u64, scenario: impl Fn(Sim) -> F) {
 /// // Whenever it is cancelled and however late timers are, nothing is left behind.
 /// let faults = Faults::none().cancel().late_timers(Duration::from_secs(1));
 /// Check::new().seeds(200).faults(faults).run(async |rt| {
-///     let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+///     let outcome = rt.group::<BoxError, _>(async |g| {
 ///         let rt = g.runtime();
 ///         g.spawn(async move { Ok(rt.sleep(Duration::from_secs(5)).await) });
 ///         Ok(())

@@ -15,7 +15,7 @@
 //!
 //! // A library's own function, generic over the runtime.
 //! async fn fastest<R: anyscope_core::Runtime>(rt: &R) -> Result<u32, BoxError> {
-//!     let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+//!     let outcome = rt.group::<BoxError, _>(async |g| {
 //!         let rt = g.runtime();
 //!         let slow = g.spawn({
 //!             let rt = rt.clone();

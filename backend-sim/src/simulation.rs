@@ -72,7 +72,7 @@ impl Options {
 ///
 /// let simulation = Simulation::new(Options::seed(3));
 /// simulation.run(async |rt| {
-///     let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+///     let outcome = rt.group::<BoxError, _>(async |g| {
 ///         g.spawn(async { Ok(()) });
 ///         Ok(())
 ///     });

@@ -27,7 +27,7 @@ fn report<F: Future<Output = ()>>(main: impl FnOnce(Sim) -> F) -> String {
 #[test]
 fn g18_slot_holders_that_await_queued_children_are_seen() {
     let seen = report(async |rt| {
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             let inner = g.clone();
             g.task(async move { Ok(inner.task(async { Ok(()) }).name("queued").spawn().await?) })
                 .name("holder")
@@ -53,7 +53,7 @@ group (here)
 #[test]
 fn each_kind_of_wait_is_named() {
     let seen = report(async |rt| {
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             let rt = g.runtime();
             let sleeper = g.task(async move {
                 rt.sleep(Duration::from_secs(2)).await;
@@ -94,7 +94,7 @@ fn two_tasks_that_await_each_other_are_seen() {
     type Slot = Arc<Mutex<Option<TaskHandle<(), Sim>>>>;
     let seen = report(async |rt| {
         let slots: [Slot; 2] = Default::default();
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             for at in 0..2 {
                 let others = slots[1 - at].clone();
                 let task = g.task(async move {
@@ -120,9 +120,9 @@ fn what_is_cancelled_and_left_to_the_runtime_says_so() {
     let simulation = Simulation::new(Options::seed(1).schedule(Schedule::Fifo));
     let rt = simulation.runtime();
     drop(rt.spawn_detached(pending::<()>()));
-    let mut group = Box::pin(rt.group::<BoxError, (), _, _>(async |g| {
+    let mut group = Box::pin(rt.group::<BoxError, _>(async |g| {
         g.task(shield(pending::<Result<(), BoxError>>())).name("kept").spawn();
-        pending().await
+        pending::<Result<(), _>>().await
     }));
     simulation.block_on(async {
         assert!(
@@ -160,7 +160,7 @@ fn a_loop_without_end_is_stopped() {
 #[test]
 fn task_that_blocks_those_who_could_help_it_is_named() {
     let seen = report(async |rt| {
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             let (flag, seen) = (Arc::new(AtomicBool::new(false)), g.runtime());
             let (set, rt) = (flag.clone(), seen.clone());
             let blocks = async move {
@@ -217,7 +217,7 @@ fn labelled(main: impl AsyncFnOnce(GroupHandle<BoxError, Sim>), limit: usize) ->
     let options = Options::seed(1).schedule(Schedule::Fifo).labels();
     let simulation = Simulation::new(options);
     simulation.run(async |rt| {
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             main(g).await;
             Ok(())
         });

@@ -32,7 +32,7 @@ fn wake_up_that_a_blocking_task_comes_upon_fails_the_run_as_well() {
         let seen = failure(async |rt| {
             let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
             let leaked = waker.clone();
-            let outcome = rt.group::<BoxError, (), _, _>(async |g| {
+            let outcome = rt.group::<BoxError, _>(async |g| {
                 g.spawn(poll_fn(move |cx| {
                     *leaked.lock().unwrap() = Some(cx.waker().clone());
                     Poll::<Result<(), BoxError>>::Pending

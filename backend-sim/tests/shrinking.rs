@@ -18,7 +18,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let turns = Arc::new(AtomicUsize::new(0));
-    let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+    let outcome = rt.group::<BoxError, _>(async |g| {
         for (at, name) in ["x", "y"].into_iter().enumerate() {
             let (turns, turn, rt) = (turns.clone(), turn.clone(), g.runtime());
             let task = async move {

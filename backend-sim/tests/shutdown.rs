@@ -55,7 +55,7 @@ fn r1_shutdown_at_any_step_leaves_no_job_behind_a_full_pool() {
     bounded(|| {
         Check::new().seeds(200).faults(Faults::none().shut_down()).run(async |rt| {
             let rt = rt.with_blocking_threads(1);
-            let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+            let outcome = rt.group::<BoxError, _>(async |g| {
                 for _ in 0..3 {
                     g.spawn_blocking(give_way);
                 }

@@ -22,7 +22,7 @@ use crate::blocking::shared_pool;
 /// use anyscope_smol::Smol;
 ///
 /// let rt = Smol::global();
-/// let sum = smol::block_on(rt.group::<BoxError, _, _, _>(async |g| {
+/// let sum = smol::block_on(rt.group::<BoxError, _>(async |g| {
 ///     let one = g.spawn(async { Ok(1) });
 ///     Ok(one.await? + 1)
 /// }));

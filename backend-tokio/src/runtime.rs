@@ -22,7 +22,7 @@ use crate::blocking::shared_pool;
 /// async fn main() {
 ///     let rt = Tokio::current().expect("inside a runtime");
 ///     let sum = rt
-///         .group::<BoxError, _, _, _>(async |g| {
+///         .group::<BoxError, _>(async |g| {
 ///             let one = g.spawn(async { Ok(1) });
 ///             Ok(one.await? + 1)
 ///         })

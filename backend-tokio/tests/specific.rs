@@ -172,9 +172,9 @@ fn x3_context_is_there_when_a_group_is_dropped_in_another_thread() {
     let runtime = multi_thread();
     let (rt, own) = (value_of(&runtime), Some(runtime.handle().id()));
     let (sender, told) = mpsc::channel();
-    let mut group = Box::pin(rt.group::<BoxError, (), _, _>(async move |_| {
+    let mut group = Box::pin(rt.group::<BoxError, _>(async move |_| {
         let _probe = TellOnDrop(sender);
-        pending().await
+        pending::<Result<(), _>>().await
     }));
     let begin = poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_pending()));
     assert!(futures_executor::block_on(begin));

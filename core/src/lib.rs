@@ -49,9 +49,10 @@ pub use error::{
     IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
-    EndedTask, FailFast, FirstSuccess, Group, GroupFuture, GroupHandle, GroupId, GroupInfo,
-    JobBuilder, LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnAll, SpawnAllSettled,
-    SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder, Verdict, root_future,
+    EndedTask, FailFast, FirstSuccess, Group, GroupBody, GroupFuture, GroupHandle, GroupId,
+    GroupInfo, JobBuilder, LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnAll,
+    SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
+    Verdict, root_future,
 };
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};

@@ -7,13 +7,13 @@ use futures_executor::block_on;
 
 fn scope_failed(cancel: bool) -> GroupError {
     block_on(
-        scope::<BoxError, (), _, _>(async |s| {
+        scope::<BoxError, _>(async |s| {
             s.task::<_, ()>(async { Err(BoxError::msg("bad")) }).name("bad").spawn();
             s.task::<_, ()>(async { panic!("expected: a panic") }).name("panics").spawn();
             if cancel {
                 s.cancel_because("closing time");
             }
-            std::future::pending().await
+            std::future::pending::<Result<(), _>>().await
         })
         .policy(Supervise)
         .panics(PanicPolicy::Capture),

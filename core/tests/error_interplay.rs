@@ -89,7 +89,7 @@ fn into_eyre() {
 
 /// What a body comes to that fails with this error.
 fn scope_with(error: BoxError) -> GroupError {
-    block_on(scope::<_, (), _, _>(async |_| Err(error))).unwrap_err()
+    block_on(scope(async |_| Err::<(), _>(error))).unwrap_err()
 }
 
 fn typed(error: anyhow::Error) -> BoxError {
@@ -188,7 +188,7 @@ fn users_enum_is_handled_by_variant() {
 #[test]
 fn users_enum_holds_an_inner_group() {
     let failed: Result<(), GroupError<AppError>> = block_on(scope(async |_| {
-        scope::<ParseIntError, (), _, _>(async |_| "x".parse().map(|_: u8| ())).await?;
+        scope::<ParseIntError, _>(async |_| "x".parse().map(|_: u8| ())).await?;
         Ok(())
     }));
     let error = failed.unwrap_err();

@@ -14,7 +14,7 @@ fn g13_a_million_short_children_keep_the_heap_flat() {
     const AT_ONCE: usize = 100;
     const ROUNDS: usize = 1_000_000 / AT_ONCE;
     let mut after_warming_up = None;
-    block_on(scope::<BoxError, _, _, _>(async |s| {
+    block_on(scope::<BoxError, _>(async |s| {
         for round in 0..ROUNDS {
             spawn_some(&s, AT_ONCE, round % 2 == 0).await?;
             assert_eq!(s.live(), 1);
@@ -32,7 +32,7 @@ fn g13_a_million_short_children_keep_the_heap_flat() {
 fn g13_a_child_that_releases_its_resources_keeps_nothing_of_them() {
     const ROUNDS: usize = 200_000;
     let mut after_warming_up = None;
-    block_on(scope::<BoxError, _, _, _>(async |_| {
+    block_on(scope::<BoxError, _>(async |_| {
         let open = async || acquire(async { Ok::<_, BoxError>(7) }, async |_, _| {}).await;
         let mut before = open().await?;
         for round in 0..ROUNDS {
@@ -86,7 +86,7 @@ async fn spawn_some(s: &Scope<'_>, count: usize, by_handle: bool) -> Result<(), 
 #[test]
 fn g13_finished_child_keeps_nothing_but_the_value_of_its_handle() {
     let (captured, values) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-    block_on(scope::<BoxError, _, _, _>(async |s| {
+    block_on(scope::<BoxError, _>(async |s| {
         let mut kept = Vec::new();
         for n in 0..10 {
             let (held, value) = (Rc::new(n), Rc::new(n));
@@ -119,7 +119,7 @@ fn g13_finished_child_keeps_nothing_but_the_value_of_its_handle() {
 fn g13_waker_that_is_kept_keeps_nothing() {
     let (token, waker) = (Rc::new(()), RefCell::new(None));
     let weak = Rc::downgrade(&token);
-    block_on(scope::<BoxError, _, _, _>(async |s| {
+    block_on(scope::<BoxError, _>(async |s| {
         let (token, waker) = (token.clone(), &waker);
         s.spawn(poll_fn(move |cx| {
             let _held = &token;

@@ -57,7 +57,7 @@ async fn gives_the_last_failure(rt: AnyRuntime) {
 #[anyscope::test(seeds = 1000)]
 async fn stops_with_its_group(rt: AnyRuntime) {
     let (begun, ended) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-    let error = rt.group::<BoxError, (), _, _>(async |g| {
+    let error = rt.group::<BoxError, _>(async |g| {
         for hopeless in 0..3 {
             let (begun, ended, rt) = (begun.clone(), ended.clone(), rt.clone());
             g.spawn(async move {

@@ -5,8 +5,8 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use anyscope_core::{
-    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupFuture, GroupHandle, JobBuilder, Scope,
-    ScopeFuture, TaskHandle, Timer, late,
+    AnyRuntime, AsDynError, BoxError, Elapsed, Group, GroupBody, GroupFuture, GroupHandle,
+    JobBuilder, Scope, ScopeFuture, TaskHandle, Timer, late,
 };
 
 use crate::default_runtime::{current_runtime, runtime_for};
@@ -73,10 +73,10 @@ use crate::default_runtime::{current_runtime, runtime_for};
 /// });
 /// ```
 #[track_caller]
-pub fn group<B, F, T>(body: B) -> GroupFuture<AnyRuntime, BoxError, B, F, T>
+pub fn group<B>(body: B) -> GroupFuture<AnyRuntime, BoxError, B>
 where
-    B: FnOnce(GroupHandle<BoxError, AnyRuntime>) -> F,
-    F: Future<Output = Result<T, BoxError>>,
+    B: GroupBody<GroupHandle<BoxError, AnyRuntime>, Error = BoxError>
+        + FnOnce(GroupHandle<BoxError, AnyRuntime>) -> B::Future,
 {
     group_of(body)
 }
@@ -101,11 +101,11 @@ where
 /// assert_eq!(anyscope::tokio::run(sum()).unwrap(), 2);
 /// ```
 #[track_caller]
-pub fn group_of<E, B, F, T>(body: B) -> GroupFuture<AnyRuntime, E, B, F, T>
+pub fn group_of<E, B>(body: B) -> GroupFuture<AnyRuntime, E, B>
 where
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, AnyRuntime>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, AnyRuntime>, Error = E>
+        + FnOnce(GroupHandle<E, AnyRuntime>) -> B::Future,
 {
     GroupFuture::with_late_runtime(runtime_for, body)
 }
@@ -184,11 +184,10 @@ where
 /// assert_eq!(anyscope::smol::run(total(vec!["one".into(), "three".into()])).unwrap(), 8);
 /// ```
 #[track_caller]
-pub fn scope<'env, T, B, F>(body: B) -> ScopeFuture<'env, BoxError, T, B, F>
+pub fn scope<'env, B>(body: B) -> ScopeFuture<'env, BoxError, B>
 where
-    B: FnOnce(Scope<'env, BoxError>) -> F,
-    F: Future<Output = Result<T, BoxError>> + 'env,
-    T: 'env,
+    B: GroupBody<Scope<'env, BoxError>, Error = BoxError, Value: 'env, Future: 'env>
+        + FnOnce(Scope<'env, BoxError>) -> B::Future,
 {
     scope_of(body)
 }
@@ -199,12 +198,11 @@ where
 /// (S2). There is no parallelism: borrowing and running on several threads at once cannot be had
 /// together in safe Rust without blocking in a destructor.
 #[track_caller]
-pub fn scope_of<'env, E, T, B, F>(body: B) -> ScopeFuture<'env, E, T, B, F>
+pub fn scope_of<'env, E, B>(body: B) -> ScopeFuture<'env, E, B>
 where
     E: AsDynError,
-    B: FnOnce(Scope<'env, E>) -> F,
-    F: Future<Output = Result<T, E>> + 'env,
-    T: 'env,
+    B: GroupBody<Scope<'env, E>, Error = E, Value: 'env, Future: 'env>
+        + FnOnce(Scope<'env, E>) -> B::Future,
 {
     anyscope_core::scope(body)
 }

@@ -12,7 +12,7 @@ use anyscope::testing::{Options, on_sim};
 
 #[anyscope::test]
 async fn takes_the_runtime(rt: AnyRuntime) {
-    let sum = rt.group::<BoxError, _, _, _>(async |g| {
+    let sum = rt.group::<BoxError, _>(async |g| {
         let one = g.spawn(async { Ok(1) });
         let two = g.spawn_blocking(|| 2);
         Ok(one.await? + two.await? + g.spawn_cpu(|| 3).await?)
@@ -31,9 +31,9 @@ async fn takes_nothing_and_gives_a_result() -> Result<(), BoxError> {
 #[anyscope::test(seeds = 10)]
 #[should_panic(expected = "of the test")]
 async fn panics_as_it_should(rt: AnyRuntime) {
-    rt.group::<BoxError, (), _, _>(async |g| {
+    rt.group::<BoxError, _>(async |g| {
         g.spawn(async { Err::<(), _>(BoxError::msg("of the test")) });
-        std::future::pending().await
+        std::future::pending::<Result<(), _>>().await
     })
     .await
     .unwrap();
@@ -70,7 +70,7 @@ fn schedules_on_the_simulated_runtime_are_many() {
         let note = note.clone();
         async move {
             let order = Arc::new(Mutex::new(Vec::new()));
-            let tasks = rt.group::<BoxError, _, _, _>(async |g| {
+            let tasks = rt.group::<BoxError, _>(async |g| {
                 for n in 0..3 {
                     let order = order.clone();
                     g.spawn(async move {
@@ -126,7 +126,7 @@ fn leak_on_a_real_runtime_is_shown_when_the_time_is_up() {
     assert!(text.starts_with("on tokio: not done after "), "{text}");
     assert!(text.contains("; alive:") && text.contains("attribute.rs"), "{text}");
     let hang = async |rt: AnyRuntime| {
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             g.task(std::future::pending::<Result<(), _>>()).name("hangs").spawn();
             Ok(())
         });

@@ -53,7 +53,7 @@ impl Load {
 /// Ten thousand jobs: all threads of the bound are used and no more.
 async fn ten_thousand<R: Runtime>(rt: R) {
     let load = Arc::new(Load::default());
-    let group = rt.group::<BoxError, _, _, _>(async |g| {
+    let group = rt.group::<BoxError, _>(async |g| {
         for _ in 0..JOBS {
             let load = load.clone();
             drop(g.try_spawn_blocking(move || load.job()));

@@ -63,7 +63,7 @@ async fn owned_squares<R: Runtime>(rt: R) -> u32 {
 
 /// A group in a group, and a body that borrows.
 async fn nested<R: Runtime>(rt: R, text: String) -> usize {
-    let length = rt.group::<BoxError, _, _, _>(async |g| {
+    let length = rt.group::<BoxError, _>(async |g| {
         let inner = g.spawn_group(async |h| Ok(h.spawn(async { Ok(1) }).await?));
         let job = g.spawn_blocking(|| 2);
         Ok(text.len() + inner.await? + job.await?)

@@ -168,8 +168,8 @@ mod tests {
             let (leaving, has_returned) = (Arc::<Leaving>::default(), Cell::new(false));
             anyscope_tokio::run(async {
                 let rt = Tokio::current().unwrap();
-                let group = rt.group::<BoxError, _, _, _>(async |_| {
-                    let mut within = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+                let group = rt.group::<BoxError, _>(async |_| {
+                    let mut within = Box::pin(scope::<BoxError, _>(async |s| {
                         s.spawn(async {
                             leaving.add(calls[0].clone());
                             pending().await

@@ -96,7 +96,7 @@ async fn all_at_once<B: Backend>(b: B, n: usize) -> Sample {
 async fn group<R: Runtime>(rt: R, n: usize) -> Sample {
     let parking = Parking::default();
     let parked = parking.clone();
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         for _ in 0..n {
             drop(g.spawn::<_, ()>(parked.park()));
         }

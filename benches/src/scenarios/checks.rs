@@ -42,7 +42,7 @@ impl Build for Checks {
             Contender::part("poll of a body", b, |b, n| {
                 in_task(b, move |polls, rt| {
                     let body = Counting(polls.clone());
-                    let group = rt.group::<TaskError, _, _, _>(|_| async {
+                    let group = rt.group::<TaskError, _>(|_| async {
                         body.await;
                         Ok(())
                     });
@@ -60,7 +60,7 @@ async fn in_task<B: Backend>(
     f: impl FnOnce(Arc<AtomicU64>, B::Runtime) -> Sample + Send + 'static,
 ) -> Sample {
     let rt = b.runtime().clone();
-    let all = b.runtime().group::<TaskError, _, _, _>(move |g| async move {
+    let all = b.runtime().group::<TaskError, _>(move |g| async move {
         g.spawn(async move { Ok(f(Arc::default(), rt)) }).await
     });
     all.await.expect("no task fails")

@@ -76,7 +76,7 @@ async fn bare<B: Backend>(b: B, n: usize, work: impl Work) -> u64 {
 }
 
 async fn group<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let tasks: Vec<_> = (0..n as u64).map(|i| g.spawn(work.fallible(i))).collect();
         let mut sum = 0;
         for task in tasks {
@@ -88,7 +88,7 @@ async fn group<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
 }
 
 async fn all_at_once<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let values = g.spawn_all((0..n as u64).map(|i| work.fallible(i))).await?;
         Ok(values.into_iter().sum())
     });
@@ -99,7 +99,7 @@ async fn all_at_once<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
 async fn dropped<B: Backend>(b: B, n: usize, work: impl Work) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
     let total = sum.clone();
-    let all = b.runtime().group::<TaskError, _, _, _>(move |g| async move {
+    let all = b.runtime().group::<TaskError, _>(move |g| async move {
         for i in 0..n as u64 {
             let (sum, value) = (sum.clone(), work.fallible(i));
             drop(g.spawn(async move {

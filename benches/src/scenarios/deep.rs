@@ -57,7 +57,7 @@ async fn group<R: Runtime>(rt: R, depth: u64) -> u64 {
             Ok(g.spawn_group(move |inner| level(inner, depth - 1)).await? + 1)
         })
     }
-    rt.group::<TaskError, _, _, _>(move |g| level(g, depth)).await.expect("no task fails")
+    rt.group::<TaskError, _>(move |g| level(g, depth)).await.expect("no task fails")
 }
 
 fn join_set(depth: u64) -> Level<u64> {

@@ -54,7 +54,7 @@ async fn bare<B: Backend>(b: B, groups: usize) -> u64 {
 }
 
 async fn group<R: Runtime>(rt: R, groups: usize) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |outer| async move {
+    let all = rt.group::<TaskError, _>(move |outer| async move {
         let inner = |_| {
             outer.spawn_group(|g| async move {
                 let spawn = |i| g.spawn(async move { Ok(i) });
@@ -78,13 +78,13 @@ async fn group<R: Runtime>(rt: R, groups: usize) -> u64 {
 
 async fn all_at_once<R: Runtime>(rt: R, groups: usize) -> u64 {
     async fn inner<R: Runtime>(rt: R) -> Result<u64, TaskError> {
-        let sum = rt.group::<TaskError, _, _, _>(|g| async move {
+        let sum = rt.group::<TaskError, _>(|g| async move {
             let values = g.spawn_all((0..EACH as u64).map(|i| async move { Ok(i) })).await?;
             Ok(values.into_iter().sum::<u64>())
         });
         Ok(sum.await.expect("no task fails"))
     }
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let rt = g.runtime();
         let sums = g.spawn_all((0..groups).map(|_| inner(rt.clone()))).await?;
         Ok(sums.into_iter().sum::<u64>())

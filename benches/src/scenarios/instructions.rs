@@ -160,7 +160,7 @@ async fn bare<B: Backend>(b: B, n: usize, point: Point) -> u64 {
 }
 
 async fn group<R: Runtime>(rt: R, n: usize, point: Point) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let parking = Parking::default();
         let mut tasks = Vec::with_capacity(n);
         for i in 0..n as u64 {

@@ -213,7 +213,7 @@ impl Pool {
 }
 
 async fn in_group<R: Runtime>(rt: R, n: usize, how: How, pool: Pool) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let value = |ended: Result<u64, TaskError>| ended.expect("no job panics");
         Ok(how.run(n, |i| pool.submit(&g, how.job(i)).map(value)).await)
     });

@@ -45,7 +45,7 @@ fn sum(children: impl Stream<Item = u64>) -> u64 {
 }
 
 async fn scoped(n: usize) -> u64 {
-    let all = scope::<TaskError, _, _, _>(async |s| {
+    let all = scope::<TaskError, _>(async |s| {
         let children: Vec<_> = (0..n as u64).map(|i| s.spawn(Ready.fallible(i))).collect();
         let mut sum = 0;
         for child in children {

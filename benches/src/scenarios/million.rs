@@ -56,7 +56,7 @@ async fn bare<B: Backend>(b: B, n: usize) -> u64 {
 }
 
 async fn group<R: Runtime>(rt: R, n: usize) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let (mut alive, mut sum) = (VecDeque::with_capacity(ALIVE), 0);
         for i in 0..n as u64 {
             if alive.len() == ALIVE {
@@ -74,7 +74,7 @@ async fn group<R: Runtime>(rt: R, n: usize) -> u64 {
 
 /// The group itself holds the number down.
 async fn limited<R: Runtime>(rt: R, n: usize) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let (mut alive, mut sum) = (VecDeque::with_capacity(ALIVE), 0);
         for i in 0..n as u64 {
             let task = g.spawn_when_free(Yielding.fallible(i)).await;

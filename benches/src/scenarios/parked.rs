@@ -64,7 +64,7 @@ async fn bare<B: Backend>(b: B, n: usize) -> Sample {
 async fn group<R: Runtime>(rt: R, n: usize) -> Sample {
     let parking = Parking::default();
     let parked = parking.clone();
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let (value, _handles) = grown(n, &parked, || g.spawn::<_, ()>(parked.park())).await;
         g.cancel();
         Ok(value)

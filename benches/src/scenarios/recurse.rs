@@ -78,7 +78,7 @@ async fn group<R: Runtime>(rt: R, depth: usize) -> u64 {
     }
     let leaves = Leaves::default();
     let total = leaves.clone();
-    rt.group::<TaskError, _, _, _>(move |g| node(g, depth, leaves)).await.expect("no task fails");
+    rt.group::<TaskError, _>(move |g| node(g, depth, leaves)).await.expect("no task fails");
     total.load(Relaxed)
 }
 

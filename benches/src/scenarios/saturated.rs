@@ -51,7 +51,7 @@ async fn lateness<B: Backend>(millis: usize) -> Sample {
 }
 
 async fn saturated<B: Backend, R: Runtime>(rt: R, millis: usize) -> Sample {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let done = Arc::new(AtomicBool::new(false));
         for _ in 0..2 * anyscope_pools::cpu::threads() {
             let done = done.clone();

@@ -46,7 +46,7 @@ async fn bare<B: Backend>(b: B, n: usize) -> u64 {
 
 async fn group<R: Runtime>(rt: R, n: usize) -> u64 {
     let timer = rt.clone();
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let limited = |i| {
             let limited = timer.timeout(FAR, Yielding.plain(i));
             g.spawn(async move { Ok(limited.await.expect("the limit is far")) })

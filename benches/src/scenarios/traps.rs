@@ -60,7 +60,7 @@ async fn bare<B: Backend>(b: B, n: usize) -> u64 {
 }
 
 async fn gathered<R: Runtime>(rt: R, n: usize) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let tasks: Vec<_> = (0..n as u64).map(|i| g.spawn(Ready.fallible(i))).collect();
         Ok(gather(tasks).await?.into_iter().sum())
     });
@@ -68,7 +68,7 @@ async fn gathered<R: Runtime>(rt: R, n: usize) -> u64 {
 }
 
 async fn completed<R: Runtime>(rt: R, n: usize) -> u64 {
-    let all = rt.group::<TaskError, _, _, _>(move |g| async move {
+    let all = rt.group::<TaskError, _>(move |g| async move {
         let tasks: Vec<_> = (0..n as u64).map(|i| g.spawn(Ready.fallible(i))).collect();
         let (mut tasks, mut sum) = (as_completed(tasks), 0);
         while let Some(value) = tasks.next().await {

@@ -75,7 +75,7 @@ fn p3_value_of_a_body_whose_group_fails_is_contained<R: Runtime>(env: &Env<R>) {
     let text = unique("value");
     assert_eq!(destructors(&text), 0);
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             g.spawn(async { Err::<(), _>(boom("the failure")) });
             Ok(bomb(&text))
         });
@@ -90,7 +90,7 @@ fn p3_value_of_a_body_whose_group_panics_is_contained<R: Runtime>(env: &Env<R>) 
     let text = unique("value beside a panic");
     assert_eq!(destructors(&text), 0);
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             g.spawn::<_, ()>(async { panic_any(5_u8) });
             Ok(bomb(&text))
         });

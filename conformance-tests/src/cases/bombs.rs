@@ -69,7 +69,7 @@ fn p3_destructor_of_a_task_that_completed_is_its_panic<R: Runtime>(env: &Env<R>)
 fn p3_destructor_of_a_cancelled_task_is_its_panic<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         for _ in 0..3 {
-            let group = rt.group::<BoxError, (), _, _>(async |g| {
+            let group = rt.group::<BoxError, _>(async |g| {
                 let started = Gate::new();
                 let begun = started.clone();
                 g.spawn(holding(bomb("expected: suspended"), async move {
@@ -78,14 +78,14 @@ fn p3_destructor_of_a_cancelled_task_is_its_panic<R: Runtime>(env: &Env<R>) {
                 }));
                 started.wait().await;
                 g.cancel();
-                never().await
+                never::<()>().await
             });
             let payload = caught(group).await.unwrap_err();
             assert_eq!(anyscope_core::panic_message(&*payload), "expected: suspended");
-            let group = rt.group::<BoxError, (), _, _>(async |g| {
+            let group = rt.group::<BoxError, _>(async |g| {
                 // Cancelled before its first poll, or at it.
                 g.spawn(holding(bomb("expected: fresh"), never::<()>())).cancel();
-                never().await
+                never::<()>().await
             });
             assert!(caught(group).await.is_err());
         }
@@ -154,10 +154,10 @@ fn p3_error_of_a_task_whose_destructor_panics_is_not_lost<R: Runtime>(env: &Env<
 
 fn p3_destructor_of_the_body_is_its_panic<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, (), _, _>(|g: GroupHandle<BoxError, R>| {
+        let group = rt.group::<BoxError, _>(|g: GroupHandle<BoxError, R>| {
             holding(bomb("expected: cut"), async move {
                 g.cancel();
-                never().await
+                never::<()>().await
             })
         });
         let payload = caught(group).await.unwrap_err();

@@ -71,9 +71,9 @@ fn b5_group_opened_in_a_job_belongs_to_its_group<R: Runtime>(env: &Env<R>) {
                 let (inner, running) = (rt.clone(), Gate::new());
                 let (begun, gone) = (running.clone(), gone.clone());
                 g.try_spawn_blocking(move || {
-                    let group = inner.group::<BoxError, (), _, _>(async |g| {
+                    let group = inner.group::<BoxError, _>(async |g| {
                         g.spawn(parked(&begun, &gone));
-                        never().await
+                        never::<()>().await
                     });
                     block_on(group)?.map_err(BoxError::from)
                 });
@@ -95,9 +95,9 @@ fn b5_group_dropped_in_a_job_is_waited_for_by_the_jobs_group<R: Runtime>(env: &E
                 let (inner, gone) = (rt.clone(), gone.clone());
                 g.try_spawn_blocking(move || {
                     block_on(async {
-                        let group = inner.group::<BoxError, (), _, _>(async |g| {
+                        let group = inner.group::<BoxError, _>(async |g| {
                             g.spawn(parked(&Gate::new(), &gone));
-                            never().await
+                            never::<()>().await
                         });
                         assert!(poll_once(group).is_pending());
                     })
@@ -203,7 +203,7 @@ fn b5_group_that_is_cancelled_with_the_job_tells_it_nothing<R: Runtime>(env: &En
                         never::<()>().await
                     };
                     let job = g.spawn_blocking(move || {
-                        block_on(runtime.group::<BoxError, _, _, _>(async |_| inner.await))
+                        block_on(runtime.group::<BoxError, _>(async |_| inner.await))
                     });
                     begun.wait().await;
                     job.cancel();
@@ -220,7 +220,7 @@ fn b5_group_that_is_cancelled_with_the_job_tells_it_nothing<R: Runtime>(env: &En
 /// As for a task (C6); and what does not suspend is not cut (C1).
 fn b5_value_that_is_ready_beats_the_cancellation<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let group = g.clone();
             Ok(g.spawn_blocking(move || {
                 group.cancel();
@@ -235,7 +235,7 @@ fn b5_value_that_is_ready_beats_the_cancellation<R: Runtime>(env: &Env<R>) {
 fn b5_grace_period_is_the_futures_too<R: Runtime>(env: &Env<R>) {
     let (begun, go_on) = (Gate::new(), Gate::new());
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let (in_job, wait) = (begun.clone(), go_on.clone());
             let job = g.spawn_blocking(move || {
                 block_on(async {
@@ -308,7 +308,7 @@ fn b5_outside_a_job_it_panics<R: Runtime>(env: &Env<R>) {
                 assert!(g.spawn(async { Ok(is_refused()) }).await?);
                 let inner = rt.clone();
                 let job = g.try_spawn_blocking(move || {
-                    let group = inner.group::<BoxError, _, _, _>(async |_| match is_refused() {
+                    let group = inner.group::<BoxError, _>(async |_| match is_refused() {
                         true => Ok(()),
                         false => Err(boom("a body is no job")),
                     });

@@ -309,7 +309,7 @@ fn c6_value_that_was_there_before_is_kept<R: Runtime>(env: &Env<R>) {
 fn c6_value_of_a_group_that_has_ended_is_kept<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let (finish, handle) = (Gate::new(), OnceLock::new());
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let last = finish.clone();
             g.spawn(async move {
                 last.wait().await;

@@ -352,11 +352,11 @@ fn c2_who_is_cancelled_alone_can_wait_for_it<R: Runtime>(env: &Env<R>) {
 fn c2_deadline_is_its_owners_at_every_depth<R: Runtime>(env: &Env<R>) {
     let innermost = Mutex::new(None);
     env.block_on(async |rt| {
-        let outer = rt.group::<BoxError, (), _, _>(async |outer| {
-            rt.group::<BoxError, (), _, _>(async |_| {
-                let inner = rt.group::<BoxError, (), _, _>(async |inner| {
+        let outer = rt.group::<BoxError, _>(async |outer| {
+            rt.group::<BoxError, _>(async |_| {
+                let inner = rt.group::<BoxError, _>(async |inner| {
                     *innermost.lock().unwrap() = Some((outer.id(), inner));
-                    never().await
+                    never::<()>().await
                 });
                 inner.await.map_err(BoxError::from)
             })
@@ -378,7 +378,7 @@ fn c2_group_opened_in_a_cancelled_one_has_its_cause_at_once<R: Runtime>(env: &En
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 g.cancel();
-                let inner = rt.group::<BoxError, _, _, _>(async |_| {
+                let inner = rt.group::<BoxError, _>(async |_| {
                     begun.note();
                     Ok(())
                 });

@@ -457,14 +457,14 @@ fn c5_dropped_local_scope_reports_them<R: Runtime>(env: &Env<R>) {
     let (name, ran) = (unique("local"), Count::new());
     lost(&name);
     env.run(async |_| {
-        let mut scope = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+        let mut scope = Box::pin(scope::<BoxError, _>(async |s| {
             let task = async {
                 let ran = ran.clone();
                 defer(async move |_| ran.note());
                 never::<()>().await
             };
             s.task(task).name(name.clone()).spawn();
-            never().await
+            never::<()>().await
         }));
         assert!(poll_once(scope.as_mut()).is_pending());
     });

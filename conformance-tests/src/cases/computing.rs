@@ -163,7 +163,7 @@ fn u3_helpers_on_other_threads_ask_the_jobs_context<R: Runtime>(env: &Env<R>) {
 
 fn u3_check_in_a_shield_succeeds_and_the_contexts_does_not<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let me = TaskContext::current().expect("in a body");
             g.cancel();
             let inside = shield(async { (check_cancelled(), me.check_cancelled()) }).await;

@@ -210,7 +210,7 @@ fn x1_earliest_deadline_in_force_is_told<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let at = rt.now() + HOUR;
         let inner = async |deadline| {
-            let group = rt.group::<BoxError, _, _, _>(async |g| {
+            let group = rt.group::<BoxError, _>(async |g| {
                 let in_task = g.spawn(async { Ok(deadline_here()) }).await?;
                 assert_eq!(in_task, deadline_here());
                 Ok(in_task)
@@ -229,7 +229,7 @@ fn x1_earliest_deadline_in_force_is_told<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
         let none: Outcome<Option<Instant>> = rt.group(async |_| Ok(deadline_here())).await;
         assert_eq!(none.unwrap(), None);
-        let past = rt.group::<BoxError, _, _, _>(async |_| {
+        let past = rt.group::<BoxError, _>(async |_| {
             assert_eq!(TaskContext::current().unwrap().remaining(), Some(Duration::ZERO));
             Ok(())
         });

@@ -124,7 +124,7 @@ fn g2_dropped_before_the_first_poll_does_nothing<R: Runtime>(env: &Env<R>) {
         let outcome: Outcome<()> = rt
             .group(async |g| {
                 let probe = gone.on_drop();
-                drop(rt.group::<BoxError, _, _, _>(async |_| {
+                drop(rt.group::<BoxError, _>(async |_| {
                     let _probe = probe;
                     called.add();
                     Ok(())
@@ -203,7 +203,7 @@ fn g2_dropped_in_another_thread_is_waited_for_by_the_outer_group<R: Runtime>(env
 
 fn g2_dropped_with_the_group_around_it_is_waited_for_by_the_outermost<R: Runtime>(env: &Env<R>) {
     let outcome = Rest::waited_for(env, async |rt, _, rest| {
-        let middle = rt.group::<BoxError, _, _, _>(async |_| Ok(rest.group(rt, false).await?));
+        let middle = rt.group::<BoxError, _>(async |_| Ok(rest.group(rt, false).await?));
         rest.open_and_drop(middle).await;
     });
     outcome.unwrap();
@@ -221,8 +221,8 @@ fn g2_dropped_with_tasks_never_polled_is_waited_for_by_the_outer_group<R: Runtim
     let (start, polled, dropped) = (Gate::new(), Count::new(), Count::new());
     env.block_on(async |rt: R| {
         let held = Held::new(rt.clone(), &start);
-        let outer = rt.group::<BoxError, _, _, _>(async |_| {
-            let inner = held.group::<BoxError, _, _, _>(async |g| {
+        let outer = rt.group::<BoxError, _>(async |_| {
+            let inner = held.group::<BoxError, _>(async |g| {
                 for _ in 0..10 {
                     let (polled, probe) = (polled.clone(), dropped.on_drop());
                     g.spawn(async move {
@@ -249,8 +249,8 @@ fn g2_dropped_with_tasks_never_polled_is_waited_for_by_the_outer_group<R: Runtim
 fn g2_drop_does_not_block<R: Runtime>(env: &Env<R>) {
     let (job, dropped) = (Stuck::default(), Gate::new());
     env.block_on(async |rt: R| {
-        let outer = rt.group::<BoxError, _, _, _>(async |_| {
-            let mut inner = Box::pin(rt.group::<BoxError, _, _, _>(async |g| {
+        let outer = rt.group::<BoxError, _>(async |_| {
+            let mut inner = Box::pin(rt.group::<BoxError, _>(async |g| {
                 job.spawn_into(&g);
                 never::<()>().await
             }));
@@ -268,7 +268,7 @@ fn g2_drop_does_not_block<R: Runtime>(env: &Env<R>) {
 fn g2_parent_is_fixed_at_the_first_poll<R: Runtime>(env: &Env<R>) {
     let outcome = Rest::waited_for(env, async |rt, g, rest| {
         let (inner, dropped) = (rest.group(rt, false), Gate::new());
-        let second = rt.group::<BoxError, _, _, _>(async |_| {
+        let second = rt.group::<BoxError, _>(async |_| {
             rest.open_and_drop(inner).await;
             assert_eq!(g.live(), 2, "the body, and the second group");
             dropped.open();
@@ -361,8 +361,8 @@ fn g2_failures_of_a_dropped_group_go_to_the_hook_once<R: Runtime>(env: &Env<R>) 
     assert!(lost(&text).is_empty());
     let (job, dropped, handle) = (Stuck::default(), Gate::new(), OnceLock::new());
     env.block_on(async |rt: R| {
-        let outer = rt.group::<BoxError, _, _, _>(async |_| {
-            let inner = rt.group::<BoxError, _, _, _>(async |g| {
+        let outer = rt.group::<BoxError, _>(async |_| {
+            let inner = rt.group::<BoxError, _>(async |g| {
                 let g = handle.get_or_init(|| g);
                 let (run, late) = (job.job(), boom(&format!("{text}late")));
                 g.try_spawn_blocking(move || {

@@ -38,7 +38,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 fn g1_waits_for_every_child<R: Runtime>(env: &Env<R>) {
     let (gate, ended) = (Gate::new(), Count::new());
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             for _ in 0..10 {
                 let (gate, ended) = (gate.clone(), ended.clone());
                 g.spawn(async move {
@@ -108,7 +108,7 @@ fn plant<R: Runtime, J: FnOnce() + Send + 'static>(
 fn g1_waits_for_descendants_of_every_depth<R: Runtime>(env: &Env<R>) {
     let (job, ended, planted) = (Stuck::default(), Count::new(), Gate::new());
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             plant(&g, 3, job.job(), &ended);
             eventually(&rt, "all bodies have ended", || ended.get() == 4).await;
             planted.open();
@@ -121,7 +121,7 @@ fn g1_waits_for_descendants_of_every_depth<R: Runtime>(env: &Env<R>) {
 fn g1_waits_however_often_it_is_cancelled<R: Runtime>(env: &Env<R>) {
     let (job, cancelled) = (Stuck::default(), Gate::new());
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             job.spawn_into(&g);
             job.running.wait().await;
             let group = g.clone();
@@ -144,7 +144,7 @@ fn g1_waits_however_often_it_is_cancelled<R: Runtime>(env: &Env<R>) {
 fn g1_waits_for_a_job_after_a_failure<R: Runtime>(env: &Env<R>) {
     let (job, failed) = (Stuck::default(), Gate::new());
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let failed = failed.clone();
             let _probe = on_drop(move || failed.open());
             job.spawn_into(&g);
@@ -203,7 +203,7 @@ fn g3_failure_after_the_body_has_ended_cancels_siblings<R: Runtime>(env: &Env<R>
     let (gate, began, dropped) = (Gate::new(), Gate::new(), Count::new());
     env.block_on(async |rt| {
         let mut failing = None;
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             g.spawn(parked(&began, &dropped));
             let gate = gate.clone();
             let task = g.spawn(async move {
@@ -244,7 +244,7 @@ fn g3_body_runs_no_further_than_where_it_awaits<R: Runtime>(env: &Env<R>) {
     let (fail, go_on, ran_on) = (Gate::new(), Gate::new(), Count::new());
     env.block_on(async |rt: R| {
         let handle = OnceLock::new();
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let g = handle.get_or_init(|| g);
             let fail = fail.clone();
             g.spawn(async move {
@@ -272,7 +272,7 @@ fn g8_value_is_returned_after_all_children<R: Runtime>(env: &Env<R>) {
         // Neither `Send` nor `Clone`.
         let value = Rc::new(7);
         let given = value.clone();
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             job.spawn_into(&g);
             Ok(given)
         });
@@ -284,7 +284,7 @@ fn g8_value_is_returned_after_all_children<R: Runtime>(env: &Env<R>) {
 fn g8_value_is_dropped_where_a_child_fails<R: Runtime>(env: &Env<R>) {
     let (gate, dropped) = (Gate::new(), Count::new());
     env.block_on(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let gate = gate.clone();
             g.spawn(async move {
                 gate.wait().await;
@@ -304,13 +304,13 @@ fn g8_value_is_dropped_where_a_child_fails<R: Runtime>(env: &Env<R>) {
 
 fn g12_empty_group_returns_without_suspending<R: Runtime>(env: &Env<R>) {
     let once = |rt: &R| {
-        let value = poll_once(rt.group::<BoxError, _, _, _>(async |_| Ok(5)));
+        let value = poll_once(rt.group::<BoxError, _>(async |_| Ok(5)));
         assert!(matches!(value, Poll::Ready(Ok(5))));
         let failed = poll_once(rt.group(async |_| Err::<(), _>(boom("body"))));
         let Poll::Ready(Err(error)) = failed else { panic!("suspended, or succeeded") };
         assert_eq!(error.failures().unwrap().first().error().unwrap().to_string(), "body");
         let far = Duration::from_secs(3600);
-        let timed = poll_once(rt.group::<BoxError, _, _, _>(async |_| Ok(6)).deadline(far));
+        let timed = poll_once(rt.group::<BoxError, _>(async |_| Ok(6)).deadline(far));
         assert!(matches!(timed, Poll::Ready(Ok(6))));
     };
     // Outside the runtime, inside it, and inside a task.
@@ -333,9 +333,9 @@ fn g12_empty_group_returns_without_suspending<R: Runtime>(env: &Env<R>) {
 
 fn g12_empty_groups_nest_without_suspending<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, _, _, _>(async |_| {
-            let inner = rt.group::<BoxError, _, _, _>(async |_| {
-                Ok(rt.group::<BoxError, _, _, _>(async |_| Ok(1)).await? + 1)
+        let group = rt.group::<BoxError, _>(async |_| {
+            let inner = rt.group::<BoxError, _>(async |_| {
+                Ok(rt.group::<BoxError, _>(async |_| Ok(1)).await? + 1)
             });
             Ok(inner.await? + 1)
         });

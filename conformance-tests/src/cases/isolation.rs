@@ -106,7 +106,7 @@ fn x2_code_between_the_tasks_sees_none<R: Runtime>(env: &Env<R>) {
 fn poll_and_drop<R: Runtime>(rt: &R) -> Option<TaskId> {
     let (outer, mut body) = (current_id(), None);
     let (probe, told) = tell_on_drop();
-    let mut group = Box::pin(rt.group::<BoxError, _, _, _>(async |_| {
+    let mut group = Box::pin(rt.group::<BoxError, _>(async |_| {
         let _probe = probe;
         body = current_id();
         never::<()>().await
@@ -141,7 +141,7 @@ fn x2_panic_of_an_inner_body_restores_the_outer_context<R: Runtime>(env: &Env<R>
             .group(async |_| {
                 let (outer, (probe, told)) = (current_id(), tell_on_drop());
                 let mut inner = None;
-                let group = rt.group::<BoxError, (), _, _>(async |_| {
+                let group = rt.group(async |_| -> Result<(), BoxError> {
                     let _probe = probe;
                     inner = current_id();
                     yield_now().await;

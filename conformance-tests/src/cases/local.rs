@@ -87,7 +87,7 @@ fn s1_scope_runs_inside_a_task<R: Runtime>(env: &Env<R>) {
                 // A scope stays on its thread; a task that may move runs one on a job's thread.
                 let job = g.try_spawn_blocking(|| {
                     let numbers = [1, 2, 3];
-                    block_on_here(scope::<anyscope_core::BoxError, _, _, _>(async |s| {
+                    block_on_here(scope::<anyscope_core::BoxError, _>(async |s| {
                         let parts: Vec<LocalHandle<u32>> =
                             numbers.iter().map(|n| s.spawn(async move { Ok(n * 2) })).collect();
                         let mut sum = 0;
@@ -173,7 +173,7 @@ fn s2_dropped_scope_drops_its_children_in_place<R: Runtime>(env: &Env<R>) {
     env.block_on(async |_| {
         let dropped = Count::new();
         {
-            let running = scope::<anyscope_core::BoxError, _, _, _>(async |s| {
+            let running = scope::<anyscope_core::BoxError, _>(async |s| {
                 for _ in 0..10 {
                     let probe = dropped.on_drop();
                     s.spawn(async move {
@@ -323,7 +323,7 @@ fn s2_clean_up_deferred_in_a_callback_is_reported<R: Runtime>(env: &Env<R>) {
 
 fn s2_empty_scope_does_not_suspend<R: Runtime>(env: &Env<R>) {
     env.block_on(async |_| {
-        let empty = scope::<anyscope_core::BoxError, _, _, _>(async |_| Ok(1));
+        let empty = scope::<anyscope_core::BoxError, _>(async |_| Ok(1));
         assert!(poll_once(empty).is_ready());
     });
 }

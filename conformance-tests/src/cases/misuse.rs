@@ -189,7 +189,7 @@ fn panic_of(f: impl FnOnce()) -> String {
 
 fn g1_group_polled_after_its_end_panics_clearly<R: Runtime>(env: &Env<R>) {
     let text = env.block_on(async |rt| {
-        let mut group = pin!(rt.group::<BoxError, _, _, _>(async |_| Ok(())));
+        let mut group = pin!(rt.group::<BoxError, _>(async |_| Ok(())));
         group.as_mut().await.unwrap();
         panic_of(|| drop(poll_once(group.as_mut())))
     });
@@ -271,11 +271,11 @@ fn g2_group_in_a_job_is_waited_for<R: Runtime>(env: &Env<R>) {
 fn g2_group_dropped_in_a_job_is_waited_for_by_the_jobs_group<R: Runtime>(env: &Env<R>) {
     let (stuck, dropped) = (Stuck::default(), Gate::new());
     env.block_on(async |rt: R| {
-        let outer = rt.group::<BoxError, _, _, _>(async |g| {
+        let outer = rt.group::<BoxError, _>(async |g| {
             let (inner, work) = (rt.clone(), stuck.job());
             let (running, left) = (stuck.running.clone(), dropped.clone());
             let job = g.spawn_blocking(move || {
-                let group = inner.group::<BoxError, _, _, _>(async |h| {
+                let group = inner.group::<BoxError, _>(async |h| {
                     drop(h.spawn_blocking(work));
                     never::<()>().await
                 });

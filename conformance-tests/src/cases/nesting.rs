@@ -58,7 +58,7 @@ fn g14_nests_through_question_mark_with_a_boxed_error<R: Runtime>(env: &Env<R>) 
     env.block_on(async |rt: R| {
         let outcome: Outcome<()> = rt
             .group(async |_| {
-                rt.group::<BoxError, _, _, _>(async |h| {
+                rt.group::<BoxError, _>(async |h| {
                     h.spawn(async { Err::<(), _>(boom("deep")) });
                     Ok(())
                 })
@@ -148,7 +148,7 @@ fn g14_users_own_conversion_keeps_it_as_a_leaf<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let outcome: Result<(), GroupError<Own>> = rt
             .group(async |_| {
-                rt.group::<Flat, _, _, _>(async |_| Err::<(), _>(Flat(1))).await?;
+                rt.group::<Flat, _>(async |_| Err::<(), _>(Flat(1))).await?;
                 Ok(())
             })
             .await;
@@ -221,7 +221,7 @@ fn g15_deep_tree_is_drained_when_its_root_is_dropped<R: Runtime>(env: &Env<R>) {
     let depth = depth(env);
     let (reached, ended) = (Gate::new(), Count::new());
     env.run(async |rt| {
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let bottom = reached.clone();
             level(&g, depth, &ended, move || async move {
                 bottom.open();

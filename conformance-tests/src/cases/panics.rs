@@ -62,13 +62,13 @@ async fn spawn_witnesses<R: Runtime>(g: &GroupHandle<BoxError, R>, ended: &Count
 fn p1_panic_of_a_task_is_raised_again_when_all_have_ended<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let (ended, cause) = (Count::new(), Mutex::new(None));
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             spawn_witnesses(&g, &ended).await;
             let _probe = on_drop(|| {
                 *cause.lock().unwrap() = TaskContext::current().unwrap().cause();
             });
             g.spawn::<_, ()>(async { panic_any(Precious(1)) });
-            never().await
+            never::<()>().await
         });
         let payload = caught(group).await.unwrap_err();
         assert_eq!(precious(payload), Precious(1));
@@ -82,7 +82,7 @@ fn p1_panic_of_a_task_is_raised_again_when_all_have_ended<R: Runtime>(env: &Env<
 fn p1_panic_of_the_body_is_raised_again_when_all_have_ended<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let ended = Count::new();
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group(async |g| -> Result<(), BoxError> {
             spawn_witnesses(&g, &ended).await;
             panic_any(Precious(2))
         });
@@ -107,7 +107,7 @@ fn p1_panic_of_the_closure_before_its_future_is_raised_again<R: Runtime>(env: &E
 fn p1_panic_goes_up_through_nested_groups<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let ended = Count::new();
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             spawn_witnesses(&g, &ended).await;
             g.spawn_group(async |inner| {
                 inner.spawn_group(async |innermost| {
@@ -116,7 +116,7 @@ fn p1_panic_goes_up_through_nested_groups<R: Runtime>(env: &Env<R>) {
                 });
                 never::<()>().await
             });
-            never().await
+            never::<()>().await
         });
         assert_eq!(precious(caught(group).await.unwrap_err()), Precious(4));
         assert_eq!(ended.get(), 2);
@@ -126,10 +126,10 @@ fn p1_panic_goes_up_through_nested_groups<R: Runtime>(env: &Env<R>) {
 fn p1_panic_is_told_to_handles_without_its_payload<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         let handle: Mutex<Option<TaskHandle<(), R>>> = Mutex::default();
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let panicking = g.spawn::<_, ()>(async { panic!("expected: p1") });
             *handle.lock().unwrap() = Some(panicking);
-            never().await
+            never::<()>().await
         });
         let payload = caught(group).await.unwrap_err();
         assert_eq!(panic_message(&*payload), "expected: p1");
@@ -144,7 +144,7 @@ fn p1_first_panic_wins_and_what_it_displaced_is_reported<R: Runtime>(env: &Env<R
     let (failure, second) = (unique("displaced failure"), unique("displaced panic"));
     assert!(lost(&failure).is_empty());
     env.block_on(async |rt: R| {
-        let group = rt.group::<BoxError, (), _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             let failing = g.task(async { Err::<(), _>(boom("expected")) });
             let failing = failing.name(&*failure).spawn();
             while !failing.is_finished() {
@@ -164,7 +164,7 @@ fn p1_first_panic_wins_and_what_it_displaced_is_reported<R: Runtime>(env: &Env<R
             }));
             polling.wait().await;
             g.spawn::<_, ()>(async { panic_any(Precious(6)) });
-            never().await
+            never::<()>().await
         });
         let payload = caught(group.policy(Supervise)).await.unwrap_err();
         assert_eq!(precious(payload), Precious(6));

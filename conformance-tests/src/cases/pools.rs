@@ -104,7 +104,7 @@ fn b3_queued_job_is_gone_as_soon_as_its_group_is_cancelled<R: Runtime>(env: &Env
 
 /// Lets the queued jobs go to their pools, and waits until these have had them.
 pub(super) async fn run_dry<R: Runtime>(rt: Queued<R>) {
-    let group = rt.group::<BoxError, _, _, _>(async |g| {
+    let group = rt.group::<BoxError, _>(async |g| {
         let after = both_pools().map(|spawn| spawn(&g, Box::new(|| ())));
         rt.release();
         for job in after {
@@ -121,7 +121,7 @@ fn b3_queued_job_is_gone_as_soon_as_its_group_is_dropped<R: Runtime>(env: &Env<R
         let rt = Queued::new(rt);
         let outer: Outcome<()> = rt
             .group(async |_| {
-                let mut inner = Box::pin(rt.group::<BoxError, _, _, _>(async |g| {
+                let mut inner = Box::pin(rt.group::<BoxError, _>(async |g| {
                     let _jobs = counted_jobs(&g, &ran, &gone);
                     never::<()>().await
                 }));
@@ -168,7 +168,7 @@ fn b3_running_job_is_waited_for_after_a_cancel<R: Runtime>(env: &Env<R>) {
     let job = Stuck::default();
     env.block_on(async |rt| {
         let cancelled = Gate::new();
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             job.spawn_into(&g);
             job.running.wait().await;
             g.cancel();
@@ -183,7 +183,7 @@ fn b4_dropped_handle_lets_a_queued_job_run<R: Runtime>(env: &Env<R>) {
     let (ran, gone) = (Count::new(), Count::new());
     env.block_on(async |rt| {
         let rt = Queued::new(rt);
-        let mut group = pin!(rt.group::<BoxError, _, _, _>(async |g| {
+        let mut group = pin!(rt.group::<BoxError, _>(async |g| {
             drop(counted_jobs(&g, &ran, &gone));
             Ok(())
         }));

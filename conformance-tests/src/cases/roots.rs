@@ -59,7 +59,7 @@ fn g2_run_returns_after_what_was_dropped_in_it<R: Runtime>(env: &Env<R>) {
     let gone = Count::new();
     env.run(async |rt| {
         let began = Gate::new();
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             (0..TASKS).for_each(|_| drop(g.spawn(parked(&began, &gone))));
             never::<()>().await
         });
@@ -137,7 +137,7 @@ fn r6_every_waiter_is_told<R: Runtime>(env: &Env<R>) {
     env.block_on(async |rt: R| {
         open_and_drop(group_with(&rt, &job, &gone), &job).await;
         let all_wait = Gate::new();
-        let waiters = rt.group::<BoxError, _, _, _>(async |g| {
+        let waiters = rt.group::<BoxError, _>(async |g| {
             for _ in 0..3 {
                 let (rt, began) = (rt.clone(), began.clone());
                 g.spawn(async move {
@@ -176,7 +176,7 @@ fn r6_awaited_group_is_not_counted<R: Runtime>(env: &Env<R>) {
 fn r6_group_dropped_inside_another_is_not_counted<R: Runtime>(env: &Env<R>) {
     let (job, gone, idle) = (Stuck::default(), Count::new(), Gate::new());
     env.block_on(async |rt: R| {
-        let outer = rt.group::<BoxError, _, _, _>(async |_| {
+        let outer = rt.group::<BoxError, _>(async |_| {
             open_and_drop(group_with(&rt, &job, &gone), &job).await;
             rt.drained().await;
             idle.open();

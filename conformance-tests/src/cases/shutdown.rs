@@ -161,7 +161,7 @@ fn r1_shutdown_while_a_job_runs_ends_a_group_with_a_deadline<R: Runtime>(env: &E
     let thread = thread::spawn(move || {
         let finish = on_drop(move || finish.open());
         let started = Gate::new();
-        let group = rt.group::<BoxError, _, _, _>(async |g| {
+        let group = rt.group::<BoxError, _>(async |g| {
             g.spawn(parked(&started, &dropped));
             g.spawn_blocking(work);
             never::<()>().await
@@ -190,7 +190,7 @@ fn r1_shutdown_leaves_a_deadline_that_is_awaited_elsewhere_an_error<R: Runtime>(
     let (rt, polled) = (env.runtime(), Gate::new());
     let opener = polled.clone();
     let thread = thread::spawn(move || {
-        let group = rt.group::<BoxError, _, _, _>(async |_| {
+        let group = rt.group::<BoxError, _>(async |_| {
             opener.open();
             never::<()>().await
         });

@@ -105,7 +105,7 @@ fn d2_deadline_of_an_inner_task_group_is_not_lost<R: Runtime>(env: &Env<R>) {
             .group(async |g| {
                 let rt = rt.clone();
                 g.spawn(async move {
-                    let inner = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await);
+                    let inner = rt.group::<BoxError, _>(async |_| never::<()>().await);
                     inner.deadline(SHORT).await?;
                     Ok(())
                 });
@@ -214,7 +214,7 @@ fn d2_deadline_can_be_taken_away<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
         with_enough_time(async |time| {
             let (at, mut in_time) = (rt.now() + time, false);
-            let group = rt.group::<BoxError, _, _, _>(async |g| {
+            let group = rt.group::<BoxError, _>(async |g| {
                 assert_eq!(g.deadline(), Some(at));
                 g.set_deadline(None);
                 assert!(g.deadline().is_none());
@@ -241,13 +241,13 @@ fn d2_deadline_can_be_taken_away<R: Runtime>(env: &Env<R>) {
 
 fn d2_group_that_moves_on_gives_nothing<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
-        let own = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await).deadline(SHORT);
+        let own = rt.group::<BoxError, _>(async |_| never::<()>().await).deadline(SHORT);
         assert!(own.or_move_on().await.unwrap().is_none());
-        let value = rt.group::<BoxError, _, _, _>(async |_| Ok(7)).deadline(LONG);
+        let value = rt.group::<BoxError, _>(async |_| Ok(7)).deadline(LONG);
         assert_eq!(value.or_move_on().await.unwrap(), Some(7));
         let other: Outcome<()> = rt
             .group(async |_| {
-                let inner = rt.group::<BoxError, _, _, _>(async |_| never::<()>().await);
+                let inner = rt.group::<BoxError, _>(async |_| never::<()>().await);
                 // The outer one's time is up, not its own (D3).
                 assert!(inner.deadline(LONG).or_move_on().await.is_err());
                 Ok(())

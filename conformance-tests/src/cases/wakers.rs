@@ -207,7 +207,7 @@ fn p3_waker_of_a_group_whose_deadline_passes<R: Runtime>(env: &Env<R>) {
         for bad in BOTH {
             with_enough_time(async |time| {
                 let trap = Trap::new(bad);
-                let group = rt.group::<BoxError, (), _, _>(async |_| never().await);
+                let group = rt.group::<BoxError, _>(async |_| never::<()>().await);
                 let mut group = Box::pin(group.deadline(time));
                 if !trap.is_pending(&mut group) {
                     return false;

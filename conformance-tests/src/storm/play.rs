@@ -170,7 +170,7 @@ impl<R: Runtime> Player<R> {
             let outcome = std::panic::AssertUnwindSafe(inner);
             let outcome = futures_util::FutureExt::catch_unwind(outcome).await;
             // A group of a shield is covered by it, whatever was cancelled outside.
-            let covered = runtime.group::<BoxError, _, _, _>(async |g| {
+            let covered = runtime.group::<BoxError, _>(async |g| {
                 let task = g.spawn(async {
                     yields(2).await;
                     Ok(())

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
-use crate::group::body::Body;
+use crate::group::body::{Body, GroupBody};
 use crate::group::core::Core;
 use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
@@ -37,12 +37,11 @@ pin_project! {
     ///
     /// The options must be set before it is first polled, which their signatures see to.
     #[must_use = "a group does nothing unless awaited"]
-    pub struct GroupFuture<R, E, B, F, T>
+    pub struct GroupFuture<R, E, B>
     where
         R: Runtime,
         E: AsDynError,
-        B: FnOnce(GroupHandle<E, R>) -> F,
-        F: Future<Output = Result<T, E>>,
+        B: GroupBody<GroupHandle<E, R>, Error = E>,
     {
         // Until the first poll.
         pub(super) setup: Option<Setup<R, E, B>>,
@@ -52,22 +51,21 @@ pin_project! {
         node: Option<Arc<Node>>,
         // Until the body has ended.
         #[pin]
-        body: Option<GroupBody<R, E, B, F, T>>,
+        body: Option<DrivenBody<R, E, B>>,
         // Set for `alarm`.
         #[pin]
         timer: Option<R::Sleep>,
         alarm: Option<Alarm>,
         // Stands before a waker that is not the executor's own.
         guard: Option<Arc<GuardedWaker>>,
-        value: Option<T>,
+        value: Option<B::Value>,
     }
 
-    impl<R, E, B, F, T> PinnedDrop for GroupFuture<R, E, B, F, T>
+    impl<R, E, B> PinnedDrop for GroupFuture<R, E, B>
     where
         R: Runtime,
         E: AsDynError,
-        B: FnOnce(GroupHandle<E, R>) -> F,
-        F: Future<Output = Result<T, E>>,
+        B: GroupBody<GroupHandle<E, R>, Error = E>,
     {
         // Dropped before its end: cancels, does not wait (G2).
         fn drop(this: Pin<&mut Self>) {
@@ -78,7 +76,7 @@ pin_project! {
                 let runtime = &Core::<R, E>::of(&node).runtime;
                 node.leave_to(runtime.root().node());
                 node.core().watch_grace(&node);
-                node.core().within(&mut || cut_body::<R, E, B, F, T>(&node, this.body.as_mut()));
+                node.core().within(&mut || cut_body::<R, E, B>(&node, this.body.as_mut()));
                 drop_waker(node.give_up());
             }
             contain(UnhandledKind::Destructor, || drop(value));
@@ -86,12 +84,11 @@ pin_project! {
     }
 }
 
-impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
+impl<R, E, B> GroupFuture<R, E, B>
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
     #[track_caller]
     pub(crate) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
@@ -126,7 +123,7 @@ where
     /// # Cancel safety
     ///
     /// As that of the group.
-    pub fn or_move_on(self) -> impl Future<Output = Result<Option<T>, GroupError<E>>> {
+    pub fn or_move_on(self) -> impl Future<Output = Result<Option<B::Value>, GroupError<E>>> {
         OrMoveOn { group: self, own: None }
     }
 
@@ -165,7 +162,7 @@ where
     fn poll_opened(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<T, GroupError<E>>> {
+    ) -> Poll<Result<B::Value, GroupError<E>>> {
         let node = self.node.clone().expect("a group is not polled after it has returned");
         if node.is_given_up() {
             return Poll::Ready(self.end_abandoned(&node));
@@ -194,7 +191,7 @@ where
     }
 
     /// The result, now that all have ended.
-    fn close(self: Pin<&mut Self>, node: &Node) -> Result<T, GroupError<E>> {
+    fn close(self: Pin<&mut Self>, node: &Node) -> Result<B::Value, GroupError<E>> {
         let this = self.project();
         *this.node = None;
         let ledger = &Core::<R, E>::of(node).ledger;
@@ -223,7 +220,7 @@ where
             let then = |unit, end| Ended { unit, end };
             match runtime.within(|| body.as_mut().poll(cx, then)) {
                 Poll::Ready(ended) => {
-                    *this.value = end_body::<R, E, T>(ended, None);
+                    *this.value = end_body::<R, E, B::Value>(ended, None);
                     slot.set(None);
                     return Poll::Ready(());
                 }
@@ -263,9 +260,9 @@ where
     }
 
     /// The unit that opened this group has ended: the result is nobody's any more (G2).
-    fn end_abandoned(self: Pin<&mut Self>, node: &Arc<Node>) -> Result<T, GroupError<E>> {
+    fn end_abandoned(self: Pin<&mut Self>, node: &Arc<Node>) -> Result<B::Value, GroupError<E>> {
         let this = self.project();
-        cut_body::<R, E, B, F, T>(node, this.body);
+        cut_body::<R, E, B>(node, this.body);
         // What the body's destructor did: nobody comes to ask for it any more (C9).
         drop_waker(node.give_up());
         *this.node = None;
@@ -274,14 +271,13 @@ where
     }
 }
 
-impl<R, E, B, F, T> Future for GroupFuture<R, E, B, F, T>
+impl<R, E, B> Future for GroupFuture<R, E, B>
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
-    type Output = Result<T, GroupError<E>>;
+    type Output = Result<B::Value, GroupError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(setup) = self.as_mut().project().setup.take() {
@@ -320,32 +316,33 @@ fn end_body<R: Runtime, E: AsDynError, T>(
 }
 
 /// The body of a group, as it is driven.
-type GroupBody<R, E, B, F, T> = Driven<Body<GroupHandle<E, R>, B, F>, Result<T, Fault<E>>>;
+type DrivenBody<R, E, B> = Driven<
+    Body<GroupHandle<E, R>, B>,
+    Result<<B as GroupBody<GroupHandle<E, R>>>::Value, Fault<E>>,
+>;
 
 /// Where a group keeps its body until that has ended.
-type BodySlot<'a, R, E, B, F, T> = Pin<&'a mut Option<GroupBody<R, E, B, F, T>>>;
+type BodySlot<'a, R, E, B> = Pin<&'a mut Option<DrivenBody<R, E, B>>>;
 
 /// Drops a body that is still there, because its group's future is dropped or nobody's.
-fn cut_body<R, E, B, F, T>(node: &Arc<Node>, body: BodySlot<'_, R, E, B, F, T>)
+fn cut_body<R, E, B>(node: &Arc<Node>, body: BodySlot<'_, R, E, B>)
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
     let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
     let cut = body.as_pin_mut().and_then(|body| body.cut(cause));
     if let Some((ended, cleanups)) = cut {
-        end_body::<R, E, T>(ended, cleanups);
+        end_body::<R, E, B::Value>(ended, cleanups);
     }
 }
 
-impl<R, E, B, F, T> fmt::Debug for GroupFuture<R, E, B, F, T>
+impl<R, E, B> fmt::Debug for GroupFuture<R, E, B>
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GroupFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()

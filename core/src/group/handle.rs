@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::context::WaitCancelled;
 use crate::error::{AsDynError, BoxError};
-use crate::group::body::{MapFault, NestFault};
+use crate::group::body::{GroupBody, MapFault, NestFault};
 use crate::group::core::Core;
 use crate::group::entry::Admission;
 use crate::group::future::GroupFuture;
@@ -168,11 +168,12 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///
     /// Equals `spawn_nested(self.runtime().group(body))`.
     #[track_caller]
-    pub fn spawn_group<B, F, T>(&self, body: B) -> TaskHandle<T, R>
+    pub fn spawn_group<B>(&self, body: B) -> TaskHandle<B::Value, R>
     where
-        B: FnOnce(GroupHandle<E, R>) -> F + Send + 'static,
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
+        B: GroupBody<Self, Error = E, Value: Send, Future: Send>
+            + FnOnce(Self) -> B::Future
+            + Send
+            + 'static,
     {
         self.spawn_nested(GroupFuture::new(Ok(self.native().clone()), body))
     }
@@ -180,11 +181,9 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// Spawns a task that runs this group, whose options have been set. Its failures are one nested
     /// node in this group's error (G14); the task has the group's name.
     #[track_caller]
-    pub fn spawn_nested<B, F, T>(&self, group: GroupFuture<R, E, B, F, T>) -> TaskHandle<T, R>
+    pub fn spawn_nested<B>(&self, group: GroupFuture<R, E, B>) -> TaskHandle<B::Value, R>
     where
-        B: FnOnce(GroupHandle<E, R>) -> F + Send + 'static,
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
+        B: GroupBody<Self, Error = E, Value: Send, Future: Send> + Send + 'static,
     {
         let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
         spawn_task(self, info, Admission::Ordinary, NestFault::new(group), NoCallback)

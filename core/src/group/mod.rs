@@ -39,6 +39,7 @@ mod unit;
 mod waiting;
 
 pub(crate) use self::core::Core;
+pub use body::GroupBody;
 pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::{Driven, Ended};
 pub(crate) use entry::Admission;
@@ -82,7 +83,7 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     ///
     /// The error type is that of the function which returns the group's result. Where nothing says it, as
     /// in a test that unwraps the result, it is written at the call:
-    /// `rt.group::<BoxError, _, _, _>(async |g| …)`.
+    /// `rt.group::<BoxError, _>(async |g| …)`.
     ///
     /// # Errors
     ///
@@ -115,10 +116,9 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     /// }
     /// ```
     #[track_caller]
-    fn group<E, T, B, F>(&self, body: B) -> GroupFuture<Self, E, B, F, T>
+    fn group<E, B>(&self, body: B) -> GroupFuture<Self, E, B>
     where
-        B: FnOnce(GroupHandle<E, Self>) -> F,
-        F: Future<Output = Result<T, E>>,
+        B: GroupBody<GroupHandle<E, Self>, Error = E> + FnOnce(GroupHandle<E, Self>) -> B::Future,
         E: AsDynError,
         Self: Sized,
     {
@@ -243,7 +243,7 @@ where
         enclosing().is_none(),
         "`run` was called inside a running task and would block its thread: await the future instead"
     );
-    let group = runtime.group::<Infallible, _, _, _>(move |_| async move { Ok(main.await) });
+    let group = runtime.group::<Infallible, _>(move |_| async move { Ok(main.await) });
     async move {
         group
             .await

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::error::{AsDynError, GroupError};
 use crate::group::time::report_overdue;
-use crate::group::{GroupFuture, GroupHandle, GroupId};
+use crate::group::{GroupBody, GroupFuture, GroupHandle, GroupId};
 use crate::runtime::Runtime;
 
 pin_project! {
@@ -21,14 +21,13 @@ pin_project! {
     }
 }
 
-impl<R, E, B, F, T> Future for OrMoveOn<GroupFuture<R, E, B, F, T>>
+impl<R, E, B> Future for OrMoveOn<GroupFuture<R, E, B>>
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
-    type Output = Result<Option<T>, GroupError<E>>;
+    type Output = Result<Option<B::Value>, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();

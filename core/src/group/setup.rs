@@ -1,12 +1,12 @@
 //! The options of a group, set before it is first polled.
 
-use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::carried::Carried;
 use crate::error::AsDynError;
+use crate::group::body::GroupBody;
 use crate::group::future::GroupFuture;
 use crate::group::handle::GroupHandle;
 use crate::group::node::NodeOptions;
@@ -64,12 +64,11 @@ impl<R, E, B> Setup<R, E, B> {
     }
 }
 
-impl<R, E, B, F, T> GroupFuture<R, E, B, F, T>
+impl<R, E, B> GroupFuture<R, E, B>
 where
     R: Runtime,
     E: AsDynError,
-    B: FnOnce(GroupHandle<E, R>) -> F,
-    F: Future<Output = Result<T, E>>,
+    B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
     /// Names the group; its body carries the name in failures (G17).
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {

@@ -41,7 +41,7 @@ impl<'env, E: AsDynError> Scope<'env, E> {
     ///
     /// # async fn example() -> Result<(), GroupError> {
     /// let mut words = vec!["one"];
-    /// scope::<BoxError, _, _, _>(async |s| {
+    /// scope::<BoxError, _>(async |s| {
     ///     s.spawn(async { Ok(words.push("two")) });
     ///     Ok(())
     /// })

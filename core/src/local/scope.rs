@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use std::time::Instant;
 
 use crate::cancel::CauseKind;
 use crate::error::{AsDynError, GroupError};
-use crate::group::{Body, Ledger, Policy, Role};
+use crate::group::{Body, GroupBody, Ledger, Policy, Role};
 use crate::local::cell::ChildCell;
 use crate::local::child::{Child, Ends, Extras, LocalFuture};
 use crate::local::handle::Scope;
@@ -73,7 +72,7 @@ use crate::unhandled::UnhandledKind;
 /// use anyscope_core::{BoxError, scope};
 ///
 /// fn send<T: Send>(_: T) {}
-/// send(scope::<BoxError, _, _, _>(async |_| Ok(())));
+/// send(scope::<BoxError, _>(async |_| Ok(())));
 /// ```
 ///
 /// A child cannot borrow what the body owns, because it may outlive the body:
@@ -81,34 +80,32 @@ use crate::unhandled::UnhandledKind;
 /// ```compile_fail,E0597
 /// use anyscope_core::{BoxError, scope};
 ///
-/// let _ = scope::<BoxError, _, _, _>(async |s| {
+/// let _ = scope::<BoxError, _>(async |s| {
 ///     let text = String::from("the body's own");
 ///     s.spawn(async { Ok(text.len()) });
 ///     Ok(())
 /// });
 /// ```
 #[track_caller]
-pub fn scope<'env, E, T, B, F>(body: B) -> ScopeFuture<'env, E, T, B, F>
+pub fn scope<'env, E, B>(body: B) -> ScopeFuture<'env, E, B>
 where
-    B: FnOnce(Scope<'env, E>) -> F,
-    F: Future<Output = Result<T, E>> + 'env,
+    B: GroupBody<Scope<'env, E>, Error = E, Value: 'env, Future: 'env>
+        + FnOnce(Scope<'env, E>) -> B::Future,
     E: AsDynError,
-    T: 'env,
 {
     let location = Location::caller();
     let (policy, panics) = (None, PanicPolicy::default());
     let setup = Some(Setup { body, policy, panics, name: None, location });
-    ScopeFuture { setup, run: None, types: PhantomData }
+    ScopeFuture { setup, run: None }
 }
 
 /// A local scope that is about to run, or runs: the future of [`scope`].
 #[must_use = "a scope does nothing unless awaited"]
-pub struct ScopeFuture<'env, E: AsDynError, T, B, F> {
+pub struct ScopeFuture<'env, E: AsDynError, B: GroupBody<Scope<'env, E>>> {
     /// Until the first poll.
     setup: Option<Setup<E, B>>,
     /// From the first poll until the result is returned.
-    run: Option<Run<'env, E, T>>,
-    types: PhantomData<fn() -> F>,
+    run: Option<Run<'env, E, B::Value>>,
 }
 
 struct Setup<E, B> {
@@ -120,12 +117,10 @@ struct Setup<E, B> {
     location: &'static Location<'static>,
 }
 
-impl<'env, E, T, B, F> ScopeFuture<'env, E, T, B, F>
+impl<'env, E, B> ScopeFuture<'env, E, B>
 where
-    B: FnOnce(Scope<'env, E>) -> F,
-    F: Future<Output = Result<T, E>> + 'env,
+    B: GroupBody<Scope<'env, E>, Error = E>,
     E: AsDynError,
-    T: 'env,
 {
     /// Names the scope; its body carries the name in failures (G17).
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
@@ -153,11 +148,9 @@ where
 impl<'env, E: AsDynError, B> Setup<E, B> {
     /// The body is the first child; the closure is called in its first poll, where its panic is
     /// caught.
-    fn open<F, T>(self) -> Run<'env, E, T>
+    fn open(self) -> Run<'env, E, B::Value>
     where
-        B: FnOnce(Scope<'env, E>) -> F + 'env,
-        F: Future<Output = Result<T, E>> + 'env,
-        T: 'env,
+        B: GroupBody<Scope<'env, E>, Error = E, Value: 'env, Future: 'env> + 'env,
     {
         let asks_policy = self.policy.is_some();
         let ledger = Ledger::new(self.policy, self.panics, Instant::now());
@@ -277,16 +270,14 @@ impl<E: AsDynError, T> Drop for Run<'_, E, T> {
     }
 }
 
-impl<E: AsDynError, T, B, F> Unpin for ScopeFuture<'_, E, T, B, F> {}
+impl<'env, E: AsDynError, B: GroupBody<Scope<'env, E>>> Unpin for ScopeFuture<'env, E, B> {}
 
-impl<'env, E, T, B, F> Future for ScopeFuture<'env, E, T, B, F>
+impl<'env, E, B> Future for ScopeFuture<'env, E, B>
 where
-    B: FnOnce(Scope<'env, E>) -> F + 'env,
-    F: Future<Output = Result<T, E>> + 'env,
+    B: GroupBody<Scope<'env, E>, Error = E, Value: 'env, Future: 'env> + 'env,
     E: AsDynError,
-    T: 'env,
 {
-    type Output = Result<T, GroupError<E>>;
+    type Output = Result<B::Value, GroupError<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -306,7 +297,7 @@ where
     }
 }
 
-impl<E: AsDynError, T, B, F> fmt::Debug for ScopeFuture<'_, E, T, B, F> {
+impl<'env, E: AsDynError, B: GroupBody<Scope<'env, E>>> fmt::Debug for ScopeFuture<'env, E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopeFuture").field("begun", &self.setup.is_none()).finish_non_exhaustive()
     }

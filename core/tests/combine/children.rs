@@ -19,7 +19,7 @@ fn spawn<'env>(s: &Scope<'env>, children: &'env [Child; 3]) -> [LocalHandle<u32>
 fn losers_of_a_race_have_ended_when_the_winner_is_returned() {
     let children: [Child; 3] = manuals();
     children[1].finish(Ok(1));
-    let outcome = drive(scope::<BoxError, _, _, _>(async |s| {
+    let outcome = drive(scope::<BoxError, _>(async |s| {
         let winner = race(spawn(&s, &children)).await?;
         assert!(children.iter().all(Manual::is_gone));
         Ok(winner)
@@ -45,7 +45,7 @@ fn the_rest_of_a_gather_has_ended_when_the_failure_is_returned() {
 #[test]
 fn a_dropped_gather_leaves_children_to_their_scope() {
     let children: [Child; 3] = manuals();
-    let outcome = drive(scope::<BoxError, _, _, _>(async |s| {
+    let outcome = drive(scope::<BoxError, _>(async |s| {
         drop(gather(spawn(&s, &children)));
         children.iter().for_each(|child| child.finish(Ok(1)));
         assert!(!children.iter().any(Manual::is_gone));

@@ -113,7 +113,7 @@ fn s1_children_spawn_children_that_borrow() {
     }
     let tree = HashMap::from([(1, vec![2, 3]), (2, vec![4]), (3, vec![]), (4, vec![])]);
     let sum = Cell::new(0);
-    run(scope::<BoxError, _, _, _>(async |s| Ok(visit(&s, &tree, 1, &sum)))).unwrap();
+    run(scope::<BoxError, _>(async |s| Ok(visit(&s, &tree, 1, &sum)))).unwrap();
     assert_eq!(sum.get(), 10);
 }
 
@@ -168,7 +168,7 @@ fn s1_error_type_is_inferred_from_the_return_type() {
 #[test]
 fn s1_error_type_is_annotated() {
     async fn mixed(text: &str) -> Result<i32, BoxError> {
-        let n = scope::<BoxError, _, _, _>(async |s| {
+        let n = scope::<BoxError, _>(async |s| {
             let n = s.spawn(async { Ok(text.parse::<i32>()?) });
             Ok(n.await?)
         })
@@ -205,7 +205,7 @@ fn s1_scope_in_a_generic_function() {
 #[test]
 fn s1_scope_future_can_be_named_stored_and_configured() {
     let text = String::from("a b c");
-    let stored: ScopeFuture<'_, BoxError, usize, _, _> = scope(async |s| {
+    let stored: ScopeFuture<'_, BoxError, _> = scope(async |s| {
         let words = s.spawn(count(&text));
         Ok(words.await?)
     });

@@ -13,13 +13,13 @@ use crate::support::{
 fn c1_suspended_children_are_dropped_when_the_scope_is_next_polled() {
     let (kept, polls, dropped) = (Kept::new(), Count::default(), Count::default());
     let (keep, in_children) = (kept.clone(), (polls.clone(), dropped.clone()));
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async move |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async move |s| {
         for _ in 0..3 {
             let held = in_children.1.on_drop();
             s.spawn(with(held, in_children.0.polls::<Result<(), _>>()));
         }
         keep.put(s);
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     kept.get().cancel();
@@ -152,7 +152,7 @@ fn c7_cancel_from_a_callback() {
 
 #[test]
 fn c7_cancel_after_the_end_changes_nothing() {
-    let kept = run(scope::<BoxError, _, _, _>(async |s| Ok(s))).unwrap();
+    let kept = run(scope::<BoxError, _>(async |s| Ok(s))).unwrap();
     kept.cancel();
     kept.cancel();
     assert_eq!(kept.live(), 0);
@@ -162,14 +162,14 @@ fn c7_cancel_after_the_end_changes_nothing() {
 fn c8_many_children_are_cut_in_one_poll() {
     let dropped = Count::default();
     let gate = Gate::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         for _ in 0..100_000 {
             let held = dropped.on_drop();
             s.spawn(with(held, never::<Result<(), _>>()));
         }
         gate.wait().await;
         s.cancel();
-        never().await
+        never::<Result<(), _>>().await
     }));
     while !gate.waits() || scope.take_wakes() > 0 {
         scope.poll_pending();
@@ -183,7 +183,7 @@ fn c8_many_children_are_cut_in_one_poll() {
 fn g20_body_that_has_returned_keeps_its_value() {
     let kept = Kept::new();
     let keep = kept.clone();
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async move |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async move |s| {
         s.spawn(never::<Result<(), _>>());
         keep.put(s);
         Ok(5)

@@ -13,13 +13,13 @@ use crate::support::{
 #[test]
 fn s2_body_and_children_are_gone_when_the_drop_returns() {
     let dropped = Count::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let _in_body = dropped.on_drop();
         for _ in 0..10 {
             let held = dropped.on_drop();
             s.spawn(with(held, never::<Result<(), _>>()));
         }
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     assert_eq!((dropped.get(), scope.wakers()), (0, 1));
@@ -31,9 +31,9 @@ fn s2_body_and_children_are_gone_when_the_drop_returns() {
 fn s2_child_that_was_never_polled_is_dropped_as_well() {
     let (polls, dropped, kept) = (Count::default(), Count::default(), Kept::new());
     let keep = kept.clone();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async move |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async move |s| {
         keep.put(s);
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     let held = dropped.on_drop();
@@ -49,23 +49,23 @@ fn s2_child_that_was_never_polled_is_dropped_as_well() {
 fn s2_scope_that_was_never_polled_drops_its_body() {
     let dropped = Count::default();
     let held = dropped.on_drop();
-    drop(scope::<BoxError, _, _, _>(async move |_| Ok(drop(held))));
+    drop(scope::<BoxError, _>(async move |_| Ok(drop(held))));
     assert_eq!(dropped.get(), 1);
 }
 
 #[test]
 fn s2_nested_scopes_are_gone_with_the_outer_one() {
     let dropped = Count::default();
-    let mut outer = Driven::new(scope::<BoxError, (), _, _>(async |outer| {
+    let mut outer = Driven::new(scope::<BoxError, _>(async |outer| {
         outer.spawn(async {
-            let inner = scope::<BoxError, (), _, _>(async |inner| {
+            let inner = scope::<BoxError, _>(async |inner| {
                 let held = dropped.on_drop();
                 inner.spawn(with(held, never::<Result<(), _>>()));
                 never().await
             });
             Ok(inner.await?)
         });
-        never().await
+        never::<Result<(), _>>().await
     }));
     outer.poll_pending();
     drop(outer);
@@ -75,7 +75,7 @@ fn s2_nested_scopes_are_gone_with_the_outer_one() {
 #[test]
 fn s2_destructors_that_use_the_scope_while_it_is_dropped() {
     let (dropped, refused) = (Count::default(), Count::default());
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         for _ in 0..3 {
             let (inner, dropped, refused) = (s.clone(), &dropped, &refused);
             let sibling = s.spawn(never::<Result<(), _>>());
@@ -87,7 +87,7 @@ fn s2_destructors_that_use_the_scope_while_it_is_dropped() {
             });
             s.spawn(with(held, never::<Result<(), _>>()));
         }
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     drop(scope);
@@ -97,14 +97,14 @@ fn s2_destructors_that_use_the_scope_while_it_is_dropped() {
 #[test]
 fn s2_callbacks_are_told_of_the_drop() {
     let causes = RefCell::new(Vec::new());
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         for _ in 0..2 {
             let causes = &causes;
             s.task(never::<Result<(), _>>())
                 .on_done(|end| causes.borrow_mut().push(end.unwrap_err().cause().cloned().unwrap()))
                 .spawn();
         }
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     drop(scope);
@@ -116,7 +116,7 @@ fn s2_callbacks_are_told_of_the_drop() {
 fn p3_panicking_destructors_do_not_keep_the_others_alive() {
     take_lost();
     let dropped = Count::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let _in_body = on_drop(|| panic!("of the body"));
         for n in 0..10 {
             let dropped = &dropped;
@@ -126,7 +126,7 @@ fn p3_panicking_destructors_do_not_keep_the_others_alive() {
             });
             s.spawn(with(held, never::<Result<(), _>>()));
         }
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     drop(scope);
@@ -144,12 +144,12 @@ fn p3_scope_dropped_by_a_panic_of_its_caller() {
     let dropped = Count::default();
     let text = panic_of(|| {
         run(async {
-            let mut scope = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+            let mut scope = Box::pin(scope::<BoxError, _>(async |s| {
                 for _ in 0..3 {
                     let held = dropped.on_drop();
                     s.spawn(with(held, never::<Result<(), _>>()));
                 }
-                never().await
+                never::<Result<(), _>>().await
             }));
             std::future::poll_fn(|cx| {
                 assert!(scope.as_mut().poll(cx).is_pending());
@@ -168,7 +168,7 @@ fn c9_failures_of_a_dropped_scope_go_to_the_hook() {
     take_lost();
     let gate = Gate::default();
     let mut scope = Driven::new(
-        scope::<BoxError, _, _, _>(async |s| {
+        scope::<BoxError, _>(async |s| {
             s.spawn(async { Err::<(), _>(boom("left over")) });
             s.spawn(async {
                 gate.wait().await;
@@ -191,13 +191,13 @@ fn c5_resource_kept_longer_than_a_dropped_scope_is_not_forgotten() {
     take_lost();
     let kept = RefCell::new(None);
     {
-        let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+        let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
             s.spawn(async {
                 let open = async { Ok::<_, BoxError>(7) };
                 kept.replace(Some(acquire(open, |_, _| async {}).await?));
                 never::<Result<(), _>>().await
             });
-            never().await
+            never::<Result<(), _>>().await
         }));
         scope.poll_pending();
     }

@@ -39,7 +39,7 @@ fn g3_first_failure_drops_body_and_children() {
 #[test]
 fn g3_sibling_that_was_woken_as_well_is_not_polled_after_the_failure() {
     let (gate, polls) = (Gate::default(), Count::default());
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         s.spawn(async {
             gate.wait().await;
             Err::<(), _>(boom("first"))
@@ -48,7 +48,7 @@ fn g3_sibling_that_was_woken_as_well_is_not_polled_after_the_failure() {
             gate.wait().await;
             Ok(polls.add())
         });
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     gate.open();
@@ -143,14 +143,14 @@ fn g5_error_of_the_body_cancels_the_children() {
 fn g6_failures_keep_their_order() {
     let gates = [Gate::default(), Gate::default(), Gate::default()];
     let mut scope = Driven::new(
-        scope::<BoxError, (), _, _>(async |s| {
+        scope::<BoxError, _>(async |s| {
             for (n, gate) in gates.iter().enumerate() {
                 s.spawn(async move {
                     gate.wait().await;
                     Err::<(), _>(boom(&n.to_string()))
                 });
             }
-            Err(boom("body"))
+            Err::<(), _>(boom("body"))
         })
         .policy(Supervise),
     );

@@ -77,10 +77,10 @@ fn t1_awaited_from_outside_it_resolves() {
 fn t1_waiter_outside_is_woken_when_the_scope_is_cut() {
     let kept = Cell::new(None);
     let gate = Gate::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         kept.set(Some(s.spawn(never::<Result<(), _>>())));
         gate.wait().await;
-        Err(boom("the body"))
+        Err::<(), _>(boom("the body"))
     }));
     scope.poll_pending();
     let mut outside = Driven::new(kept.take().unwrap());
@@ -134,7 +134,7 @@ fn t1_handle_of_an_inner_scope_resolves_in_the_outer_one() {
 #[test]
 fn t2_dropping_a_handle_changes_nothing() {
     let (gate, ran) = (Gate::default(), Count::default());
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         drop(s.spawn(async {
             gate.wait().await;
             Ok(ran.add())
@@ -179,8 +179,7 @@ fn t3_resolved_await_comes_after_the_destructor() {
 #[test]
 fn t4_value_is_taken_once_after_the_scope_returned() {
     let mut handle: LocalHandle<String> =
-        run(scope::<BoxError, _, _, _>(async |s| Ok(s.spawn(async { Ok("value".into()) }))))
-            .unwrap();
+        run(scope::<BoxError, _>(async |s| Ok(s.spawn(async { Ok("value".into()) })))).unwrap();
     assert!(handle.is_finished());
     assert_eq!(run(&mut handle).unwrap(), "value");
     assert!(run(&mut handle).unwrap_err().is_taken());
@@ -241,7 +240,7 @@ fn t5_panic_of_a_callback_is_contained_and_reported() {
 fn t6_cancelling_one_child_leaves_its_siblings() {
     let (gate, dropped) = (Gate::default(), Count::default());
     let one = Cell::new(None);
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let held = dropped.on_drop();
         one.set(Some(s.spawn(with(held, never::<Result<(), _>>()))));
         s.spawn(async {
@@ -281,7 +280,7 @@ fn t6_child_cancels_itself_in_its_own_poll() {
 fn handle_awaited_by_two_in_turn_wakes_the_last() {
     let gate = Gate::default();
     let kept = Cell::new(None);
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         kept.set(Some(s.spawn(async {
             gate.wait().await;
             Ok(3)

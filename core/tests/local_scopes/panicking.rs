@@ -16,13 +16,13 @@ use crate::support::{
 fn p1_panic_is_raised_again_after_all_have_ended() {
     let (dropped, cause) = (Count::default(), Cell::new(None));
     let text = panic_of(|| {
-        run(scope::<BoxError, (), _, _>(async |s| {
+        run(scope::<BoxError, _>(async |s| {
             let (_in_body, held) = (dropped.on_drop(), dropped.on_drop());
             s.task(with(held, never::<Result<(), _>>()))
                 .on_done(|end| cause.set(end.unwrap_err().cause().cloned()))
                 .spawn();
             s.spawn::<_, ()>(async { panic!("of a child") });
-            never().await
+            never::<Result<(), _>>().await
         }))
     });
     assert_eq!((text.as_str(), dropped.get()), ("of a child", 2));
@@ -33,7 +33,7 @@ fn p1_panic_is_raised_again_after_all_have_ended() {
 fn p1_panic_of_the_body_or_of_its_closure() {
     let dropped = Count::default();
     let text = panic_of(|| {
-        run(scope::<BoxError, (), _, _>(async |s| {
+        run(scope(async |s| -> Result<(), BoxError> {
             let held = dropped.on_drop();
             s.spawn(with(held, never::<Result<(), _>>()));
             yield_now().await;
@@ -53,9 +53,9 @@ fn p1_panic_of_the_body_or_of_its_closure() {
 #[test]
 fn p1_payload_is_kept() {
     let outcome = std::panic::catch_unwind(|| {
-        run(scope::<BoxError, (), _, _>(async |s| {
+        run(scope::<BoxError, _>(async |s| {
             s.spawn::<_, ()>(async { resume_unwind(Box::new(42_u64)) });
-            never().await
+            never::<Result<(), _>>().await
         }))
     });
     assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&42_u64));
@@ -65,12 +65,12 @@ fn p1_payload_is_kept() {
 fn p1_failures_and_later_panics_that_are_displaced_go_to_the_hook() {
     take_lost();
     let text = panic_of(|| {
-        run(scope::<BoxError, (), _, _>(async |s| {
+        run(scope::<BoxError, _>(async |s| {
             s.spawn(async { Err::<(), _>(boom("a failure")) });
             s.spawn::<_, ()>(async { panic!("the first panic") });
             let bomb = on_drop(|| panic!("the second panic"));
             s.spawn(with(bomb, never::<Result<(), _>>()));
-            never().await
+            never::<Result<(), _>>().await
         })
         .policy(Supervise))
     });
@@ -83,7 +83,7 @@ fn p1_failures_and_later_panics_that_are_displaced_go_to_the_hook() {
 fn p1_panic_awaited_by_a_sibling_is_raised_once() {
     take_lost();
     let text = panic_of(|| {
-        run(scope::<BoxError, u8, _, _>(async |s| {
+        run(scope::<BoxError, _>(async |s| {
             let panicking = s.spawn(async { panic!("once") });
             Ok(panicking.await?)
         }))
@@ -177,7 +177,7 @@ fn p3_destructor_of_an_output_that_panics_is_reported() {
 #[test]
 fn p3_destructor_of_the_bodys_value_that_panics_does_not_displace_the_error() {
     take_lost();
-    let outcome = run(scope::<BoxError, _, _, _>(async |s| {
+    let outcome = run(scope::<BoxError, _>(async |s| {
         s.spawn(async { Err::<(), _>(boom("a failure")) });
         Ok(on_drop(|| panic!("the body's value")))
     }));
@@ -202,7 +202,7 @@ fn c9_error_displaced_by_a_panic_of_the_destructor_is_reported() {
 fn p3_nested_scope_raises_through_the_outer_one() {
     let dropped = Count::default();
     let text = panic_of(|| {
-        run(scope::<BoxError, (), _, _>(async |outer| {
+        run(scope::<BoxError, _>(async |outer| {
             let held = dropped.on_drop();
             outer.spawn(with(held, never::<Result<(), _>>()));
             outer.spawn(async {
@@ -213,7 +213,7 @@ fn p3_nested_scope_raises_through_the_outer_one() {
                 .await;
                 Ok(inner?)
             });
-            never().await
+            never::<Result<(), _>>().await
         }))
     });
     assert_eq!((text.as_str(), dropped.get()), ("from within", 1));
@@ -224,13 +224,13 @@ fn p3_dropping_a_waiting_scope_after_its_child_panicked_reports_the_panic() {
     take_lost();
     // The panic is raised in the poll in which it happens; what can be left over is one of a drop.
     let gate = Gate::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let bomb = on_drop(|| panic!("left"));
         s.spawn(with(bomb, async {
             gate.wait().await;
             Ok(())
         }));
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     drop(scope);

@@ -11,7 +11,7 @@ use crate::support::{Count, Driven, Gate, Outcome, never, run, with, yield_now};
 #[test]
 fn g1_waits_for_every_child() {
     let (gates, ended) = ([Gate::default(), Gate::default(), Gate::default()], Count::default());
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         for gate in &gates {
             let held = ended.on_drop();
             s.spawn(with(held, async {
@@ -76,7 +76,7 @@ fn g1_waits_however_often_it_is_cancelled() {
 #[test]
 fn g8_value_comes_after_the_children_have_ended() {
     let gate = Gate::default();
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         s.spawn(async {
             gate.wait().await;
             Ok(())
@@ -90,7 +90,7 @@ fn g8_value_comes_after_the_children_have_ended() {
 
 #[test]
 fn g12_empty_scope_does_not_suspend() {
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |_| Ok(1)));
+    let mut scope = Driven::new(scope::<BoxError, _>(async |_| Ok(1)));
     assert_eq!(scope.poll_ready().unwrap(), 1);
     assert_eq!((scope.take_wakes(), scope.wakers()), (0, 0));
 }
@@ -98,13 +98,13 @@ fn g12_empty_scope_does_not_suspend() {
 #[test]
 fn g12_nothing_happens_before_the_first_poll() {
     let called = Count::default();
-    drop(scope::<BoxError, _, _, _>(async |_| Ok(called.add())));
+    drop(scope::<BoxError, _>(async |_| Ok(called.add())));
     assert_eq!(called.get(), 0);
 }
 
 #[test]
 fn s1_children_that_do_not_suspend_end_in_one_poll() {
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let (a, b) = (s.spawn(async { Ok(1) }), s.spawn(async { Ok(2) }));
         Ok(a.await? + b.await?)
     }));
@@ -148,7 +148,7 @@ fn s1_children_alternate() {
 #[test]
 fn s1_child_that_yields_gives_way_to_the_executor() {
     let (rounds, spawned) = (Count::default(), Count::default());
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope(async |s| -> Result<(), BoxError> {
         loop {
             rounds.add();
             s.spawn(async { Ok(spawned.add()) });
@@ -176,7 +176,7 @@ fn s1_scope_gives_way_after_many_polls() {
         });
     }
     let ran = Count::default();
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| Ok(endless(&s, &ran))));
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| Ok(endless(&s, &ran))));
     for _ in 0..3 {
         let before = ran.get();
         scope.poll_pending();
@@ -212,7 +212,7 @@ fn s1_scopes_nest() {
 #[test]
 #[should_panic = "not polled after it has returned"]
 fn finished_scope_is_not_polled_again() {
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |_| Ok(())));
+    let mut scope = Driven::new(scope::<BoxError, _>(async |_| Ok(())));
     assert!(matches!(scope.poll(), Poll::Ready(Ok(()))));
     let _ = scope.poll();
 }

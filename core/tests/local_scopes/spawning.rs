@@ -11,7 +11,7 @@ use crate::support::{
 #[test]
 fn g9_child_spawns_while_the_scope_drains() {
     let (gate, ran) = (Gate::default(), Count::default());
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         let (inner, gate, ran) = (s.clone(), &gate, &ran);
         s.spawn(async move {
             gate.wait().await;
@@ -63,9 +63,9 @@ fn g9_destructor_of_the_last_child_spawns() {
 fn g9_spawn_from_outside_the_scope_is_seen() {
     let (kept, ran) = (Kept::new(), Count::default());
     let keep = kept.clone();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async move |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async move |s| {
         keep.put(s);
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     scope.take_wakes();
@@ -94,7 +94,7 @@ fn g10_cancelled_scope_refuses() {
 #[test]
 fn g10_finished_scope_refuses() {
     let (polled, dropped) = (Count::default(), Count::default());
-    let kept = run(scope::<BoxError, _, _, _>(async |s| Ok(s))).unwrap();
+    let kept = run(scope::<BoxError, _>(async |s| Ok(s))).unwrap();
     let held = dropped.on_drop();
     let refused = kept.spawn(with(held, polled.polls::<Result<(), _>>()));
     assert_eq!((polled.get(), dropped.get(), kept.live()), (0, 1, 0));

@@ -14,14 +14,14 @@ use crate::waking::block_on;
 #[test]
 fn c4_child_is_cut_when_its_shield_ends_elsewhere() {
     let (gate, shielded) = (Gate::default(), RefCell::new(None));
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         s.spawn(async {
             shielded.replace(Some(begun()));
             never::<Result<(), BoxError>>().await
         });
         gate.wait().await;
         s.cancel();
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     gate.open();
@@ -36,7 +36,7 @@ fn c4_child_is_cut_when_its_shield_ends_elsewhere() {
 #[test]
 fn c4_cancelled_child_is_cut_when_its_shield_ends_elsewhere() {
     let (child, shielded) = (Cell::new(None), RefCell::new(None));
-    let mut scope = Driven::new(scope::<BoxError, _, _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         child.set(Some(s.spawn(async {
             shielded.replace(Some(begun()));
             never::<Result<(), BoxError>>().await
@@ -60,13 +60,13 @@ fn c4_child_is_cut_when_its_shield_ends_on_another_thread() {
     let (sender, receiver) = mpsc::channel();
     let ending = thread::spawn(move || receiver.into_iter().for_each(drop));
     for _ in 0..200 {
-        let outcome = block_on(scope::<BoxError, (), _, _>(async |s| {
+        let outcome = block_on(scope::<BoxError, _>(async |s| {
             s.spawn(async {
                 sender.send(begun()).unwrap();
                 never::<Result<(), BoxError>>().await
             });
             s.spawn(async { Err::<(), _>(BoxError::msg("first")) });
-            never().await
+            never::<Result<(), _>>().await
         }));
         assert!(outcome.is_err());
     }

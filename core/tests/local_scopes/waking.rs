@@ -16,12 +16,12 @@ use crate::support::{Driven, Gate, Kept, Outcome, never, take_lost};
 #[test]
 fn c10_waker_of_an_ended_child_wakes_nobody() {
     let gate = Gate::default();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         s.spawn(async {
             gate.wait().await;
             Ok(())
         });
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     let stale = gate.waker();
@@ -39,12 +39,12 @@ fn c10_waker_of_an_ended_child_wakes_nobody() {
 fn s1_waker_may_outlive_the_scope_on_another_thread() {
     let kept = {
         let (text, gate) = (String::from("borrowed"), Gate::default());
-        let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+        let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
             s.spawn(async {
                 gate.wait().await;
                 Ok(text.len())
             });
-            never().await
+            never::<Result<(), _>>().await
         }));
         scope.poll_pending();
         gate.waker()
@@ -140,13 +140,13 @@ fn p3_waker_of_the_caller_that_panics_when_called() {
     take_lost();
     let (gate, kept) = (Gate::default(), Kept::new());
     let (opened, keep) = (gate.clone(), kept.clone());
-    let mut scope = Box::pin(scope::<BoxError, (), _, _>(async move |s| {
+    let mut scope = Box::pin(scope::<BoxError, _>(async move |s| {
         s.spawn(async move {
             opened.wait().await;
             Ok(())
         });
         keep.put(s);
-        never().await
+        never::<Result<(), _>>().await
     }));
     let waker = Waker::from(Arc::new(Bad));
     let mut cx = Context::from_waker(&waker);

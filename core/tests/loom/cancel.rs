@@ -13,7 +13,7 @@ use crate::support::{Marks, Threads, block_on, check, past, poll_once};
 #[test]
 fn c1_a_task_that_suspends_meanwhile_is_dropped() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn(pending::<Result<(), _>>());
             thread::spawn(move || g.cancel());
             Ok(7)
@@ -26,7 +26,7 @@ fn c1_a_task_that_suspends_meanwhile_is_dropped() {
 #[test]
 fn t6_a_task_that_suspends_meanwhile_is_dropped_alone() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let task = g.spawn(pending::<Result<(), _>>());
             thread::spawn(move || task.cancel());
             Ok(())
@@ -39,8 +39,8 @@ fn t6_a_task_that_suspends_meanwhile_is_dropped_alone() {
 #[test]
 fn c8_a_group_that_opens_meanwhile_is_cancelled() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |_| pending::<Result<(), _>>().await);
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn_nested(inner);
             thread::spawn(move || g.cancel());
             Ok(())
@@ -53,8 +53,8 @@ fn c8_a_group_that_opens_meanwhile_is_cancelled() {
 #[test]
 fn t6_a_group_that_opens_beside_a_shield_meanwhile_is_cancelled() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |_| pending::<Result<(), _>>().await);
+        let group = runtime.group::<TaskError, _>(async |g| {
             let task = g.spawn(async {
                 let mut shielded = Box::pin(shield(pending::<()>()));
                 poll_once(shielded.as_mut()).await;
@@ -73,11 +73,11 @@ fn t6_a_group_that_opens_beside_a_shield_meanwhile_is_cancelled() {
 #[test]
 fn c2_whoever_waits_for_the_cause_is_told() {
     check(3, |runtime| {
-        let group = runtime.group::<TaskError, (), _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let watcher = g.cancelled();
             thread::spawn(move || block_on(watcher));
             g.cancel();
-            pending().await
+            pending::<Result<(), _>>().await
         });
         assert!(block_on(group).expect_err("the body was cut").is_cancelled());
     });
@@ -98,14 +98,14 @@ fn c3_the_second_request_reaches_those_with_a_period_who_are_being_told() {
 
 /// A group is cancelled, and at the same time for good, with another open in it.
 fn ends_while_it_is_told(runtime: Threads, grace: Option<Duration>, inner: Option<Duration>) {
-    let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
+    let group = runtime.clone().group::<TaskError, _>(async move |g| {
         let outer = g.clone();
-        let group = runtime.group::<TaskError, (), _, _>(async move |h| {
+        let group = runtime.group::<TaskError, _>(async move |h| {
             h.spawn(async move {
                 outer.cancel();
                 pending::<Result<(), _>>().await
             });
-            pending().await
+            pending::<Result<(), _>>().await
         });
         let mut group = Box::pin(match inner {
             Some(grace) => group.grace(grace),
@@ -126,9 +126,9 @@ fn ends_while_it_is_told(runtime: Threads, grace: Option<Duration>, inner: Optio
 #[test]
 fn c3_whoever_is_dropped_at_the_end_of_a_grace_period_is_in_the_error() {
     check(3, |runtime| {
-        let group = runtime.group::<TaskError, (), _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             thread::spawn(move || g.cancel_now());
-            pending().await
+            pending::<Result<(), _>>().await
         });
         let error = block_on(group.grace(Duration::MAX)).expect_err("it was cut");
         assert_eq!(error.overdue().len(), 1, "the body");
@@ -140,9 +140,9 @@ fn c3_whoever_is_dropped_at_the_end_of_a_grace_period_is_in_the_error() {
 fn d2_a_deadline_that_is_set_meanwhile_is_seen() {
     check(2, |runtime| {
         let at = past(&runtime);
-        let group = runtime.group::<TaskError, (), _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             thread::spawn(move || g.set_deadline(at));
-            pending().await
+            pending::<Result<(), _>>().await
         });
         assert!(block_on(group).expect_err("the body was cut").is_cancelled());
     });
@@ -152,8 +152,8 @@ fn d2_a_deadline_that_is_set_meanwhile_is_seen() {
 #[test]
 fn g2_a_group_whose_opener_has_ended_ends_with_it() {
     check(3, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |_| pending::<Result<(), _>>().await);
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn(async move {
                 let mut inner = Box::pin(inner);
                 poll_once(inner.as_mut()).await;
@@ -170,11 +170,11 @@ fn g2_a_group_whose_opener_has_ended_ends_with_it() {
 #[test]
 fn g2_whoever_waits_for_a_group_is_told_that_its_opener_has_ended() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |g| {
             g.spawn(pending::<Result<(), _>>());
             Ok(())
         });
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let mut inner = Box::pin(inner);
             g.spawn(async move {
                 poll_once(inner.as_mut()).await;
@@ -193,14 +193,14 @@ fn g2_the_group_around_it_waits_for_one_that_was_dropped() {
     check(2, |runtime| {
         let ended = Marks::default();
         let mark = ended.on_drop();
-        let inner = runtime.group::<TaskError, (), _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |g| {
             g.spawn(async move {
                 let _mark = mark;
                 Ok(())
             });
-            pending().await
+            pending::<Result<(), _>>().await
         });
-        let group = runtime.group::<TaskError, _, _, _>(async |_| {
+        let group = runtime.group::<TaskError, _>(async |_| {
             let mut inner = Box::pin(inner);
             poll_once(inner.as_mut()).await;
             Ok(())
@@ -217,12 +217,12 @@ fn g2_the_root_waits_for_a_group_that_was_dropped() {
     check(3, |runtime| {
         let ended = Marks::default();
         let mark = ended.on_drop();
-        let mut group = Box::pin(runtime.group::<TaskError, (), _, _>(async |g| {
+        let mut group = Box::pin(runtime.group::<TaskError, _>(async |g| {
             g.spawn(async move {
                 let _mark = mark;
                 Ok(())
             });
-            pending().await
+            pending::<Result<(), _>>().await
         }));
         block_on(poll_once(group.as_mut()));
         drop(group);

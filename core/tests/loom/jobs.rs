@@ -16,7 +16,7 @@ use crate::support::{Marks, block_on, check};
 fn b3_a_job_runs_or_is_revoked() {
     check(2, |runtime| {
         let (ran, ended) = (Marks::default(), Marks::default());
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let (mark, runs) = (ended.on_drop(), ran.clone());
             let job = g.spawn_blocking(move || {
                 let _mark = mark;
@@ -36,7 +36,7 @@ fn b3_a_job_runs_or_is_revoked() {
 fn b3_the_root_waits_for_a_job_that_was_given_up() {
     check(2, |runtime| {
         let ended = Marks::default();
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let mark = ended.on_drop();
             let job = g.spawn_blocking(move || drop(mark));
             job.give_up();
@@ -53,8 +53,8 @@ fn b3_the_root_waits_for_a_job_that_was_given_up() {
 fn b3_a_group_that_opens_in_a_job_that_is_given_up_is_not_waited_for() {
     check(2, |runtime| {
         let native = runtime.clone();
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = native.group::<TaskError, _, _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |_| pending::<Result<(), _>>().await);
+        let group = native.group::<TaskError, _>(async |g| {
             let job = g.spawn_blocking(move || {
                 drop(pin!(inner).poll(&mut Context::from_waker(Waker::noop())));
             });
@@ -71,7 +71,7 @@ fn b3_a_group_that_opens_in_a_job_that_is_given_up_is_not_waited_for() {
 fn b3_a_job_that_enters_while_its_group_is_cancelled_is_revoked() {
     check(2, |runtime| {
         let ended = Marks::default();
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let (mark, canceller) = (ended.on_drop(), g.clone());
             thread::spawn(move || canceller.cancel());
             Ok(g.spawn_cpu(move || drop(mark)))
@@ -87,7 +87,7 @@ fn b3_a_job_that_enters_while_its_group_is_cancelled_is_revoked() {
 fn b3_a_job_is_revoked_also_where_the_grace_period_ends_meanwhile() {
     check(2, |runtime| {
         let ended = Marks::default();
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let (mark, canceller) = (ended.on_drop(), g.clone());
             let in_no_queue = g.spawn_cpu(move || drop(mark));
             thread::spawn(move || canceller.cancel());
@@ -106,7 +106,7 @@ fn b3_a_job_is_revoked_also_where_the_grace_period_ends_meanwhile() {
 fn b3_a_job_that_was_given_up_does_not_hide_the_next_one() {
     check(3, |runtime| {
         let gate = Arc::new(Notify::new());
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let until = gate.clone();
             g.spawn_blocking(move || until.wait()).give_up();
             let in_the_queue = g.spawn_cpu(|| ());

@@ -12,7 +12,7 @@ use crate::support::{block_on, check, poll_once};
 #[test]
 fn c4_a_shield_that_ends_elsewhere_protects_no_more() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let task = g.spawn(async {
                 let mut shielded = Box::pin(shield(pending::<()>()));
                 poll_once(shielded.as_mut()).await;
@@ -30,13 +30,13 @@ fn c4_a_shield_that_ends_elsewhere_protects_no_more() {
 #[test]
 fn c4_a_shield_that_ends_elsewhere_frees_the_tasks_around_its_group() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| {
+        let inner = runtime.group::<TaskError, _>(async |_| {
             let mut shielded = Box::pin(shield(pending::<()>()));
             poll_once(shielded.as_mut()).await;
             thread::spawn(move || drop(shielded));
-            pending().await
+            pending::<Result<(), _>>().await
         });
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn_nested(inner).cancel();
             Ok(())
         });
@@ -48,8 +48,8 @@ fn c4_a_shield_that_ends_elsewhere_frees_the_tasks_around_its_group() {
 #[test]
 fn c4_a_group_that_a_shield_has_spared_is_cancelled_when_that_ends() {
     check(2, |runtime| {
-        let inner = runtime.group::<TaskError, (), _, _>(async |_| pending().await);
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let inner = runtime.group::<TaskError, _>(async |_| pending::<Result<(), _>>().await);
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn(async {
                 let mut shielded = Box::pin(shield(inner));
                 poll_once(shielded.as_mut()).await;
@@ -68,16 +68,16 @@ fn c4_a_group_that_a_shield_has_spared_is_cancelled_when_that_ends() {
 #[test]
 fn c3_a_group_that_is_freed_at_the_end_of_a_grace_period_is_dropped() {
     check(2, |runtime| {
-        let group = runtime.clone().group::<TaskError, (), _, _>(async move |g| {
-            let inner = runtime.group::<TaskError, (), _, _>(async |h| {
+        let group = runtime.clone().group::<TaskError, _>(async move |g| {
+            let inner = runtime.group::<TaskError, _>(async |h| {
                 h.spawn(pending::<Result<(), _>>());
-                pending().await
+                pending::<Result<(), _>>().await
             });
             g.cancel();
             thread::spawn(move || g.cancel_now());
             let mut shielded = Box::pin(shield(inner).limit(Duration::ZERO));
             poll_once(shielded.as_mut()).await;
-            pending().await
+            pending::<Result<(), _>>().await
         });
         assert!(block_on(group.grace(Duration::MAX)).expect_err("it was cut").is_cancelled());
     });

@@ -12,7 +12,7 @@ fn g10_a_spawn_is_refused_or_waited_for() {
         let ended = Marks::default();
         let mark = ended.on_drop();
         let mut spawner = None;
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             spawner = Some(thread::spawn(move || {
                 let task = g.spawn(async move {
                     let _mark = mark;
@@ -37,7 +37,7 @@ fn g10_a_spawn_is_refused_or_waited_for() {
 fn g4_each_failure_is_in_the_error() {
     check(2, |runtime| {
         let failed = Marks::default();
-        let group = runtime.group::<std::fmt::Error, (), _, _>(async |g| {
+        let group = runtime.group::<std::fmt::Error, _>(async |g| {
             for failed in [failed.clone(), failed.clone()] {
                 g.spawn(async move {
                     failed.add();
@@ -57,7 +57,7 @@ fn g4_each_failure_is_in_the_error() {
 fn t5_a_finished_task_has_been_called_back() {
     check(2, |runtime| {
         let (called, ended) = (Marks::default(), Marks::default());
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let (mark, called_back) = (ended.on_drop(), called.clone());
             let task = g.task(async move {
                 let _mark = mark;
@@ -82,7 +82,7 @@ fn g1_an_output_that_nobody_takes_is_gone() {
         let (dropped, handle_gone, gone_early) =
             (Marks::default(), Flag::default(), Flag::default());
         let mut dropper = None;
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let (mark, seen, early) = (dropped.on_drop(), handle_gone.clone(), gone_early.clone());
             let task = g.spawn(async move {
                 if seen.is_raised() {

@@ -12,7 +12,7 @@ use crate::support::{Marks, block_on, check, poll_once};
 #[test]
 fn g19_background_tasks_end_whoever_comes_last() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             thread::spawn(move || drop(g.spawn_background(pending::<Result<(), _>>())));
             Ok(())
         });
@@ -25,7 +25,7 @@ fn g19_background_tasks_end_whoever_comes_last() {
 fn g18_a_place_goes_to_the_one_who_waits() {
     check(2, |runtime| {
         let ran = Marks::default();
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             for ran in [ran.clone(), ran.clone()] {
                 g.spawn(async move {
                     ran.add();
@@ -43,7 +43,7 @@ fn g18_a_place_goes_to_the_one_who_waits() {
 #[test]
 fn g22_a_start_that_is_dropped_meanwhile_leaves_nothing() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let mut start = Box::pin(g.start(async |started| {
                 if started.ready(7) {
                     return Ok(());
@@ -102,7 +102,7 @@ fn w8_what_was_put_is_got_though_the_queue_closes() {
 #[test]
 fn g18_a_place_that_is_given_up_meanwhile_is_not_lost() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             g.spawn(async { Ok(()) });
             let mut waits = Box::pin(g.spawn_when_free(async { Ok(()) }));
             poll_once(waits.as_mut()).await;
@@ -119,7 +119,7 @@ fn g18_a_place_that_is_given_up_meanwhile_is_not_lost() {
 fn t1_a_handle_tells_whoever_waits_anywhere() {
     check(2, |runtime| {
         let mut waiter = None;
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let task = g.spawn(async { Ok(7) });
             waiter = Some(thread::spawn(move || block_on(task)));
             g.cancel();
@@ -137,7 +137,7 @@ fn t1_a_handle_tells_whoever_waits_anywhere() {
 #[test]
 fn t1_a_failed_sibling_makes_one_failure() {
     check(2, |runtime| {
-        let group = runtime.group::<fmt::Error, (), _, _>(async |g| {
+        let group = runtime.group::<fmt::Error, _>(async |g| {
             let failing = g.spawn(async { Err::<(), _>(fmt::Error) });
             let waiting = g.spawn(async move { failing.await.map_err(|_| fmt::Error) });
             waiting.await.map_err(|_| fmt::Error)
@@ -152,7 +152,7 @@ fn t1_a_failed_sibling_makes_one_failure() {
 #[test]
 fn g22_a_start_is_answered_though_its_task_is_cancelled() {
     check(2, |runtime| {
-        let group = runtime.group::<TaskError, _, _, _>(async |g| {
+        let group = runtime.group::<TaskError, _>(async |g| {
             let start = g.start(async |started| {
                 started.ready(7);
                 Ok(())

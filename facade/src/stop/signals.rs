@@ -5,7 +5,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyscope_core::{AnyRuntime, BoxError, GroupHandle};
+use anyscope_core::{AnyRuntime, BoxError, GroupBody, GroupHandle};
 
 use crate::ambient::group;
 use crate::stop::{Ended, Reached, StopReason, Stopper};
@@ -52,13 +52,10 @@ use crate::stop::{Ended, Reached, StopReason, Stopper};
 /// # fn main() {}
 /// ```
 #[track_caller]
-pub fn until_signal<B, F, T>(
-    grace: Duration,
-    body: B,
-) -> impl Future<Output = Ended<T>> + use<B, F, T>
+pub fn until_signal<B>(grace: Duration, body: B) -> impl Future<Output = Ended<B::Value>> + use<B>
 where
-    B: FnOnce(GroupHandle<BoxError, AnyRuntime>) -> F,
-    F: Future<Output = Result<T, BoxError>>,
+    B: GroupBody<GroupHandle<BoxError, AnyRuntime>, Error = BoxError>
+        + FnOnce(GroupHandle<BoxError, AnyRuntime>) -> B::Future,
 {
     let group = group(body).name("main").grace(grace);
     async move { signals().watch(group).await }

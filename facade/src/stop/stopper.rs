@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyscope_core::{AsDynError, GroupFuture, GroupHandle, Runtime};
+use anyscope_core::{AsDynError, GroupBody, GroupFuture, GroupHandle, Runtime};
 
 use crate::stop::{Ended, StopReason};
 
@@ -91,15 +91,14 @@ impl Stopper {
     /// # Cancel safety
     ///
     /// As that of the group, which is watched no longer.
-    pub fn watch<R, E, B, F, T>(
+    pub fn watch<R, E, B>(
         &self,
-        group: GroupFuture<R, E, B, F, T>,
-    ) -> impl Future<Output = Ended<T, E>> + use<R, E, B, F, T>
+        group: GroupFuture<R, E, B>,
+    ) -> impl Future<Output = Ended<B::Value, E>> + use<R, E, B>
     where
         R: Runtime,
         E: AsDynError,
-        B: FnOnce(GroupHandle<E, R>) -> F,
-        F: Future<Output = Result<T, E>>,
+        B: GroupBody<GroupHandle<E, R>, Error = E>,
     {
         let (stopper, target) = (self.clone(), Arc::new(Target::default()));
         let opened = target.clone();

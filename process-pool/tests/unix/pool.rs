@@ -145,7 +145,7 @@ fn dropped_group(on: On) {
         let outcome: Outcome<()> = rt
             .group(async |_| {
                 let call = hang(pool.clone(), file.clone());
-                let inner = rt.group::<BoxError, _, _, _>(async |_| call.await);
+                let inner = rt.group::<BoxError, _>(async |_| call.await);
                 let hangs = until(rt, "the job hangs", || file.exists());
                 drop(select(Box::pin(inner), Box::pin(hangs)).await);
                 Ok(())
@@ -266,7 +266,7 @@ fn call_dropped_by_a_child_in_a_job(on: On) {
     with_hanging_jobs(on, async |rt, pool, file| {
         let pool = pool.clone();
         let job = move || {
-            let mut within = Box::pin(scope::<BoxError, (), _, _>(async |s| {
+            let mut within = Box::pin(scope::<BoxError, _>(async |s| {
                 Ok(s.spawn(hang(pool.clone(), file.clone())).await?)
             }));
             assert!(block_on(async { poll!(&mut within) }).is_pending());
