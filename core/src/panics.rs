@@ -1,6 +1,7 @@
 //! The panic policy in one place: catching, containing, and what a group does with a panic.
 
 use std::any::Any;
+use std::mem::needs_drop;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -47,6 +48,13 @@ pub(crate) fn contain(what: UnhandledKind, f: impl FnOnce()) {
     contained(what, catch(f));
 }
 
+/// Drops something of the user's.
+pub(crate) fn drop_contained<T>(value: T) {
+    if const { needs_drop::<T>() } {
+        contain(UnhandledKind::Destructor, || drop(value));
+    }
+}
+
 /// The same for what was caught elsewhere.
 pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     if let Err(payload) = outcome {
@@ -79,8 +87,7 @@ impl<T> Deref for Contained<T> {
 
 impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
-        let value = self.value.take();
-        contain(UnhandledKind::Destructor, || drop(value));
+        drop_contained(self.value.take());
     }
 }
 

@@ -110,21 +110,33 @@ pub(crate) fn run_as<T>(
     doing: Doing,
     f: impl FnOnce() -> T,
 ) -> (Unit, Result<T, Payload>) {
-    push_unpushed();
     let mut unit = Some(unit);
+    push_unit(&mut unit, doing);
+    let outcome = catch(f);
+    (pop_unit(unit), outcome)
+}
+
+/// Drops something as the unit, or calls back. Not generic, as `run_as` is: it is not what has to be quick.
+pub(crate) fn end_as(unit: Unit, f: &mut dyn FnMut()) -> (Unit, Result<(), Payload>) {
+    run_as(unit, Doing::End, f)
+}
+
+/// Leaves it where it is on a thread that is being torn down, which has no stack any more.
+#[inline]
+fn push_unit(unit: &mut Option<Unit>, doing: Doing) {
+    push_unpushed();
     look_at(|stack| {
         let outside = stack.frames.len();
         // Made where it is to lie: `push` would move it there.
-        stack.units.extend(unit.take().into_iter().map(move |unit| UnderWay {
-            unit,
-            doing,
-            outside,
-        }));
+        stack.units.extend(unit.take().into_iter().map(|unit| UnderWay { unit, doing, outside }));
     });
-    let outcome = catch(f);
-    // A thread that is being torn down has no stack any more.
-    let unit = unit.or_else(|| look_at(|stack| stack.units.pop()).flatten().map(|own| own.unit));
-    (unit.expect("each unit is popped by the call that pushed it"), outcome)
+}
+
+/// The one that was pushed, or was left.
+#[inline]
+fn pop_unit(left: Option<Unit>) -> Unit {
+    let popped = || look_at(|stack| stack.units.pop()).flatten().map(|own| own.unit);
+    left.or_else(popped).expect("each unit is popped by the call that pushed it")
 }
 
 /// From now on the innermost unit, which calls this as it is polled, drops its future.
@@ -140,13 +152,18 @@ pub(crate) fn run_below<T>(
     is_child: bool,
     f: impl FnOnce() -> T,
 ) -> T {
+    push_cutter(cover.as_ref(), is_child);
+    let _below = Below { cover };
+    f()
+}
+
+#[inline]
+fn push_cutter(cover: Option<&Arc<Cover>>, is_child: bool) {
     push_unpushed();
-    match &cover {
+    match cover {
         None => set_unpushed(is_child),
         Some(own) => push(Frame::Cutter { cover: Some(own.clone()), is_child }),
     }
-    let _below = Below { cover };
-    f()
 }
 
 /// A cutter while it is under way. Takes its cover back, also when what runs below panics.
@@ -198,6 +215,13 @@ fn push(frame: Frame) {
 /// Runs `f` inside the shield in `guarded`, which is put back when it is done, also by a panic.
 #[inline]
 pub(crate) fn run_shielded<T>(guarded: &mut Option<Arc<Guarded>>, f: impl FnOnce() -> T) -> T {
+    push_shield(guarded);
+    let _inside = Inside { guarded };
+    f()
+}
+
+#[inline]
+fn push_shield(guarded: &mut Option<Arc<Guarded>>) {
     push_unpushed();
     look_at(|stack| {
         // Made, filled and emptied where it lies: a processor that has just written the parts of
@@ -207,8 +231,6 @@ pub(crate) fn run_shielded<T>(guarded: &mut Option<Arc<Guarded>>, f: impl FnOnce
             *inside = guarded.take();
         }
     });
-    let _inside = Inside { guarded };
-    f()
 }
 
 /// A shield while its inside is under way: then it is in its frame, if there is a stack.

@@ -9,9 +9,8 @@ use std::vec;
 use crate::error::{
     AsDynError, Failure, FailureKind, Gravest, GroupError, Leaf, Leaves, Tree, line, split,
 };
-use crate::panics::contain;
+use crate::panics::drop_contained;
 use crate::task::TaskInfo;
-use crate::unhandled::UnhandledKind;
 
 /// At least one failure, in order of occurrence (E1, G6).
 ///
@@ -224,7 +223,7 @@ impl<E> Drop for ErrorGroup<E> {
             if let FailureKind::Group(inner) = failure.kind_mut() {
                 left.append(inner.nested_mut());
             }
-            contain(UnhandledKind::Destructor, || drop(failure));
+            drop_contained(failure);
         }
     }
 }

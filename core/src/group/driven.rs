@@ -15,7 +15,7 @@ use crate::group::node::Node;
 use crate::group::unit::{Resting, Unit};
 use crate::panics::Payload;
 use crate::protect::CleanupRun;
-use crate::stack::{Doing, begin_end, run_as};
+use crate::stack::{Doing, begin_end, end_as, run_as};
 use crate::sync::WakerId;
 
 pin_project! {
@@ -45,6 +45,12 @@ pub(crate) struct Cleaning<O> {
 pub(crate) struct Ended<O> {
     pub(crate) unit: Unit,
     pub(crate) end: End<O>,
+}
+
+impl<O> Ended<O> {
+    pub(crate) fn new(unit: Unit, end: End<O>) -> Self {
+        Self { unit, end }
+    }
 }
 
 impl<F, T, E> Driven<F, Result<T, Fault<E>>>
@@ -122,7 +128,9 @@ where
                 Poll::Ready(then(unit, End::Value(Ok(value))))
             }
             (Ok(()), None) => self.suspend(unit, cx, then),
-            (Ok(()), Some(value)) => self.clean_up(unit, End::Value(value), cx, then),
+            (Ok(()), Some(value)) => {
+                self.clean_up(Ended { unit, end: End::Value(value) }, cx, then)
+            }
             (Err(payload), value) => self.end_panicked(unit, payload, value, cx, then),
         }
     }
@@ -152,12 +160,12 @@ where
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let (unit, dropped) = run_as(unit, Doing::End, || self.set(Self::Gone));
+        let (unit, dropped) = self.as_mut().drop_future(unit);
         if dropped.is_ok() && !unit.may_have_cleanups() {
             return Poll::Ready(then(unit, End::Cancelled(cause)));
         }
         let end = after_drop(&unit, End::Cancelled(cause), dropped);
-        self.clean_up(unit, end, cx, then)
+        self.clean_up(Ended { unit, end }, cx, then)
     }
 
     /// The future has panicked, or its destructor after it gave this value.
@@ -170,40 +178,28 @@ where
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let (unit, end) = match value {
-            None => self.as_mut().drop_future(unit, End::Panicked(payload)),
-            Some(value) => {
-                let end = after_drop(&unit, End::Value(value), Err(payload));
-                (unit, end)
-            }
+        let (unit, dropped) = match value.is_some() {
+            true => (unit, Ok(())),
+            false => self.as_mut().drop_future(unit),
         };
-        self.clean_up(unit, end, cx, then)
+        let end = panicked(&unit, payload, value, dropped);
+        self.clean_up(Ended { unit, end }, cx, then)
     }
 
     #[inline(never)]
     fn clean_up<Z>(
-        self: Pin<&mut Self>,
-        unit: Unit,
-        end: End<F::Output>,
-        cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
-    ) -> Poll<Z> {
-        match cleanups(&unit, &end) {
-            None => Poll::Ready(then(unit, end)),
-            Some(run) => self.begin_cleaning(Cleaning { unit: Some(unit), end, run }, cx, then),
-        }
-    }
-
-    #[cold]
-    fn begin_cleaning<Z>(
         mut self: Pin<&mut Self>,
-        cleaning: Cleaning<F::Output>,
+        ended: Ended<F::Output>,
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let cleaning = Some(Box::new(cleaning));
-        self.set(Self::Cleaning { cleaning });
-        self.poll_cleanups(cx, then)
+        match ended.begin_cleaning() {
+            Err(Ended { unit, end }) => Poll::Ready(then(unit, end)),
+            Ok(cleaning) => {
+                self.set(Self::Cleaning { cleaning: Some(cleaning) });
+                self.poll_cleanups(cx, then)
+            }
+        }
     }
 
     #[cold]
@@ -212,26 +208,14 @@ where
         cx: &mut Context<'_>,
         then: impl FnOnce(Unit, End<F::Output>) -> Z,
     ) -> Poll<Z> {
-        let DrivenProj::Cleaning { cleaning: slot } = self.as_mut().project() else {
+        let DrivenProj::Cleaning { cleaning } = self.as_mut().project() else {
             return Poll::Pending;
         };
-        let Some(mut cleaning) = slot.take() else {
+        let Some(Ended { unit, end }) = Cleaning::poll(cleaning, cx) else {
             return Poll::Pending;
         };
-        let Some(unit) = cleaning.unit.take() else {
-            return Poll::Pending;
-        };
-        let doing = Doing::Poll(WakerId::of(cx.waker()));
-        let (mut unit, polled) = run_as(unit, doing, || cleaning.run.poll(cx));
-        if let Ok(Poll::Pending) = polled {
-            // They are shielded, but whoever polls a body has a time to see to.
-            unit.park(cx.waker());
-            cleaning.unit = Some(unit);
-            *slot = Some(cleaning);
-            return Poll::Pending;
-        }
         self.set(Self::Gone);
-        Poll::Ready(then(unit, cleaning.end))
+        Poll::Ready(then(unit, end))
     }
 
     /// Drops the future from outside. What is left of its clean-ups comes back. `None` once it has
@@ -240,29 +224,55 @@ where
         mut self: Pin<&mut Self>,
         cause: CancelCause,
     ) -> Option<(Ended<F::Output>, Option<CleanupRun>)> {
-        if let DrivenProj::Cleaning { cleaning } = self.as_mut().project() {
-            let Cleaning { unit, end, run } = *cleaning.take()?;
-            self.set(Self::Gone);
-            return Some((Ended { unit: unit?, end }, Some(run.moved())));
-        }
-        let DrivenProj::Running { unit, .. } = self.as_mut().project() else {
-            return None;
+        let unit = match self.as_mut().project() {
+            DrivenProj::Running { unit, .. } => unit.take()?,
+            DrivenProj::Cleaning { cleaning } => {
+                let cleaning = cleaning.take()?;
+                self.set(Self::Gone);
+                return (*cleaning).cut();
+            }
+            DrivenProj::Gone => return None,
         };
-        let unit = unit.take()?;
-        let (unit, end) = self.drop_future(unit, End::Cancelled(cause));
+        let (unit, dropped) = self.drop_future(unit);
+        let end = after_drop(&unit, End::Cancelled(cause), dropped);
         let run = cleanups(&unit, &end);
         Some((Ended { unit, end }, run))
     }
 
-    /// Drops the future in its context.
-    fn drop_future(
-        mut self: Pin<&mut Self>,
-        unit: Unit,
-        end: End<F::Output>,
-    ) -> (Unit, End<F::Output>) {
-        let (unit, dropped) = run_as(unit, Doing::End, || self.set(Self::Gone));
-        let end = after_drop(&unit, end, dropped);
-        (unit, end)
+    /// Drops the future in its context. What it says of a panic is for `after_drop`.
+    fn drop_future(mut self: Pin<&mut Self>, unit: Unit) -> (Unit, Result<(), Payload>) {
+        end_as(unit, &mut || self.set(Self::Gone))
+    }
+}
+
+/// Apart from `Driven`, whose functions exist once for each future, and these once for each type of output.
+impl<O> Cleaning<O> {
+    /// The end, once all have run.
+    fn poll(slot: &mut Option<Box<Self>>, cx: &mut Context<'_>) -> Option<Ended<O>> {
+        let mut cleaning = slot.take()?;
+        let (unit, polled) = cleaning.run.poll_as(cleaning.unit.take()?, cx);
+        if polled.is_pending() {
+            cleaning.unit = Some(unit);
+            *slot = Some(cleaning);
+            return None;
+        }
+        Some(Ended { unit, end: cleaning.end })
+    }
+
+    /// What is left of them goes on elsewhere.
+    fn cut(self) -> Option<(Ended<O>, Option<CleanupRun>)> {
+        let Self { unit, end, run } = self;
+        Some((Ended { unit: unit?, end }, Some(run.moved())))
+    }
+}
+
+impl<T, X> Ended<Result<T, X>> {
+    /// Gives the end back if there is nothing to be cleaned up.
+    fn begin_cleaning(self) -> Result<Box<Cleaning<Result<T, X>>>, Self> {
+        match cleanups(&self.unit, &self.end) {
+            None => Err(self),
+            Some(run) => Ok(Box::new(Cleaning { unit: Some(self.unit), end: self.end, run })),
+        }
     }
 }
 
@@ -276,6 +286,20 @@ fn after_drop<T, E: AsDynError>(
     match dropped {
         Ok(()) => end,
         Err(payload) => end.and_panicked(payload, unit.node().id(), &|| unit.info()),
+    }
+}
+
+/// The end of a unit whose future panicked, and then perhaps its destructor; or that destructor, after the
+/// future had given this value.
+fn panicked<T, E: AsDynError>(
+    unit: &Unit,
+    payload: Payload,
+    value: Option<Result<T, Fault<E>>>,
+    dropped: Result<(), Payload>,
+) -> End<Result<T, Fault<E>>> {
+    match value {
+        Some(value) => after_drop(unit, End::Value(value), Err(payload)),
+        None => after_drop(unit, End::Panicked(payload), dropped),
     }
 }
 

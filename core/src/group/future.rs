@@ -9,28 +9,26 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::CauseKind;
+use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::{Body, GroupBody};
+use crate::group::clock::Clock;
 use crate::group::core::Core;
 use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
 use crate::group::info::{GroupId, GroupInfo};
-use crate::group::ledger::{Ending, Fault, Ledger, Role, Settled};
+use crate::group::ledger::{Ending, Fault, Role, Settled};
 use crate::group::leftover::leave_cleanups;
-use crate::group::live;
 use crate::group::move_on::OrMoveOn;
 use crate::group::node::Node;
-use crate::group::setup::{FindRuntime, Setup};
-use crate::group::time::{Alarm, report_overdue};
+use crate::group::setup::{FindRuntime, Opened, Setup};
+use crate::group::time::report_overdue;
 use crate::guarded::GuardedWaker;
-use crate::panics::{catch, contain, drop_payload};
+use crate::panics::drop_contained;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
-use crate::stack::{enclosing, is_about_to_be_dropped, is_native, shielded_by};
+use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::{drop_waker, wake};
-use crate::task::{TaskId, TaskInfo, next_id};
-use crate::unhandled::UnhandledKind;
 
 pin_project! {
     /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
@@ -44,7 +42,7 @@ pin_project! {
         B: GroupBody<GroupHandle<E, R>, Error = E>,
     {
         // Until the first poll.
-        pub(super) setup: Option<Setup<R, E, B>>,
+        pub(super) setup: Option<(Setup<R, E>, B)>,
         pub(super) name: Option<Arc<str>>,
         pub(super) location: &'static Location<'static>,
         // From the first poll until the result is returned.
@@ -52,10 +50,8 @@ pin_project! {
         // Until the body has ended.
         #[pin]
         body: Option<DrivenBody<R, E, B>>,
-        // Set for `alarm`.
         #[pin]
-        timer: Option<R::Sleep>,
-        alarm: Option<Alarm>,
+        clock: Clock<R>,
         // Stands before a waker that is not the executor's own.
         guard: Option<Arc<GuardedWaker>>,
         value: Option<B::Value>,
@@ -67,19 +63,13 @@ pin_project! {
         E: AsDynError,
         B: GroupBody<GroupHandle<E, R>, Error = E>,
     {
-        // Dropped before its end: cancels, does not wait (G2).
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let value = this.value.take();
             if let Some(node) = this.node.take() {
-                node.cancel(node.cause_of_drop());
-                let runtime = &Core::<R, E>::of(&node).runtime;
-                node.leave_to(runtime.root().node());
-                node.core().watch_grace(&node);
-                node.core().within(&mut || cut_body::<R, E, B>(&node, this.body.as_mut()));
-                drop_waker(node.give_up());
+                leave::<R, E>(&node, &mut || cut_body::<R, E, B>(&node, this.body.as_mut()));
             }
-            contain(UnhandledKind::Destructor, || drop(value));
+            drop_contained(value);
         }
     }
 }
@@ -93,13 +83,12 @@ where
     #[track_caller]
     pub(crate) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
         Self {
-            setup: Some(Setup::new(runtime, body)),
+            setup: Some((Setup::new(runtime), body)),
             name: None,
             location: Location::caller(),
             node: None,
             body: None,
-            timer: None,
-            alarm: None,
+            clock: Clock::new(),
             guard: None,
             value: None,
         }
@@ -132,29 +121,12 @@ where
         self.node.as_ref().map(|node| node.id())
     }
 
-    /// Opens the group under the one that encloses it (G2).
-    fn open(self: Pin<&mut Self>, setup: Setup<R, E, B>) {
+    fn open(self: Pin<&mut Self>, setup: Setup<R, E>, body: B) {
         let mut this = self.project();
-        let runtime = setup.runtime.unwrap_or_else(|find| find(this.location));
-        let deadline = setup.deadline.map(|deadline| deadline.instant(&runtime));
-        let ledger = Ledger::new(setup.policy, setup.panics, runtime.now());
-        let node = Core::open(runtime, ledger, setup.options);
-        if deadline.is_some() {
-            node.set_deadline(deadline);
-        }
-        let (id, name, location) = (TaskId(next_id()), this.name.clone(), *this.location);
-        let unit = node.enter_first(TaskInfo { id, name, location });
-        let enclosing = enclosing();
-        let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
-        unit.carry(setup.carried.or(inherited).unwrap_or_default());
-        match enclosing {
-            Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
-            None => live::opened(&node),
-        }
-        let handle = GroupHandle::new(node.clone());
-        this.body.set(Some(Driven::new(Body::new(setup.body, handle.clone()), unit)));
-        *this.node = Some(node);
-        if let Some(on_open) = setup.on_open {
+        let Opened { unit, handle, on_open } = setup.open(this.name.clone(), this.location);
+        *this.node = Some(unit.node().clone());
+        this.body.set(Some(Driven::new(Body::new(body, handle.clone()), unit)));
+        if let Some(on_open) = on_open {
             on_open(&handle);
         }
     }
@@ -168,95 +140,33 @@ where
             return Poll::Ready(self.end_abandoned(&node));
         }
         ready!(self.as_mut().poll_body(&node, cx));
-        // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
-        while node.poll_closed(cx).is_pending() {
-            if !self.as_mut().alarm_rang(&node, cx) {
-                return Poll::Pending;
-            }
-        }
-        if !node.is_closed() {
+        let this = self.as_mut().project();
+        let whose = || info_of(&node, this.name, this.location);
+        if !ready!(poll_closed::<R, E>(&node, this.clock, &whose, cx)) {
             return Poll::Ready(self.end_abandoned(&node));
         }
-        // What the caller would make of a mere cancellation must not depend on whether the caller's
-        // own comes a moment earlier or later (T1): it is dropped right after this poll.
-        if Core::<R, E>::of(&node).ledger.is_clean()
-            && node.cause_in_time().is_some()
-            && is_about_to_be_dropped()
-        {
-            // Unless a shield begins before that poll is over.
-            wake(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(self.close(&node))
-    }
-
-    /// The result, now that all have ended.
-    fn close(self: Pin<&mut Self>, node: &Node) -> Result<B::Value, GroupError<E>> {
-        let this = self.project();
         *this.node = None;
-        let ledger = &Core::<R, E>::of(node).ledger;
-        let late = node.take_overdue();
-        if !late.is_empty() && ledger.will_raise() {
-            report_overdue(&late);
-        }
-        match ledger.close(this.value.take(), node.cause_in_time().cloned()) {
-            Ok(value) => {
-                report_overdue(&late);
-                Ok(value)
-            }
-            Err(error) => Err(error.with_overdue(late)),
-        }
+        Poll::Ready(close::<R, E, _>(&node, this.value.take()))
     }
 
     /// Polls the body to its end, and sees to the time meanwhile.
-    fn poll_body(mut self: Pin<&mut Self>, node: &Arc<Node>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_body(mut self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let this = self.as_mut().project();
-            let mut slot = this.body;
-            let Some(mut body) = slot.as_mut().as_pin_mut() else {
+            let mut this = self.as_mut().project();
+            let Some(mut body) = this.body.as_mut().as_pin_mut() else {
                 return Poll::Ready(());
             };
             let runtime = &Core::<R, E>::of(node).runtime;
-            let then = |unit, end| Ended { unit, end };
-            match runtime.within(|| body.as_mut().poll(cx, then)) {
-                Poll::Ready(ended) => {
-                    *this.value = end_body::<R, E, B::Value>(ended, None);
-                    slot.set(None);
-                    return Poll::Ready(());
-                }
-                Poll::Pending if self.as_mut().alarm_rang(node, cx) => continue,
-                Poll::Pending => return Poll::Pending,
+            if let Poll::Ready(ended) = runtime.within(|| body.as_mut().poll(cx, Ended::new)) {
+                *this.value = end_body::<R, E, B::Value>(ended, None);
+                this.body.set(None);
+                return Poll::Ready(());
+            }
+            let whose = || info_of(node, this.name, this.location);
+            if !this.clock.rang(node, runtime, &whose, cx) {
+                return Poll::Pending;
             }
         }
-    }
-
-    /// Acts when the deadline passes or the grace period is over. Whether it did so now. A timer that
-    /// panics belongs to a runtime that is gone (R1).
-    fn alarm_rang(self: Pin<&mut Self>, node: &Node, cx: &mut Context<'_>) -> bool {
-        let mut this = self.project();
-        let runtime = &Core::<R, E>::of(node).runtime;
-        let wanted = node.next_alarm(|grace| runtime.after(grace));
-        if *this.alarm != wanted {
-            *this.alarm = wanted;
-            this.timer.set(wanted.map(|alarm| runtime.sleep_until(alarm.at())));
-        }
-        let (Some(alarm), Some(timer)) = (wanted, this.timer.as_mut().as_pin_mut()) else {
-            return false;
-        };
-        match catch(|| timer.poll(cx)) {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(())) => {
-                let (id, name, location) = (node.id(), this.name.clone(), *this.location);
-                node.ring(alarm, GroupInfo { id, name, location });
-            }
-            Err(payload) => {
-                drop_payload(payload);
-                this.timer.set(None);
-                node.cancel(CauseKind::Shutdown.into());
-                node.harden();
-            }
-        }
-        true
     }
 
     /// The unit that opened this group has ended: the result is nobody's any more (G2).
@@ -266,8 +176,7 @@ where
         // What the body's destructor did: nobody comes to ask for it any more (C9).
         drop_waker(node.give_up());
         *this.node = None;
-        let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
-        Err(GroupError::cancelled(cause))
+        Err(GroupError::cancelled(cause_or_dropped(node)))
     }
 }
 
@@ -280,8 +189,8 @@ where
     type Output = Result<B::Value, GroupError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(setup) = self.as_mut().project().setup.take() {
-            self.as_mut().open(setup);
+        if let Some((setup, body)) = self.as_mut().project().setup.take() {
+            self.as_mut().open(setup, body);
         }
         // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
         if is_native(cx.waker()) {
@@ -290,6 +199,70 @@ where
         let waker = GuardedWaker::around(cx.waker(), self.as_mut().project().guard);
         self.poll_opened(&mut Context::from_waker(&waker))
     }
+}
+
+fn info_of(
+    node: &Node,
+    name: &Option<Arc<str>>,
+    location: &'static Location<'static>,
+) -> GroupInfo {
+    GroupInfo { id: node.id(), name: name.clone(), location }
+}
+
+/// Waits until all have ended (G1), and sees to the time meanwhile. Whether the group closed, and was not
+/// given up.
+fn poll_closed<R: Runtime, E: AsDynError>(
+    node: &Arc<Node>,
+    mut clock: Pin<&mut Clock<R>>,
+    whose: &dyn Fn() -> GroupInfo,
+    cx: &mut Context<'_>,
+) -> Poll<bool> {
+    let Core { runtime, ledger } = Core::<R, E>::of(node);
+    // The waker comes first: whoever moves the deadline takes it, or is seen by the look at it.
+    while node.poll_closed(cx).is_pending() {
+        if !clock.as_mut().rang(node, runtime, whose, cx) {
+            return Poll::Pending;
+        }
+    }
+    let is_closed = node.is_closed();
+    // What the caller would make of a mere cancellation must not depend on whether the caller's
+    // own comes a moment earlier or later (T1): it is dropped right after this poll.
+    if is_closed && ledger.is_clean() && node.cause_in_time().is_some() && is_about_to_be_dropped()
+    {
+        // Unless a shield begins before that poll is over.
+        wake(cx.waker().clone());
+        return Poll::Pending;
+    }
+    Poll::Ready(is_closed)
+}
+
+/// The result, now that all have ended.
+fn close<R: Runtime, E: AsDynError, T>(node: &Node, value: Option<T>) -> Result<T, GroupError<E>> {
+    let ledger = &Core::<R, E>::of(node).ledger;
+    let late = node.take_overdue();
+    if !late.is_empty() && ledger.will_raise() {
+        report_overdue(&late);
+    }
+    match ledger.close(value, node.cause_in_time().cloned()) {
+        Ok(value) => {
+            report_overdue(&late);
+            Ok(value)
+        }
+        Err(error) => Err(error.with_overdue(late)),
+    }
+}
+
+/// The future is dropped before its end: cancels, does not wait (G2).
+fn leave<R: Runtime, E: AsDynError>(node: &Arc<Node>, cut_body: &mut dyn FnMut()) {
+    node.cancel(node.cause_of_drop());
+    node.leave_to(Core::<R, E>::of(node).runtime.root().node());
+    node.core().watch_grace(node);
+    node.core().within(cut_body);
+    drop_waker(node.give_up());
+}
+
+fn cause_or_dropped(node: &Node) -> CancelCause {
+    node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into())
 }
 
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.
@@ -331,7 +304,7 @@ where
     E: AsDynError,
     B: GroupBody<GroupHandle<E, R>, Error = E>,
 {
-    let cause = node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into());
+    let cause = cause_or_dropped(node);
     let cut = body.as_pin_mut().and_then(|body| body.cut(cause));
     if let Some((ended, cleanups)) = cut {
         end_body::<R, E, B::Value>(ended, cleanups);

@@ -13,12 +13,11 @@ use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::table::UnitKey;
 use crate::group::unit::Unit;
-use crate::panics::contain;
+use crate::panics::drop_contained;
 use crate::runtime::{Job, JobCell, RunJob, Runtime};
 use crate::semaphore::Semaphore;
 use crate::stack::{enclosing, shielded_by};
 use crate::task::{JoinJob, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
-use crate::unhandled::UnhandledKind;
 
 /// A job that is about to be spawned: [`GroupHandle::job`](crate::GroupHandle::job), or
 /// [`Group::job`](crate::Group::job), which makes it a job of whatever group encloses the caller.
@@ -230,7 +229,7 @@ where
             launch_job(unit, id, pool, semaphore, cell)
         }
         Err(why) => {
-            contain(UnhandledKind::Destructor, || drop(cell));
+            drop_contained(cell);
             let error = TaskError::refused(id, why.into_cause());
             TaskHandle::refused(node.clone(), id, error)
         }

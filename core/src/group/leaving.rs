@@ -11,11 +11,10 @@ use crate::group::node::{Node, Owner};
 use crate::group::record::Extra;
 use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::tree::Link;
-use crate::panics::contain;
+use crate::panics::drop_contained;
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::sync::atomic::Ordering;
 use crate::sync::{drop_waker, lock, wake, wake_all};
-use crate::unhandled::UnhandledKind;
 
 /// What follows from a count that was given back, to be done outside the lock.
 pub(super) enum After {
@@ -152,7 +151,7 @@ impl Node {
             self.covered.fetch_sub(1, Ordering::Relaxed);
         }
         drop_waker(left.waker);
-        contain(UnhandledKind::Destructor, || drop(left.unrun));
+        drop_contained(left.unrun);
         self.carry_out(left.granted);
         self.abandon_all(&left.abandoned);
     }

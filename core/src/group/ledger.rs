@@ -9,7 +9,7 @@ use crate::error::{AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind,
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::group::time::report_overdue;
-use crate::panics::{PanicPolicy, Payload, catch, contain, drop_payload};
+use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, drop_payload};
 use crate::protect::ExitKind;
 use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};
@@ -45,7 +45,7 @@ impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
             }
             _ => {}
         }
-        contain(UnhandledKind::Destructor, || drop(self));
+        drop_contained(self);
         Self::Panicked(payload)
     }
 }
@@ -205,7 +205,7 @@ impl<E: AsDynError> Ledger<E> {
         let kind = match fault {
             Fault::Error(error) => {
                 if let Some(echo) = Echo::of(error.as_error(), ending.group) {
-                    contain(UnhandledKind::Destructor, || drop(error));
+                    drop_contained(error);
                     return self.echoed(ending, echo);
                 }
                 Echo::end_in(error.as_error());
@@ -226,7 +226,7 @@ impl<E: AsDynError> Ledger<E> {
             Fault::Lone(error) => {
                 let outcome = Err(match Echo::of(error.as_error(), ending.group) {
                     Some(Echo::Cancelled(cause)) => {
-                        contain(UnhandledKind::Destructor, || drop(error));
+                        drop_contained(error);
                         TaskError::cancelled(ending.id(), cause)
                     }
                     _ => TaskError::failed_alone((ending.info)(), error),
@@ -334,7 +334,7 @@ impl<E: AsDynError> Ledger<E> {
         let Book { failures, panic } = self.take();
         if let Some((_, payload)) = panic {
             report_failures(failures);
-            contain(UnhandledKind::Destructor, || drop(value));
+            drop_contained(value);
             std::panic::resume_unwind(payload);
         }
         let keeps = cause.as_ref().is_none_or(CancelCause::keeps_value);
@@ -344,7 +344,7 @@ impl<E: AsDynError> Ledger<E> {
                 Ok(value)
             }
             value => {
-                contain(UnhandledKind::Destructor, || drop(value));
+                drop_contained(value);
                 Err(GroupError::new(cause, failures)
                     .expect("a body without a value failed, or its group was cancelled"))
             }

@@ -12,13 +12,10 @@ use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::time::Alarm;
 use crate::group::unit::Unit;
-use crate::panics::contain;
+use crate::panics::drop_contained;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
-use crate::stack::{Doing, run_as};
-use crate::sync::WakerId;
 use crate::task::{NoCallback, TaskFuture, TaskInfo};
-use crate::unhandled::UnhandledKind;
 
 /// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
 /// waits (C5); if the group has been told already not to wait for the body, the root does: as for a
@@ -49,7 +46,7 @@ struct Leftover {
 impl Leftover {
     fn end(&mut self) {
         let run = self.run.take();
-        contain(UnhandledKind::Destructor, || drop(run));
+        drop_contained(run);
         if let Some(unit) = self.unit.take() {
             unit.end();
         }
@@ -61,13 +58,10 @@ impl Future for Leftover {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let doing = Doing::Poll(WakerId::of(cx.waker()));
         if let (Some(run), Some(unit)) = (&mut this.run, this.unit.take()) {
-            let (mut unit, polled) = run_as(unit, doing, || run.poll(cx));
-            // For a timeout in it that waits for a shield, which may end elsewhere.
-            unit.park(cx.waker());
+            let (unit, polled) = run.poll_as(unit, cx);
             this.unit = Some(unit);
-            ready!(polled.unwrap_or(Poll::Ready(())));
+            ready!(polled);
         }
         this.end();
         Poll::Ready(())

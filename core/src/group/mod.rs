@@ -11,6 +11,7 @@
 mod abandon;
 mod alone;
 mod body;
+mod clock;
 mod core;
 mod driven;
 mod entry;

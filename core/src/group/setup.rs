@@ -1,4 +1,4 @@
-//! The options of a group, set before it is first polled.
+//! The options of a group, set before it is first polled, and how it is opened with them.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -7,25 +7,39 @@ use std::time::{Duration, Instant};
 use crate::carried::Carried;
 use crate::error::AsDynError;
 use crate::group::body::GroupBody;
+use crate::group::core::Core;
 use crate::group::future::GroupFuture;
 use crate::group::handle::GroupHandle;
+use crate::group::ledger::Ledger;
+use crate::group::live;
 use crate::group::node::NodeOptions;
 use crate::group::policy::Policy;
+use crate::group::unit::Unit;
 use crate::panics::PanicPolicy;
 use crate::runtime::Runtime;
+use crate::stack::{enclosing, shielded_by};
+use crate::task::{TaskId, TaskInfo, next_id};
 
-/// What a group is opened with.
-pub(super) struct Setup<R, E, B> {
+/// What a group is opened with, besides its body: apart from that, so that what is done with it exists once
+/// for each runtime and type of error, and not for each body.
+pub(super) struct Setup<R, E> {
     /// Or how to find the runtime at the first poll.
-    pub(super) runtime: Result<R, FindRuntime<R>>,
-    pub(super) body: B,
+    runtime: Result<R, FindRuntime<R>>,
     /// `None` is the default one.
-    pub(super) policy: Option<Box<dyn Policy<E>>>,
-    pub(super) panics: PanicPolicy,
-    pub(super) deadline: Option<Deadline>,
-    pub(super) options: NodeOptions,
+    policy: Option<Box<dyn Policy<E>>>,
+    panics: PanicPolicy,
+    deadline: Option<Deadline>,
+    options: NodeOptions,
     /// `None` is what the opener carries.
-    pub(super) carried: Option<Carried>,
+    carried: Option<Carried>,
+    on_open: Option<OnOpen<E, R>>,
+}
+
+/// A group that has been opened, and whose body has not begun.
+pub(super) struct Opened<R, E> {
+    /// The body's.
+    pub(super) unit: Unit,
+    pub(super) handle: GroupHandle<E, R>,
     pub(super) on_open: Option<OnOpen<E, R>>,
 }
 
@@ -35,13 +49,13 @@ pub(super) type FindRuntime<R> = fn(&'static Location<'static>) -> R;
 type OnOpen<E, R> = Box<dyn FnOnce(&GroupHandle<E, R>) + Send>;
 
 #[derive(Clone, Copy)]
-pub(super) enum Deadline {
+enum Deadline {
     After(Duration),
     At(Instant),
 }
 
 impl Deadline {
-    pub(super) fn instant<R: Runtime>(self, runtime: &R) -> Instant {
+    fn instant<R: Runtime>(self, runtime: &R) -> Instant {
         match self {
             Self::After(duration) => runtime.after(duration),
             Self::At(at) => at,
@@ -49,11 +63,10 @@ impl Deadline {
     }
 }
 
-impl<R, E, B> Setup<R, E, B> {
-    pub(super) fn new(runtime: Result<R, FindRuntime<R>>, body: B) -> Self {
+impl<R: Runtime, E: AsDynError> Setup<R, E> {
+    pub(super) fn new(runtime: Result<R, FindRuntime<R>>) -> Self {
         Self {
             runtime,
-            body,
             policy: None,
             panics: PanicPolicy::default(),
             deadline: None,
@@ -61,6 +74,30 @@ impl<R, E, B> Setup<R, E, B> {
             carried: None,
             on_open: None,
         }
+    }
+
+    /// Opens the group under the one that encloses it (G2).
+    pub(super) fn open(
+        self,
+        name: Option<Arc<str>>,
+        location: &'static Location<'static>,
+    ) -> Opened<R, E> {
+        let runtime = self.runtime.unwrap_or_else(|find| find(location));
+        let deadline = self.deadline.map(|deadline| deadline.instant(&runtime));
+        let ledger = Ledger::new(self.policy, self.panics, runtime.now());
+        let node = Core::open(runtime, ledger, self.options);
+        if deadline.is_some() {
+            node.set_deadline(deadline);
+        }
+        let unit = node.enter_first(TaskInfo { id: TaskId(next_id()), name, location });
+        let enclosing = enclosing();
+        let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
+        unit.carry(self.carried.or(inherited).unwrap_or_default());
+        match enclosing {
+            Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
+            None => live::opened(&node),
+        }
+        Opened { unit, handle: GroupHandle::new(node), on_open: self.on_open }
     }
 }
 
@@ -159,8 +196,8 @@ where
         self.name.clone()
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Setup<R, E, B>)) -> Self {
-        if let Some(setup) = &mut self.setup {
+    fn with(mut self, change: impl FnOnce(&mut Setup<R, E>)) -> Self {
+        if let Some((setup, _)) = &mut self.setup {
             change(setup);
         }
         self

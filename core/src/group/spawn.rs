@@ -18,7 +18,7 @@ use crate::group::ledger::Ledger;
 use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::Supervise;
 use crate::group::unit::Unit;
-use crate::panics::{PanicPolicy, contain};
+use crate::panics::{PanicPolicy, contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::task::{
     Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
@@ -172,7 +172,7 @@ where
         }
         Err(why) => {
             let error = TaskError::refused(id, why.into_cause());
-            contain(UnhandledKind::Destructor, || drop(future));
+            drop_contained(future);
             contain(UnhandledKind::Callback, || on_done.call(Err(&error)));
             TaskHandle::refused(group.node().clone(), id, error)
         }

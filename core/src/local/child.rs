@@ -15,7 +15,7 @@ use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, Role, Settled};
 use crate::local::cell::ChildCell;
 use crate::local::shared::State;
-use crate::panics::{Payload, catch, contain};
+use crate::panics::{Payload, catch, contain, drop_contained};
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::stack::run_below;
 use crate::task::{TaskError, TaskId, TaskInfo};
@@ -65,7 +65,7 @@ pin_project! {
                 }
             };
             // Dropping them reports that they did not run.
-            contain(UnhandledKind::Destructor, || drop(run));
+            drop_contained(run);
             this.finish(end);
         }
     }
@@ -285,7 +285,7 @@ fn call_back<T, E>(
     contain(UnhandledKind::Callback, || run_below(cover, true, || on_done(outcome.as_ref())));
     let unrun = cover.as_ref().filter(|cover| cover.has_cleanups());
     let unrun = unrun.map(|it| CleanupRun::new(ExitKind::Value, Some(ends.info()), it.clone()));
-    contain(UnhandledKind::Destructor, || drop(unrun));
+    drop_contained(unrun);
 }
 
 impl<F, T, E> LocalChild for Child<'_, F, T, E>

@@ -15,7 +15,7 @@ use crate::group::{GroupId, MapFault, Refused, Role};
 use crate::local::cell::ChildCell;
 use crate::local::child::{Child, Ends, Extras, LocalCallback};
 use crate::local::shared::{Shared, State};
-use crate::panics::contain;
+use crate::panics::{contain, drop_contained};
 use crate::sync::wake;
 use crate::task::{Output, TaskError, TaskId, next_id};
 use crate::unhandled::UnhandledKind;
@@ -167,7 +167,7 @@ where
             Ok(handle) => handle,
             Err((refused, shared, on_done)) => {
                 let error = TaskError::refused(id, refused.cause().cloned());
-                contain(UnhandledKind::Destructor, || drop(refused));
+                drop_contained(refused);
                 if let Some(on_done) = on_done {
                     contain(UnhandledKind::Callback, || on_done(Err(&error)));
                 }

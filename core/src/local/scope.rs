@@ -17,11 +17,10 @@ use crate::local::cell::ChildCell;
 use crate::local::child::{Child, Ends, Extras, LocalFuture};
 use crate::local::handle::Scope;
 use crate::local::shared::{Shared, State};
-use crate::panics::{PanicPolicy, contain};
+use crate::panics::{PanicPolicy, drop_contained};
 use crate::set::Set;
 use crate::sync::wake;
 use crate::task::{Output, TaskId, next_id};
-use crate::unhandled::UnhandledKind;
 
 /// Opens a local scope: a group whose children may borrow from the caller, need not be `Send`, and
 /// run concurrently inside the caller's task, on any executor at all (S1).
@@ -239,7 +238,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
                 true => {
                     self.children.push(child);
                 }
-                false => contain(UnhandledKind::Destructor, || drop(child)),
+                false => drop_contained(child),
             }
         }
     }
@@ -249,7 +248,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     fn drop_children(&mut self) {
         self.take_spawned();
         let children = self.children.drain();
-        contain(UnhandledKind::Destructor, || drop(children));
+        drop_contained(children);
     }
 
     fn value(&self) -> Option<T> {

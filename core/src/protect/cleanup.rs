@@ -8,9 +8,11 @@ use std::task::{Context, Poll};
 
 use crate::cancel::CancelCause;
 use crate::error::BoxError;
-use crate::panics::{Payload, catch, contain, drop_payload};
+use crate::group::Unit;
+use crate::panics::{Payload, catch, drop_contained, drop_payload};
 use crate::protect::{Cover, Hold};
-use crate::stack;
+use crate::stack::{self, Doing, run_as};
+use crate::sync::WakerId;
 use crate::task::TaskInfo;
 use crate::unhandled::{self, UnhandledKind};
 
@@ -196,6 +198,17 @@ impl CleanupRun {
         }
     }
 
+    /// The same in the context of their unit, which comes back. It is parked while they go on: a timeout in
+    /// one may wait for a shield that ends elsewhere, and whoever polls a body has a time to see to.
+    pub(crate) fn poll_as(&mut self, unit: Unit, cx: &mut Context<'_>) -> (Unit, Poll<()>) {
+        let doing = Doing::Poll(WakerId::of(cx.waker()));
+        let (mut unit, polled) = run_as(unit, doing, || self.poll(cx));
+        if let Ok(Poll::Pending) = polled {
+            unit.park(cx.waker());
+        }
+        (unit, polled.unwrap_or(Poll::Ready(())))
+    }
+
     /// What is left belongs to whom `heir` covers.
     pub(crate) fn handed_to(mut self, heir: Arc<Cover>) -> Self {
         self.cover.hand_over(&heir);
@@ -215,7 +228,7 @@ impl CleanupRun {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 unhandled::report_error(kind, task, error.as_error());
-                contain(UnhandledKind::Destructor, || drop(error));
+                drop_contained(error);
             }
             Err(payload) => {
                 unhandled::report_panic(kind, task, &*payload);

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Waker};
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, Echo};
 use crate::group::{Admission, Core, End, Ending, Fault, GroupId, Role, Settled, Unit};
-use crate::panics::{contain, contained};
+use crate::panics::{contained, drop_contained};
 use crate::runtime::permit::Held;
 use crate::runtime::{Root, Runtime};
 use crate::semaphore::Semaphore;
 use crate::slot::{Place, poll_take};
-use crate::stack::{Doing, run_as};
+use crate::stack::{Doing, end_as, run_as};
 use crate::sync::{Mutex, lock, wake};
 use crate::task::{JoinJob, Output, TaskError, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
@@ -199,12 +199,12 @@ where
     /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
     #[cold]
     fn cancel(&self, closure: C, unit: Unit, cause: CancelCause) {
-        let (node, mut own) = (unit.node().clone(), Some((unit, closure)));
+        let (node, mut own) = (unit.node().clone(), Some((unit, Some(closure))));
         node.core().within(&mut || {
-            let Some((unit, closure)) = own.take() else {
+            let Some((unit, mut closure)) = own.take() else {
                 return;
             };
-            let (unit, dropped) = run_as(unit, Doing::End, || drop(closure));
+            let (unit, dropped) = end_as(unit, &mut || drop(closure.take()));
             contained(UnhandledKind::Destructor, dropped);
             self.settle(unit, End::Cancelled(cause.clone()));
         });
@@ -298,7 +298,7 @@ fn given_up<T, E: AsDynError>(
             if let Some(error) = fault.as_error().filter(|error| Echo::of(*error, own).is_none()) {
                 unhandled::report_error(UnhandledKind::Failure, Some(info), error);
             }
-            contain(UnhandledKind::Destructor, || drop(fault));
+            drop_contained(fault);
             Err(TaskError::cancelled(info.id(), CauseKind::Dropped.into()))
         }
         End::Panicked(payload) => Err(TaskError::panicked(info.id(), payload)),

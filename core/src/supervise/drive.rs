@@ -11,7 +11,7 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::context::WaitCancelled;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{GroupHandle, Started};
-use crate::panics::{PanicPolicy, contain};
+use crate::panics::{PanicPolicy, contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::supervise::child::Factory;
 use crate::supervise::machine::{Machine, Step};
@@ -240,7 +240,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     fn forget(&mut self, is_old: impl Fn(&InstanceEnd<E>) -> bool) {
         while self.history.front().is_some_and(&is_old) {
             let old = self.history.pop_front();
-            contain(UnhandledKind::Destructor, || drop(old));
+            drop_contained(old);
         }
     }
 

@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
 use crate::group::{Core, Driven, End, Ended, Ending, Fault, Node, Role, Settled, Unit};
-use crate::panics::{catch, contain, contained};
+use crate::panics::{catch, contained, drop_contained};
 use crate::runtime::Runtime;
-use crate::stack::{Doing, run_as};
+use crate::stack::end_as;
 use crate::task::{TaskError, TaskId};
 use crate::unhandled::UnhandledKind;
 
@@ -97,7 +97,7 @@ fn cut<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
             return;
         };
         // Nobody is left to poll them: dropping them reports that (C5).
-        contain(UnhandledKind::Destructor, || drop(cleanups));
+        drop_contained(cleanups);
         drop(finish::<R, E, F, D>(unit, end, on_done));
     });
 }
@@ -129,7 +129,7 @@ fn finish_fully<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>
     if !D::CALLS {
         return unit.end_with(Output::new(outcome));
     }
-    let (unit, called) = run_as(unit, Doing::End, || on_done.call(outcome.as_ref()));
+    let (unit, called) = end_as(unit, &mut || on_done.call(outcome.as_ref()));
     contained(UnhandledKind::Callback, called);
     unit.end_with(Output::new(outcome))
 }

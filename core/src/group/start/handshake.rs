@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::error::{AsDynError, Echo};
 use crate::group::GroupId;
 use crate::group::ledger::Fault;
-use crate::panics::{Payload, catch, contain, drop_payload};
+use crate::panics::{Payload, catch, drop_contained, drop_payload};
 use crate::stack::ending;
 use crate::sync::{Mutex, drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo};
@@ -172,7 +172,7 @@ impl<E: AsDynError> Early<E> {
                     let kind = UnhandledKind::Failure;
                     unhandled::report_error(kind, Some(task), error.as_error());
                 }
-                contain(UnhandledKind::Destructor, || drop(error));
+                drop_contained(error);
             }
             Self::Panic(payload) => {
                 unhandled::report_panic(UnhandledKind::Panic, Some(task), &*payload);
