@@ -266,6 +266,16 @@ impl<F, O> Block<F, O> {
         }
     }
 
+    /// Drops what is in it, in order, up to the first that panics, which is gone as well.
+    pub(super) fn clear(&mut self) {
+        let Self { places: Some(places), taken, .. } = self else { return };
+        places.visit(*taken, |at, mut slot| {
+            *taken &= !(1 << at);
+            slot.set(Slot::Vacant);
+            true
+        });
+    }
+
     /// Does something with each that runs, in order.
     pub(super) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
         if let Some(places) = &mut self.places {

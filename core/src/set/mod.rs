@@ -10,8 +10,13 @@ mod poll;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread;
+
+use crate::panics::{Payload, catch, contained};
+use crate::unhandled::UnhandledKind;
 
 use block::Block;
 pub(crate) use call::is_of_a_set;
@@ -244,7 +249,24 @@ impl<F, O> Set<F, O> {
                 }
                 true
             });
+            block.taken = 0;
         }
+    }
+
+    /// Drops all that is in it, in order, each by itself: a second panic, while the others unwind from the
+    /// first, would abort (P3). Gives the first, unless one unwinds already.
+    fn clear(&mut self) -> Option<Payload> {
+        let mut first = None;
+        for block in self.blocks.all() {
+            while let Err(payload) = catch(|| block.clear()) {
+                if first.is_some() || thread::panicking() {
+                    contained(UnhandledKind::Destructor, Err(payload));
+                } else {
+                    first = Some(payload);
+                }
+            }
+        }
+        first
     }
 }
 
@@ -280,6 +302,9 @@ impl<F, O> Drop for Set<F, O> {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
             queue.close();
+        }
+        if let Some(payload) = self.clear() {
+            resume_unwind(payload);
         }
     }
 }

@@ -1,0 +1,120 @@
+//! Branches and outcomes whose destructors panic, several of them at once (P3).
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Once;
+use std::task::Poll;
+
+use anyscope_core::{gather, in_place, panic_message, race, set_unhandled_hook};
+
+use crate::support::{drive, poll_once};
+
+#[test]
+fn p3_losers_of_a_race_whose_destructors_panic() {
+    take_lost();
+    let dropped = Cell::new(0);
+    let losers = (1..4).map(|n| in_place(armed(n, &dropped, pending())));
+    let winner = in_place(armed(0, &dropped, ready(()))); // its number is no bomb
+    let text = panic_of(|| drive(race([winner].into_iter().chain(losers))));
+    assert_eq!((text.as_str(), dropped.get()), ("1", 4));
+    assert_eq!(take_lost(), ["2", "3"]);
+}
+
+#[test]
+fn p3_branches_of_a_dropped_gather_whose_destructors_panic() {
+    for many in [3, 5, 20, 80] {
+        take_lost();
+        let dropped = Cell::new(0);
+        let mut all =
+            gather((0..many).map(|n| in_place(armed(n % 3, &dropped, pending::<Value>()))));
+        assert!(poll_once(&mut all).is_pending());
+        assert_eq!(panic_of(|| drop(all)), "1");
+        assert_eq!(dropped.get(), many);
+        assert_eq!(take_lost().len(), many - many.div_ceil(3) - 1);
+    }
+}
+
+#[test]
+fn p3_outcomes_of_a_dropped_gather_whose_destructors_panic() {
+    take_lost();
+    let dropped = Cell::new(0);
+    let value = |n| poll_fn(move |_| if n == 0 { Poll::Pending } else { Poll::Ready(()) });
+    let bomb = |n| {
+        let (value, bomb) = (value(n), Bomb(n, &dropped));
+        in_place(async move {
+            value.await;
+            Ok::<_, ()>(bomb)
+        })
+    };
+    let mut all = gather((0..4).map(bomb));
+    assert!(poll_once(&mut all).is_pending());
+    assert_eq!(panic_of(|| drop(all)), "1");
+    assert_eq!(dropped.get(), 4);
+    assert_eq!(take_lost(), ["2", "3"]);
+}
+
+#[test]
+fn p3_branches_that_are_dropped_by_a_panic_of_one() {
+    take_lost();
+    let dropped = Cell::new(0);
+    let branch = |n| {
+        let first = poll_fn(move |_| {
+            assert!(n > 0, "of the first");
+            Poll::<()>::Pending
+        });
+        in_place(armed(n, &dropped, first))
+    };
+    let text = panic_of(|| drive(gather((0..3).map(branch)).settled()));
+    assert_eq!((text.as_str(), dropped.get()), ("of the first", 3));
+    assert_eq!(take_lost(), ["1", "2"]);
+}
+
+type Value = Result<(), ()>;
+
+/// Counts its drop, in which all panic but number zero.
+struct Bomb<'a>(usize, &'a Cell<usize>);
+
+impl Drop for Bomb<'_> {
+    fn drop(&mut self) {
+        self.1.set(self.1.get() + 1);
+        assert!(self.0 == 0, "{}", self.0);
+    }
+}
+
+/// A future with a bomb, which goes off when it is dropped.
+fn armed<'a, F: Future + 'a>(
+    number: usize,
+    dropped: &'a Cell<usize>,
+    future: F,
+) -> Pin<Box<dyn Future<Output = F::Output> + 'a>> {
+    let bomb = Bomb(number, dropped);
+    Box::pin(async move {
+        let _bomb = bomb;
+        future.await
+    })
+}
+
+/// The text of the panic of `f`.
+fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => panic!("expected a panic"),
+        Err(payload) => panic_message(&*payload).to_owned(),
+    }
+}
+
+/// What went to the hook on this thread since this was last asked, which must be once before.
+fn take_lost() -> Vec<String> {
+    thread_local! {
+        static LOST: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        set_unhandled_hook(|lost| {
+            let text = lost.to_string().rsplit(": ").next().unwrap().to_owned();
+            LOST.with_borrow_mut(|list| list.push(text));
+        });
+    });
+    LOST.take()
+}
