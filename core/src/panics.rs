@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::mem::needs_drop;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::unhandled::{self, UnhandledKind};
 
@@ -60,6 +60,34 @@ pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     if let Err(payload) = outcome {
         unhandled::report_panic(what, None, &*payload);
         drop_payload(payload);
+    }
+}
+
+/// Calls of user code that all come to their turn, though some panic: each by itself, because a second panic,
+/// while the others unwind from the first, would abort (P3).
+#[derive(Default)]
+pub(crate) struct EachByItself {
+    first: Option<Payload>,
+}
+
+impl EachByItself {
+    /// Calls it, and says whether it panicked. What cannot go on is reported.
+    pub(crate) fn panics(&mut self, f: impl FnOnce()) -> bool {
+        let outcome = catch(f);
+        let panics = outcome.is_err();
+        if self.first.is_some() || std::thread::panicking() {
+            contained(UnhandledKind::Destructor, outcome);
+        } else {
+            self.first = outcome.err();
+        }
+        panics
+    }
+
+    /// After the last call: the first panic goes on, unless another unwinds.
+    pub(crate) fn finish(self) {
+        if let Some(payload) = self.first {
+            resume_unwind(payload);
+        }
     }
 }
 

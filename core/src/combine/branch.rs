@@ -5,6 +5,7 @@ use std::ops::DerefMut;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::panics::EachByItself;
 use crate::set::Set;
 
 /// Something that combinators wait for, and can stop: the handle of a task, job or local child, a
@@ -71,10 +72,15 @@ impl<P: DerefMut<Target: Branch>> Branch for Pin<P> {
     }
 }
 
-/// Tells all that run to stop, before one of them is waited for.
+/// Tells all that run to stop, before one of them is waited for, also those behind one whose destructor
+/// panics.
 pub(super) fn stop_all<B: Branch, O>(branches: &mut Set<B, O>) {
-    branches.for_each(|_, branch| branch.stop());
+    let mut each = EachByItself::default();
+    branches.for_each(|branch| {
+        each.panics(|| branch.stop());
+    });
     branches.restart();
+    each.finish();
 }
 
 /// Ready once all that were told have ended.

@@ -168,9 +168,9 @@ where
     /// Nothing more is pulled; what runs is stopped.
     fn fail(self: Pin<&mut Self>, index: usize, failure: B::Output) {
         let mut this = self.project();
-        this.items.set(None);
-        stop_all(this.running);
         *this.failed = Some((index, failure));
+        stop_all(this.running);
+        this.items.set(None);
     }
 }
 

@@ -277,11 +277,11 @@ impl<F, O> Block<F, O> {
     }
 
     /// Does something with each that runs, in order.
-    pub(super) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
+    pub(super) fn for_each(&mut self, mut f: impl FnMut(Pin<&mut F>)) {
         if let Some(places) = &mut self.places {
-            places.visit(self.running, |at, slot| {
+            places.visit(self.running, |_, slot| {
                 if let SlotProjected::Running { future } = slot.project() {
-                    f(at as usize, future);
+                    f(future);
                 }
                 true
             });

@@ -10,18 +10,15 @@ mod poll;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
-
-use crate::panics::{Payload, catch, contained};
-use crate::unhandled::UnhandledKind;
 
 use block::Block;
 pub(crate) use call::is_of_a_set;
 use call::{Queue, Woken};
 use places::{Slot, SlotTaken, WIDTH};
+
+use crate::panics::EachByItself;
 
 /// Futures, each with an index that it keeps, and the outcomes of those that have ended, where these
 /// are kept.
@@ -218,9 +215,9 @@ impl<F, O> Set<F, O> {
     }
 
     /// Does something with each that runs, in order.
-    pub(crate) fn for_each(&mut self, mut f: impl FnMut(usize, Pin<&mut F>)) {
-        for (at_block, block) in self.blocks.all().iter_mut().enumerate() {
-            block.for_each(|at, future| f(at_block * WIDTH + at, future));
+    pub(crate) fn for_each(&mut self, mut f: impl FnMut(Pin<&mut F>)) {
+        for block in self.blocks.all() {
+            block.for_each(&mut f);
         }
     }
 
@@ -251,22 +248,6 @@ impl<F, O> Set<F, O> {
             });
             block.taken = 0;
         }
-    }
-
-    /// Drops all that is in it, in order, each by itself: a second panic, while the others unwind from the
-    /// first, would abort (P3). Gives the first, unless one unwinds already.
-    fn clear(&mut self) -> Option<Payload> {
-        let mut first = None;
-        for block in self.blocks.all() {
-            while let Err(payload) = catch(|| block.clear()) {
-                if first.is_some() || thread::panicking() {
-                    contained(UnhandledKind::Destructor, Err(payload));
-                } else {
-                    first = Some(payload);
-                }
-            }
-        }
-        first
     }
 }
 
@@ -303,9 +284,11 @@ impl<F, O> Drop for Set<F, O> {
         if let Some(queue) = &self.queue {
             queue.close();
         }
-        if let Some(payload) = self.clear() {
-            resume_unwind(payload);
+        let mut each = EachByItself::default();
+        for block in self.blocks.all() {
+            while each.panics(|| block.clear()) {}
         }
+        each.finish();
     }
 }
 

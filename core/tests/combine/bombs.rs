@@ -5,9 +5,9 @@ use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Once;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use anyscope_core::{gather, in_place, panic_message, race, set_unhandled_hook};
+use anyscope_core::{Branch, gather, in_place, panic_message, race, set_unhandled_hook};
 
 use crate::support::{drive, poll_once};
 
@@ -20,6 +20,45 @@ fn p3_losers_of_a_race_whose_destructors_panic() {
     let text = panic_of(|| drive(race([winner].into_iter().chain(losers))));
     assert_eq!((text.as_str(), dropped.get()), ("1", 4));
     assert_eq!(take_lost(), ["2", "3"]);
+}
+
+#[test]
+fn w5_losers_behind_one_whose_destructor_panics_are_told_to_stop() {
+    take_lost();
+    let (dropped, told) = (Cell::new(0), Cell::new(false));
+    let bomb = |n| Box::pin(in_place(armed(n, &dropped, pending()))) as AnyBranch<'_>;
+    let branches: [AnyBranch<'_>; 4] =
+        [Box::pin(in_place(ready(()))), bomb(1), bomb(2), Box::pin(Told(&told))];
+    assert_eq!(panic_of(|| drive(race(branches))), "1");
+    assert_eq!((dropped.get(), told.get()), (2, true));
+    assert_eq!(take_lost(), ["2"]);
+}
+
+type AnyBranch<'a> = Pin<Box<dyn Branch<Output = ()> + 'a>>;
+
+/// Never ends, and notes that it was asked to.
+struct Told<'a>(&'a Cell<bool>);
+
+impl Future for Told<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Branch for Told<'_> {
+    fn poll_ended(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
+    fn outcome(&self) -> Option<&()> {
+        None
+    }
+
+    fn stop(self: Pin<&mut Self>) {
+        self.0.set(true);
+    }
 }
 
 #[test]
