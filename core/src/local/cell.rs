@@ -123,6 +123,14 @@ impl<T> ChildCell<T> {
         Poll::Pending
     }
 
+    /// Its handle is gone.
+    pub(crate) fn forget_waiter(&self) {
+        match self.outcome.replace(Outcome::Awaited(None)) {
+            Outcome::Awaited(waker) => drop_waker(waker),
+            settled => self.outcome.set(settled),
+        }
+    }
+
     /// `None` as long as the child has not ended.
     #[inline]
     fn take(&self) -> Option<Option<Output<T>>> {

@@ -281,8 +281,10 @@ impl<T> LocalHandle<T> {
 impl<T> Drop for LocalHandle<T> {
     /// As if the outcome were in the child's cell still: a panic of its destructor is contained (P3).
     fn drop(&mut self) {
-        if let Join::Known(outcome) = std::mem::replace(&mut self.join, Join::Taken) {
-            drop(Output::new(outcome));
+        match std::mem::replace(&mut self.join, Join::Taken) {
+            Join::Child(cell) => cell.forget_waiter(),
+            Join::Known(outcome) => drop(Output::new(outcome)),
+            Join::Taken => {}
         }
     }
 }

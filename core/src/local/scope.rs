@@ -261,6 +261,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
 
 impl<E: AsDynError, T> Drop for Run<'_, E, T> {
     fn drop(&mut self) {
+        self.state.shared.forget_waker();
         if !self.returned {
             self.state.shared.cancel(CauseKind::Dropped.into());
             self.drop_children();

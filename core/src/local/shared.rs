@@ -77,6 +77,11 @@ impl Shared {
         drop_waker(self.waker.replace(Some(waker.clone())));
     }
 
+    /// The scope's future is not polled any more; handles may be there for long.
+    pub(crate) fn forget_waker(&self) {
+        drop_waker(self.waker.take());
+    }
+
     /// Runs `f` as part of the scope's poll.
     pub(crate) fn while_polling<T>(&self, f: impl FnOnce() -> T) -> T {
         let _polling =

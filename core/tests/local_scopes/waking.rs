@@ -34,6 +34,58 @@ fn c10_waker_of_an_ended_child_wakes_nobody() {
     stale.wake();
 }
 
+#[test]
+fn c10_ended_scope_keeps_no_waker_and_wakes_nobody() {
+    let (gate, kept) = (Gate::default(), Kept::new());
+    let (opened, keep) = (gate.clone(), kept.clone());
+    let mut ended = Driven::new(scope::<BoxError, _, _, _>(async move |s| {
+        keep.put((s.spawn(async { Ok(()) }), s));
+        opened.wait().await;
+        Ok(())
+    }));
+    ended.poll_pending();
+    gate.open();
+    ended.poll_ready().unwrap();
+    ended.take_wakes();
+    assert_eq!(ended.wakers(), 0);
+    kept.get().1.cancel();
+    assert_eq!(ended.take_wakes(), 0);
+}
+
+#[test]
+fn c10_dropped_scope_keeps_no_waker_and_wakes_nobody() {
+    let kept = Kept::new();
+    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+        kept.put(s.spawn(never::<Result<(), _>>()));
+        never().await
+    }));
+    scope.poll_pending();
+    scope.poll_pending();
+    scope.take_wakes();
+    scope.drop_future();
+    assert_eq!((scope.wakers(), scope.take_wakes()), (0, 0));
+}
+
+#[test]
+fn c10_dropped_handle_keeps_no_waker_and_wakes_nobody() {
+    let (gate, kept) = (Gate::default(), Kept::new());
+    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+        kept.put(Some(s.spawn(async {
+            gate.wait().await;
+            Ok(())
+        })));
+        never().await
+    }));
+    scope.poll_pending();
+    let mut waiter = Driven::new(kept.get().take().unwrap());
+    waiter.poll_pending();
+    waiter.drop_future();
+    assert_eq!(waiter.wakers(), 0);
+    gate.open();
+    scope.poll_pending();
+    assert_eq!(waiter.take_wakes(), 0);
+}
+
 /// A waker outlives what its child borrowed, on another thread.
 #[test]
 fn s1_waker_may_outlive_the_scope_on_another_thread() {
