@@ -49,6 +49,15 @@ impl<T> Place<T> {
         }
     }
 
+    /// Drops what was there: nobody waits any more.
+    pub(crate) fn let_go(self) {
+        match self {
+            Self::Empty(waker) => drop_waker(waker),
+            Self::Full(value) => drop(value),
+            Self::Closed => {}
+        }
+    }
+
     /// Takes the value, or says that there will be none, if that is decided.
     #[inline]
     fn take(&mut self) -> Option<Option<T>> {
@@ -177,5 +186,42 @@ pub struct RemoteHandle<T>(Arc<Slot<T>>);
 impl<T: Send + 'static> NativeHandle<T> for RemoteHandle<T> {
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         poll_take(&self.0.0, |place| place, cx)
+    }
+}
+
+impl<T> Drop for RemoteHandle<T> {
+    fn drop(&mut self) {
+        let left = lock(&self.0.0).close();
+        left.let_go();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn dropped_handle_keeps_no_waker_and_wakes_nobody() {
+        let wakes = Arc::new(Wakes::default());
+        let (future, mut handle) = remote(pending::<()>());
+        let waker = Waker::from(wakes.clone());
+        assert!(handle.poll_join(&mut Context::from_waker(&waker)).is_pending());
+        drop((waker, handle));
+        assert_eq!(Arc::strong_count(&wakes), 1);
+        drop(future);
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
     }
 }

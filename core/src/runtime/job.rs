@@ -361,7 +361,7 @@ where
 
     fn close(&self) {
         let left = lock(&self.state).value.close();
-        left.dismiss();
+        left.let_go();
     }
 
     fn give_up(&self, own: Unit, root: &Root) {
