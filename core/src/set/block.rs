@@ -185,7 +185,7 @@ impl<F, O> Block<F, O> {
                 }
                 Some(wakers) => {
                     let at = left.trailing_zeros();
-                    (1 << at, Some(&*own_call(calls, at as usize, wakers)))
+                    (1 << at, Some(&*own_call(calls, places, at as usize, wakers)))
                 }
             };
             let watch = call.map(Call::watch);
@@ -298,10 +298,41 @@ impl Wakers<'_> {
 
 /// The child's own, which it gets now if it has none.
 #[inline]
-fn own_call<'a>(calls: &'a mut Vec<Option<Call>>, at: usize, wakers: &Wakers<'_>) -> &'a mut Call {
+fn own_call<'a, F, O>(
+    calls: &'a mut Vec<Option<Call>>,
+    places: &Places<F, O>,
+    at: usize,
+    wakers: &Wakers<'_>,
+) -> &'a mut Call {
     if calls.is_empty() {
-        calls.resize_with(WIDTH, || None);
+        calls.resize_with(places.mask().count_ones() as usize, || None);
     }
     let index = wakers.block * WIDTH + at;
     calls[at].get_or_insert_with(|| Call::new(wakers.queue, Woken::Child(index)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, Pending, pending};
+    use std::task::Waker;
+
+    use super::super::places::SlotProjected;
+    use super::*;
+
+    /// Large futures lie in blocks of one.
+    #[test]
+    fn a_block_has_room_for_as_many_wakers_as_futures() {
+        for many in [1, 4, 16, 32] {
+            let mut block: Block<Pending<()>, ()> = Block::new();
+            block.fill(many, &mut (0..many).map(|_| pending()));
+            let (queue, mut yields) = (Arc::default(), false);
+            let wakers = Wakers { queue: &queue, block: 0, shared_polls: 0 };
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = block.poll(u32::MAX, &mut cx, Some(&wakers), &mut yields, |slot, cx| {
+                let SlotProjected::Running { future } = slot.project() else { unreachable!() };
+                future.poll(cx).map(Some)
+            });
+            assert_eq!((polled.those.count_ones() as usize, block.calls.len()), (many, many));
+        }
+    }
 }
