@@ -8,7 +8,7 @@ use anyscope_core::supervise::{Child, Strategy, Supervisor};
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
     BoxError, Failure, Group, GroupHandle, PanicPolicy, Policy, Runtime, Supervise, Verdict,
-    WaitFor, wait,
+    WaitFor, in_place, race, wait,
 };
 
 use super::{Case, case};
@@ -24,6 +24,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_destructor_of_a_task_that_completed_is_its_panic::<R>),
         case(p3_destructor_of_a_cancelled_task_is_its_panic::<R>),
         case(p3_destructor_of_a_task_that_panicked_is_reported::<R>),
+        case(p3_destructors_of_the_losers_of_a_race_are_one_panic_and_reports::<R>),
         case(p3_error_of_a_task_whose_destructor_panics_is_not_lost::<R>),
         case(p3_destructor_of_the_body_is_its_panic::<R>),
         case(p3_destructor_of_a_dropped_body_is_reported::<R>),
@@ -126,6 +127,31 @@ fn p3_destructor_of_a_task_that_panicked_is_reported<R: Runtime>(env: &Env<R>) {
         assert_alive(&rt).await;
     });
     assert_eq!(destructors(&text), 1);
+}
+
+fn p3_destructors_of_the_losers_of_a_race_are_one_panic_and_reports<R: Runtime>(env: &Env<R>) {
+    let text = unique("expected: loser");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let branches: Vec<_> = (0..4)
+                    .map(|n| {
+                        let held = (n > 0).then(|| bomb(&text));
+                        let ends = async move { if n == 0 { Ok(()) } else { never().await } };
+                        in_place(Box::pin(holding(held, ends)))
+                    })
+                    .collect();
+                g.spawn(race(branches));
+                never().await
+            })
+            .panics(PanicPolicy::Capture)
+            .await;
+        let texts = texts(outcome);
+        assert!(texts.len() == 1 && texts[0].ends_with(&text), "{texts:?}");
+        assert_alive(&rt).await;
+    });
+    assert_eq!(destructors(&text), 2, "of three, the first is the task's panic");
 }
 
 fn p3_error_of_a_task_whose_destructor_panics_is_not_lost<R: Runtime>(env: &Env<R>) {
