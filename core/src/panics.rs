@@ -73,17 +73,18 @@ pub(crate) struct EachByItself {
 impl EachByItself {
     /// Calls it, and says whether it panicked. What cannot go on is reported.
     pub(crate) fn panics(&mut self, f: impl FnOnce()) -> bool {
-        let outcome = catch(f);
-        let panics = outcome.is_err();
+        let Err(payload) = catch(f) else {
+            return false;
+        };
         if self.first.is_some() || std::thread::panicking() {
-            contained(UnhandledKind::Destructor, outcome);
+            contained(UnhandledKind::Destructor, Err(payload));
         } else {
-            self.first = outcome.err();
+            self.first = Some(payload);
         }
-        panics
+        true
     }
 
-    /// After the last call: the first panic goes on, unless another unwinds.
+    /// After the last call: the first panic goes on.
     pub(crate) fn finish(self) {
         if let Some(payload) = self.first {
             resume_unwind(payload);

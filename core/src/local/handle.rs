@@ -263,17 +263,17 @@ impl<T> LocalHandle<T> {
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
-        let outcome = match std::mem::replace(&mut self.join, Join::Taken) {
-            Join::Child(cell) => match cell.poll_take(cx) {
-                Poll::Pending => {
-                    self.join = Join::Child(cell);
-                    return Poll::Pending;
-                }
-                Poll::Ready(output) => output.and_then(|output| output.take(self.id)),
-            },
-            Join::Known(outcome) => Some(outcome),
-            Join::Taken => None,
+        let output = match &mut self.join {
+            Join::Child(cell) => ready!(cell.poll_take(cx)),
+            other => {
+                return Poll::Ready(match std::mem::replace(other, Join::Taken) {
+                    Join::Known(outcome) => outcome,
+                    _ => Err(TaskError::taken(self.id)),
+                });
+            }
         };
+        self.join = Join::Taken;
+        let outcome = output.and_then(|output| output.take(self.id));
         Poll::Ready(outcome.unwrap_or_else(|| Err(TaskError::taken(self.id))))
     }
 }
