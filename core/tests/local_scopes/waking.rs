@@ -38,7 +38,7 @@ fn c10_waker_of_an_ended_child_wakes_nobody() {
 fn c10_ended_scope_keeps_no_waker_and_wakes_nobody() {
     let (gate, kept) = (Gate::default(), Kept::new());
     let (opened, keep) = (gate.clone(), kept.clone());
-    let mut ended = Driven::new(scope::<BoxError, _, _, _>(async move |s| {
+    let mut ended = Driven::new(scope::<BoxError, _>(async move |s| {
         keep.put((s.spawn(async { Ok(()) }), s));
         opened.wait().await;
         Ok(())
