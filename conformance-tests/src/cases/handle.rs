@@ -18,6 +18,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(t2_dropped_handle_changes_nothing::<R>),
         case(t2_cancel_on_drop_cancels_unless_taken_out::<R>),
+        case(t2_cancel_on_drop_is_asked_and_cancelled_like_the_handle_inside::<R>),
         case(g1_value_of_a_job_goes_with_its_handle::<R>),
         case(t4_value_can_be_taken_once_after_the_group_returned::<R>),
         case(t4_value_can_be_taken_after_the_group_failed::<R>),
@@ -85,6 +86,27 @@ fn t2_cancel_on_drop_cancels_unless_taken_out<R: Runtime>(env: &Env<R>) {
             })
             .await;
         assert_eq!(outcome.unwrap(), 3, "else the group would never return");
+    });
+}
+
+fn t2_cancel_on_drop_is_asked_and_cancelled_like_the_handle_inside<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (started, dropped) = (Gate::new(), Count::new());
+                let task = g.spawn(parked(&started, &dropped));
+                let id = task.id();
+                let mut task = task.cancel_on_drop();
+                started.wait().await;
+                assert_eq!((task.id(), task.is_finished()), (id, false));
+                task.cancel_because("no longer needed");
+                let error = (&mut task).await.unwrap_err();
+                assert_eq!(error.cause(), Some(&CancelCause::because("no longer needed")));
+                assert!(task.is_finished());
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
     });
 }
 

@@ -257,8 +257,17 @@ impl<T> LocalHandle<T> {
 
     /// Cancels this child alone; its siblings go on (T6).
     pub fn cancel(&self) {
+        self.cancel_with(CancelCause::requested());
+    }
+
+    /// Cancels this child alone, with a reason for those who read the cause.
+    pub fn cancel_because(&self, reason: impl Into<String>) {
+        self.cancel_with(CancelCause::because(reason));
+    }
+
+    fn cancel_with(&self, cause: CancelCause) {
         if let Join::Child(cell) = &self.join {
-            cell.cancel(self.shared.cause.get().unwrap_or_else(CancelCause::requested));
+            cell.cancel(self.shared.cause.get().unwrap_or(cause));
         }
     }
 

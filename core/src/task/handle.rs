@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -249,9 +250,42 @@ impl<T: Send + 'static, R: Spawner> fmt::Debug for TaskHandle<T, R> {
 
 /// A handle that cancels its task when it is dropped (T2): [`TaskHandle::cancel_on_drop`].
 ///
+/// It is asked, and cancelled before that, like the handle inside. As `AbortOnDropHandle` of `tokio-util`.
+///
 /// # Cancel safety
 ///
 /// Awaiting by value cancels the task if it is dropped. Awaiting by reference loses nothing.
+///
+/// # Examples
+///
+/// What has a task in the background, and takes it along when it goes:
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope_core::{CancelOnDrop, Group, Runtime, Timer};
+///
+/// struct Pool<R: Runtime> {
+///     reaper: CancelOnDrop<(), R>,
+/// }
+///
+/// impl<R: Runtime> Pool<R> {
+///     fn new(rt: R) -> Self {
+///         let timer = rt.clone();
+///         let reaper = rt.spawn_detached(async move {
+///             loop {
+///                 timer.sleep(Duration::from_secs(60)).await; // close what is idle here
+///             }
+///         });
+///         Self { reaper: reaper.cancel_on_drop() }
+///     }
+///
+///     async fn close(self) {
+///         self.reaper.cancel_because("the pool is closed");
+///         let _ = self.reaper.await; // its destructors have run
+///     }
+/// }
+/// # fn unused<R: Runtime>(rt: R) -> impl Future { Pool::new(rt).close() }
+/// ```
 #[must_use = "dropping it cancels the task"]
 #[derive(Debug)]
 pub struct CancelOnDrop<T: Send + 'static, R: Spawner = AnyRuntime> {
@@ -268,6 +302,14 @@ impl<T: Send + 'static, R: Spawner> CancelOnDrop<T, R> {
 
     fn handle_mut(&mut self) -> &mut TaskHandle<T, R> {
         self.handle.as_mut().expect("only `into_inner` and `drop` empty it")
+    }
+}
+
+impl<T: Send + 'static, R: Spawner> Deref for CancelOnDrop<T, R> {
+    type Target = TaskHandle<T, R>;
+
+    fn deref(&self) -> &Self::Target {
+        self.handle.as_ref().expect("only `into_inner` and `drop` empty it")
     }
 }
 

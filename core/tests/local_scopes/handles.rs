@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use anyscope_core::{BoxError, LocalHandle, PanicPolicy, Supervise, scope};
+use anyscope_core::{BoxError, CancelCause, LocalHandle, PanicPolicy, Supervise, scope};
 
 use crate::support::{
     Count, Driven, Gate, Outcome, boom, never, on_drop, run, take_lost, texts, with, yield_now,
@@ -257,6 +257,19 @@ fn t6_cancelling_one_child_leaves_its_siblings() {
     assert_eq!((handle.is_finished(), dropped.get()), (true, 1));
     gate.open();
     assert_eq!(scope.poll_ready().unwrap(), 5);
+}
+
+#[test]
+fn t6_child_that_is_cancelled_says_why() {
+    let outcome: Outcome<()> = run(scope(async |s| {
+        let child = s.spawn(never::<Result<(), _>>());
+        child.cancel_because("no longer needed");
+        child.cancel_because("too late");
+        let error = child.await.unwrap_err();
+        assert_eq!(error.cause(), Some(&CancelCause::because("no longer needed")));
+        Ok(())
+    }));
+    outcome.unwrap();
 }
 
 #[test]
