@@ -112,6 +112,15 @@ fn join_waits_for_the_guards_and_not_only_for_the_items() {
 }
 
 #[test]
+fn an_item_that_is_taken_out_of_its_guard_counts_as_done() {
+    let queue = Queue::fifo(8);
+    queue.try_put("one".to_owned()).unwrap();
+    let item: String = queue.try_get().unwrap().into_inner();
+    assert_eq!((item.as_str(), queue.unfinished()), ("one", 0));
+    assert!(queue.join().now_or_never().is_some());
+}
+
+#[test]
 fn an_item_is_gone_before_it_counts_as_done() {
     struct Sees(Queue<Sees>, Arc<AtomicUsize>);
 

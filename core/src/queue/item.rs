@@ -8,7 +8,8 @@ use crate::queue::Queue;
 /// An item taken from a [`Queue`]. It counts as unfinished until this is dropped, so that nobody can
 /// forget to say that it is done ([`Queue::join`]).
 ///
-/// It is used like the item itself; [`into_parts`](Self::into_parts) takes it apart.
+/// It is used like the item itself; [`into_inner`](Self::into_inner) gives that, and
+/// [`into_parts`](Self::into_parts) the promise with it.
 #[must_use = "dropping it says that the item is done"]
 pub struct QueueItem<T> {
     // Dropped before it is said to be done.
@@ -19,6 +20,23 @@ pub struct QueueItem<T> {
 impl<T> QueueItem<T> {
     pub(super) fn new(item: T, queue: Queue<T>) -> Self {
         Self { item, done: ItemDone(queue) }
+    }
+
+    /// The item, which counts as done from now on: for a queue that hands things over, and that nobody
+    /// [joins](Queue::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::Queue;
+    ///
+    /// async fn next(requests: &Queue<String>) -> Option<String> {
+    ///     Some(requests.get().await?.into_inner())
+    /// }
+    /// # let _ = next;
+    /// ```
+    pub fn into_inner(self) -> T {
+        self.item
     }
 
     /// The item, and what says that it is done when it is dropped.
