@@ -12,8 +12,7 @@ use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use anyscope::prelude::*;
-use anyscope::{Ended, TaskContext, until_signal};
-use smol::future::or;
+use anyscope::{Ended, until_signal};
 use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -51,7 +50,7 @@ async fn program(address: String) -> Ended {
 /// Accepts connections until it is told to stop, and returns when the last of them has ended.
 async fn serve(listener: TcpListener) -> Result<(), GroupError> {
     group(async |g| {
-        while let Some(accepted) = until_told(listener.accept()).await {
+        while let Some(accepted) = until_cancelled(listener.accept()).await {
             let (stream, peer) = accepted?;
             let connection = async move {
                 // What fails in one is no concern of the others.
@@ -71,18 +70,8 @@ async fn serve(listener: TcpListener) -> Result<(), GroupError> {
 
 async fn give_back_lines(mut stream: TcpStream) -> io::Result<()> {
     let mut lines = BufReader::new(stream.clone()).lines();
-    while let Some(Some(line)) = until_told(lines.next()).await {
+    while let Some(Some(line)) = until_cancelled(lines.next()).await {
         stream.write_all(format!("{}\n", line?).as_bytes()).await?;
     }
     stream.write_all(b"goodbye\n").await
-}
-
-/// `None` if the program is to stop. The grace period is for what comes after that.
-async fn until_told<F: Future>(future: F) -> Option<F::Output> {
-    let told = TaskContext::current().expect("inside a task").cancelled();
-    or(async { Some(future.await) }, async {
-        told.await;
-        None
-    })
-    .await
 }

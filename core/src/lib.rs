@@ -29,6 +29,7 @@ mod sync;
 mod task;
 mod turns;
 pub mod unhandled;
+mod until_cancelled;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
 pub use carried::Carried;
@@ -71,3 +72,4 @@ pub use slot::{Remote, RemoteHandle, remote};
 pub use sync::WakerId;
 pub use task::{CancelHandle, CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;
+pub use until_cancelled::{UntilCancelled, until_cancelled};

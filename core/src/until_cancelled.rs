@@ -1,0 +1,106 @@
+//! `until_cancelled`: a future that is given up when its task is told to stop.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::context::{TaskContext, WaitCancelled};
+use crate::protect::Cover;
+use crate::stack::run_below;
+
+/// The value of `future`, or `None` as soon as the current task or body is cancelled: how one that has a
+/// [grace period](crate::GroupFuture::grace) leaves what it waits for, and goes on to its end (C3). As
+/// `CancellationToken::run_until_cancelled` of `tokio-util`.
+///
+/// It finds its task at the first poll. Where that is cancelled already, `future` is not polled at all, so
+/// that a loop ends also if it never has to wait. Without a grace period a task is dropped where it awaits,
+/// and needs none of this. Outside any task it is `future`.
+///
+/// When the task is told, `future` is dropped before this returns; what is [shielded](crate::shield()) in it
+/// is waited for first (C4).
+///
+/// # Cancel safety
+///
+/// Dropping it drops `future`.
+///
+/// # Examples
+///
+/// A server that takes no new connections once its program stops, and ends those that there are:
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope_core::{BoxError, Group, GroupError, Queue, Runtime, until_cancelled};
+///
+/// # struct Connection;
+/// async fn handle(connection: Connection) -> Result<(), BoxError> {
+///     Ok(())
+/// }
+///
+/// async fn serve<R: Runtime>(rt: &R, listener: Queue<Connection>) -> Result<(), GroupError> {
+///     let server = rt.group(async |g| {
+///         while let Some(Some(connection)) = until_cancelled(listener.get()).await {
+///             g.spawn(handle(connection.into_inner()));
+///         }
+///         Ok(())
+///     });
+///     server.grace(Duration::from_secs(10)).await
+/// }
+/// ```
+pub fn until_cancelled<F: Future>(future: F) -> UntilCancelled<F> {
+    UntilCancelled { future: Some(future), told: None, cover: None }
+}
+
+pin_project! {
+    /// The future of [`until_cancelled`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct UntilCancelled<F> {
+        // Gone once it is done, so that its destructor has run before the value is seen.
+        #[pin]
+        future: Option<F>,
+        // From the first poll on; nobody tells where there is no task.
+        told: Option<Option<WaitCancelled>>,
+        cover: Option<Arc<Cover>>,
+    }
+}
+
+impl<F: Future> Future for UntilCancelled<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let own = || TaskContext::current().map(|task| task.cancelled());
+        let told = this.told.get_or_insert_with(own).as_mut();
+        let is_told = told.is_some_and(|told| Pin::new(told).poll(cx).is_ready());
+        let mut value = None;
+        if !is_told || is_held_up(this.cover, cx) {
+            let mut future = this.future.as_mut();
+            let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
+            match run_below(this.cover, false, poll) {
+                Some(Poll::Ready(ready)) => value = Some(ready),
+                // A shield that has ended in this poll wakes nobody.
+                Some(Poll::Pending) if !is_told || is_held_up(this.cover, cx) => {
+                    return Poll::Pending;
+                }
+                _ => {}
+            }
+        }
+        this.future.set(None);
+        *this.told = Some(None);
+        Poll::Ready(value)
+    }
+}
+
+/// Whether something in the future is shielded.
+fn is_held_up(cover: &Option<Arc<Cover>>, cx: &Context<'_>) -> bool {
+    cover.as_ref().is_some_and(|cover| cover.holds_up(cx.waker()))
+}
+
+impl<F> fmt::Debug for UntilCancelled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCancelled").finish_non_exhaustive()
+    }
+}
