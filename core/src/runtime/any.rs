@@ -12,6 +12,29 @@ use crate::runtime::{Blocking, CpuPool, Job, Root, Runtime, Sleep, Spawner, Time
 
 /// A runtime of any type. It behaves like the one inside (R3) and costs two allocations more for
 /// each task: the boxed future, in which its value stays, and the boxed handle.
+///
+/// # Examples
+///
+/// A library whose types have no parameter for the runtime, and that takes whichever there is:
+///
+/// ```
+/// use anyscope_core::{AnyRuntime, Group, GroupError, Runtime};
+///
+/// #[derive(Clone, Debug)]
+/// pub struct Client {
+///     rt: AnyRuntime,
+/// }
+///
+/// impl Client {
+///     pub fn new(rt: impl Runtime) -> Self {
+///         Self { rt: AnyRuntime::new(rt) }
+///     }
+///
+///     pub async fn ping(&self) -> Result<(), GroupError> {
+///         self.rt.group(async |_| Ok(())).await
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AnyRuntime {
     inner: Arc<dyn ErasedRuntime>,

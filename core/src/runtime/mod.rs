@@ -37,7 +37,12 @@ use crate::group::Group;
 /// the four.
 ///
 /// A runtime is a value, cheap to clone, made from a given native runtime or from the current one
-/// (R2).
+/// (R2). It cannot be a trait object: [`AnyRuntime`] is there for code that cannot be generic.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a runtime that groups can be opened on",
+    note = "a native runtime becomes one by the type of its backend, as in `Tokio::from_handle(handle)`; \
+            code that cannot be generic takes an `AnyRuntime`"
+)]
 pub trait Runtime: Spawner + Blocking + CpuPool + Timer + Group {}
 
 impl<R: Spawner + Blocking + CpuPool + Timer> Runtime for R {}
