@@ -134,14 +134,32 @@ impl NoRuntime {
         }
         _ => {
             "anyscope has several backends enabled and cannot choose: call it inside a task, as in \
-             `anyscope::tokio::run`, or call `anyscope::set_default_runtime` first"
+             the `run` of one of them, or on a runtime value, as `rt.group`, or call \
+             `anyscope::set_default_runtime` first"
         }
     };
 }
 
 impl fmt::Display for NoRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::TEXT)
+        f.write_str(Self::TEXT)?;
+        if BACKENDS > 1 { write!(f, "; enabled are {}", Enabled) } else { Ok(()) }
+    }
+}
+
+/// The backends that are enabled, by whatever crate of the program.
+pub(crate) struct Enabled;
+
+impl fmt::Display for Enabled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            ("tokio", cfg!(feature = "tokio")),
+            ("smol", cfg!(feature = "smol")),
+            ("async-std", cfg!(feature = "async-std")),
+        ];
+        let enabled = all.into_iter().filter(|(_, is_enabled)| *is_enabled);
+        let names: Vec<_> = enabled.map(|(name, _)| format!("`{name}`")).collect();
+        f.write_str(&names.join(", "))
     }
 }
 

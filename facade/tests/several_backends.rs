@@ -42,6 +42,20 @@ fn run_panics_and_names_the_fix() {
 }
 
 #[test]
+fn who_enabled_a_second_one_is_to_be_looked_for_by_its_name() {
+    let texts = [
+        anyscope::try_current_runtime().unwrap_err().to_string(),
+        panic_of(|| anyscope::run(async {})),
+    ];
+    for text in texts {
+        let names = text.split_once("; enabled are ").expect("it ends with the names").1;
+        assert_eq!(names.contains("`tokio`"), cfg!(feature = "tokio"), "{text}");
+        assert_eq!(names.contains("`smol`"), cfg!(feature = "smol"), "{text}");
+        assert_eq!(names.contains("`async-std`"), cfg!(feature = "async-std"), "{text}");
+    }
+}
+
+#[test]
 fn each_run_finds_its_own_runtime() {
     let found = || format!("{:?}", anyscope::current_runtime());
     #[cfg(feature = "tokio")]
