@@ -164,4 +164,7 @@ mod documents {
 
     #[doc = include_str!("../../docs/from-joinset.md")]
     struct FromJoinset;
+
+    #[doc = include_str!("../../docs/messages.md")]
+    struct Messages;
 }
