@@ -124,6 +124,31 @@ fn a_failure_cancels_the_sibling_and_the_body() {
 }
 
 #[test]
+fn an_error_names_who_did_not_stop_in_time() {
+    on_each(async || {
+        for fails in [false, true] {
+            let outcome: Result<(), GroupError> = group(async |g| {
+                g.task(pending::<Result<(), BoxError>>()).name("stays").spawn();
+                sleep(Duration::from_millis(1)).await;
+                g.cancel();
+                if !fails {
+                    pending::<()>().await;
+                }
+                Err(BoxError::msg("failed"))
+            })
+            .grace(Duration::from_millis(5))
+            .await;
+            let error = outcome.unwrap_err();
+            assert!(error.overdue().iter().any(|task| task.name() == Some("stays")));
+            for text in [format!("{error}"), format!("{error:?}")] {
+                let first = text.lines().next().expect("it has one");
+                assert!(first.contains("; not stopped in time: task #"), "{text}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_deadline_ends_a_group_that_would_not_end() {
     on_each(async || {
         let error = group(async |g| {

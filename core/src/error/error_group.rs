@@ -250,7 +250,7 @@ impl<E: AsDynError> fmt::Display for ErrorGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match f.alternate() {
             true => self.tree().fmt(f),
-            false => line::write(f, self, None),
+            false => line::write(f, self, None, &[]),
         }
     }
 }

@@ -86,7 +86,8 @@ impl<E> GroupError<E> {
     }
 
     /// The tasks, at whatever depth, that had not ended when the group's grace period was over (C3).
-    /// They were dropped then; a job or a shielded task was still waited for.
+    /// They were dropped then; a job or a shielded task was still waited for. The error's text names the
+    /// first of them.
     pub fn overdue(&self) -> &[TaskInfo] {
         self.cancelled.as_ref().map_or(&[], Cancelled::overdue)
     }
@@ -101,7 +102,7 @@ impl<E> GroupError<E> {
 
     /// The tree as text, with options.
     pub fn tree(&self) -> Tree<'_, E> {
-        Tree::new(self.failures(), self.cause())
+        Tree::new(self.failures(), self.cause()).with_overdue(self.overdue())
     }
 
     /// [Notes](ErrorGroup::with_note) something on its failures. A mere cancellation has none and
@@ -240,7 +241,9 @@ impl<E> From<ErrorGroup<E>> for GroupError<E> {
 impl<E: AsDynError> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.failures {
-            Some(failures) if !f.alternate() => line::write(f, failures, self.cause()),
+            Some(failures) if !f.alternate() => {
+                line::write(f, failures, self.cause(), self.overdue())
+            }
             _ => self.tree().fmt(f),
         }
     }

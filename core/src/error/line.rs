@@ -12,8 +12,10 @@ pub(crate) fn write<E: AsDynError>(
     f: &mut fmt::Formatter<'_>,
     group: &ErrorGroup<E>,
     cause: Option<&CancelCause>,
+    overdue: &[TaskInfo],
 ) -> fmt::Result {
     count(f, group, cause, false)?;
+    late(f, overdue, false)?;
     let (mut failure, mut level) = (group.first(), 0);
     while let Some(inner) = failure.group() {
         level += 1;
@@ -52,6 +54,14 @@ pub(crate) fn count<E>(
         }
         _ => Ok(()),
     }
+}
+
+/// Who had to be dropped when the grace period was over (C3): the first of them.
+pub(crate) fn late(f: &mut fmt::Formatter<'_>, tasks: &[TaskInfo], ascii: bool) -> fmt::Result {
+    let Some((task, more)) = tasks.split_first() else { return Ok(()) };
+    f.write_str("; not stopped in time: ")?;
+    escape::write(f, task, None, ascii)?;
+    if more.is_empty() { Ok(()) } else { write!(f, " and {} more", more.len()) }
 }
 
 /// Whether the cause says no more than that there are failures.

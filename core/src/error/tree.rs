@@ -5,8 +5,9 @@ use std::fmt;
 use std::slice;
 
 use crate::cancel::CancelCause;
-use crate::error::line::{Count, count};
+use crate::error::line::{Count, count, late};
 use crate::error::{AsDynError, ErrorGroup, Failure, escape};
+use crate::task::TaskInfo;
 
 /// An error drawn as a tree, with options: what [`ErrorGroup::tree`] and
 /// [`GroupError::tree`](crate::GroupError::tree) give. The alternate form `{:#}` is the tree with the
@@ -32,6 +33,7 @@ pub struct Tree<'a, E> {
     /// `None` for a mere cancellation.
     group: Option<&'a ErrorGroup<E>>,
     cause: Option<&'a CancelCause>,
+    overdue: &'a [TaskInfo],
     options: Options,
 }
 
@@ -47,7 +49,12 @@ pub(crate) struct Options {
 impl<'a, E> Tree<'a, E> {
     pub(crate) fn new(group: Option<&'a ErrorGroup<E>>, cause: Option<&'a CancelCause>) -> Self {
         let options = Options { ascii: false, elapsed: false, depth: 16, width: 32, sources: 16 };
-        Self { group, cause, options }
+        Self { group, cause, overdue: &[], options }
+    }
+
+    /// With those who did not stop in time.
+    pub(crate) fn with_overdue(self, overdue: &'a [TaskInfo]) -> Self {
+        Self { overdue, ..self }
     }
 
     /// Draws with ASCII characters, and escapes all others in the texts.
@@ -92,12 +99,14 @@ impl<E: AsDynError> fmt::Display for Tree<'_, E> {
         let ascii = self.options.ascii;
         let Some(group) = self.group else {
             f.write_str("group cancelled")?;
-            return self.cause.map_or(Ok(()), |cause| {
+            self.cause.map_or(Ok(()), |cause| {
                 f.write_str(": ")?;
                 escape::write(f, cause, None, ascii)
-            });
+            })?;
+            return late(f, self.overdue, ascii);
         };
         count(f, group, self.cause, ascii)?;
+        late(f, self.overdue, ascii)?;
         let mut pen = Pen { f, options: self.options, levels: vec![Level::of(group)] };
         pen.notes(group)?;
         pen.draw()
