@@ -55,9 +55,9 @@ fn c10_ended_scope_keeps_no_waker_and_wakes_nobody() {
 #[test]
 fn c10_dropped_scope_keeps_no_waker_and_wakes_nobody() {
     let kept = Kept::new();
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         kept.put(s.spawn(never::<Result<(), _>>()));
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     scope.poll_pending();
@@ -69,12 +69,12 @@ fn c10_dropped_scope_keeps_no_waker_and_wakes_nobody() {
 #[test]
 fn c10_dropped_handle_keeps_no_waker_and_wakes_nobody() {
     let (gate, kept) = (Gate::default(), Kept::new());
-    let mut scope = Driven::new(scope::<BoxError, (), _, _>(async |s| {
+    let mut scope = Driven::new(scope::<BoxError, _>(async |s| {
         kept.put(Some(s.spawn(async {
             gate.wait().await;
             Ok(())
         })));
-        never().await
+        never::<Result<(), _>>().await
     }));
     scope.poll_pending();
     let mut waiter = Driven::new(kept.get().take().unwrap());
