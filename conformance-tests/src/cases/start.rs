@@ -22,6 +22,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g22_task_that_drops_it_is_cancelled::<R>),
         case(g22_caller_that_goes_away_cancels_it::<R>),
         case(g22_caller_that_goes_away_after_it_changes_nothing::<R>),
+        case(g22_value_goes_with_the_caller_that_has_not_taken_it::<R>),
         case(g22_in_a_cancelled_group_it_is_refused::<R>),
         case(g22_promise_that_is_dropped_with_another_task_is_noticed::<R>),
         case(c9_failure_of_a_start_that_nobody_awaits_goes_to_the_hook::<R>),
@@ -233,6 +234,32 @@ fn g22_caller_that_goes_away_after_it_changes_nothing<R: Runtime>(env: &Env<R>) 
         outcome.unwrap();
     });
     assert_eq!(ended.get(), 1, "it was told that somebody waited");
+}
+
+fn g22_value_goes_with_the_caller_that_has_not_taken_it<R: Runtime>(env: &Env<R>) {
+    let gone = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (ready, finish, value) = (Gate::new(), Gate::new(), gone.on_drop());
+                let (is_ready, wait) = (ready.clone(), finish.clone());
+                let mut start = Box::pin(g.start(async move |started| {
+                    assert!(started.ready(value));
+                    is_ready.open();
+                    wait.wait().await;
+                    Ok(())
+                }));
+                assert!(poll_once(start.as_mut()).is_pending());
+                ready.wait().await;
+                assert_eq!(gone.get(), 0, "it waits for the caller");
+                drop(start);
+                assert_eq!(gone.get(), 1, "the task, which may go on for long, does not keep it");
+                finish.open();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
 }
 
 fn g22_in_a_cancelled_group_it_is_refused<R: Runtime>(env: &Env<R>) {

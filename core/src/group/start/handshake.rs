@@ -118,18 +118,18 @@ impl<V> Handshake<V> {
         Ok(())
     }
 
-    /// Nobody waits any more. A value that was handed over stays: then it is too late.
+    /// Nobody waits any more. Whether that is in time: not if a value was handed over. Nobody will take that:
+    /// it goes now, and not with the task.
     pub(super) fn abandon(&self) -> bool {
-        let mut phase = lock(&self.0);
-        let waker = match &mut *phase {
-            Phase::Waiting(waker) => waker.take(),
-            Phase::Silent => None,
-            Phase::Ready(_) => return false,
-            _ => return true,
-        };
-        *phase = Phase::Abandoned;
-        drop(phase);
-        drop_waker(waker);
+        let left = std::mem::replace(&mut *lock(&self.0), Phase::Abandoned);
+        match left {
+            Phase::Ready(value) => {
+                contain(UnhandledKind::Destructor, || drop(value));
+                return false;
+            }
+            Phase::Waiting(waker) => drop_waker(waker),
+            _ => {}
+        }
         true
     }
 
