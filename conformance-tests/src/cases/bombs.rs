@@ -14,8 +14,8 @@ use anyscope_core::{
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, assert_alive, bomb, boom, caught, eventually, holding, lost, never,
-    poll_once, unique,
+    Count, Gate, Outcome, assert_alive, bomb, boom, caught, ended_group, eventually, holding, lost,
+    never, poll_once, unique,
 };
 use crate::queued::Queued;
 
@@ -29,6 +29,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(p3_destructor_of_the_body_is_its_panic::<R>),
         case(p3_destructor_of_a_dropped_body_is_reported::<R>),
         case(p3_future_of_a_refused_task_is_contained::<R>),
+        case(p3_callback_of_a_task_that_is_given_back_is_contained::<R>),
         case(p3_closure_of_a_job_that_never_runs_is_contained::<R>),
         case(p3_outputs_in_handles_that_were_waited_for_are_contained::<R>),
         case(p3_destructor_of_a_policy_is_contained::<R>),
@@ -236,6 +237,18 @@ fn p3_future_of_a_refused_task_is_contained<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
     });
     assert_eq!(destructors(&text), 3);
+}
+
+fn p3_callback_of_a_task_that_is_given_back_is_contained<R: Runtime>(env: &Env<R>) {
+    let text = unique("given back");
+    assert_eq!(destructors(&text), 0);
+    env.block_on(async |rt| {
+        let held = bomb(&text);
+        let task = ended_group(&rt).await.task(async { Ok(7) });
+        let refused = task.on_done(move |_| drop(held)).try_spawn().unwrap_err();
+        assert_eq!(refused.into_future().await.unwrap(), 7);
+    });
+    assert_eq!(destructors(&text), 1);
 }
 
 fn p3_closure_of_a_job_that_never_runs_is_contained<R: Runtime>(env: &Env<R>) {

@@ -101,7 +101,8 @@ where
         }
     }
 
-    /// Spawns it, or gives the future back (G10).
+    /// Spawns it, or gives the future back, and nothing else: the callback is dropped and not called, since
+    /// the task may be spawned yet (G10).
     ///
     /// # Errors
     ///
@@ -112,7 +113,10 @@ where
         let id = TaskId(next_id());
         let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
             Ok(unit) => unit,
-            Err(why) => return Err(Refused { future, why }),
+            Err(why) => {
+                contain(UnhandledKind::Destructor, || drop(on_done));
+                return Err(Refused { future, why });
+            }
         };
         unit.carry(carried);
         let future = MapFault::new(future);
