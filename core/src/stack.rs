@@ -317,6 +317,23 @@ pub(crate) fn is_about_to_be_dropped() -> bool {
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
 }
 
+/// How often something was kept from one that is about to be dropped (T1).
+#[derive(Default)]
+pub(crate) struct KeptBack(u16);
+
+impl KeptBack {
+    /// Far more often than any set polls what has woken itself, and less than anybody notices.
+    const MOST: u16 = 1000;
+
+    /// Whether it is kept back now that `is_due` says so. Not for ever: who asks again and again is not
+    /// dropped, because its thread is blocked in the middle of a poll, by another runtime's `block_on` say.
+    pub(crate) fn again(&mut self, is_due: impl FnOnce() -> bool) -> bool {
+        let again = self.0 < Self::MOST && is_due();
+        self.0 += u16::from(again);
+        again
+    }
+}
+
 /// The job that runs here, if what runs is one and not a task inside it.
 pub(crate) fn current_job() -> Option<Unit> {
     innermost_if(|own| matches!(own.doing, Doing::Job | Doing::Waits))

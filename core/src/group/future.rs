@@ -27,7 +27,7 @@ use crate::guarded::GuardedWaker;
 use crate::panics::drop_contained;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
-use crate::stack::{is_about_to_be_dropped, is_native};
+use crate::stack::{KeptBack, is_about_to_be_dropped, is_native};
 use crate::sync::{drop_waker, wake};
 
 pin_project! {
@@ -55,6 +55,7 @@ pin_project! {
         // Stands before a waker that is not the executor's own.
         guard: Option<Arc<GuardedWaker>>,
         value: Option<B::Value>,
+        kept_back: KeptBack,
     }
 
     impl<R, E, B> PinnedDrop for GroupFuture<R, E, B>
@@ -91,6 +92,7 @@ where
             clock: Clock::new(),
             guard: None,
             value: None,
+            kept_back: KeptBack::default(),
         }
     }
 
@@ -142,7 +144,7 @@ where
         ready!(self.as_mut().poll_body(&node, cx));
         let this = self.as_mut().project();
         let whose = || info_of(&node, this.name, this.location);
-        if !ready!(poll_closed::<R, E>(&node, this.clock, &whose, cx)) {
+        if !ready!(poll_closed::<R, E>(&node, this.clock, &whose, this.kept_back, cx)) {
             return Poll::Ready(self.end_abandoned(&node));
         }
         *this.node = None;
@@ -215,6 +217,7 @@ fn poll_closed<R: Runtime, E: AsDynError>(
     node: &Arc<Node>,
     mut clock: Pin<&mut Clock<R>>,
     whose: &dyn Fn() -> GroupInfo,
+    kept_back: &mut KeptBack,
     cx: &mut Context<'_>,
 ) -> Poll<bool> {
     let Core { runtime, ledger } = Core::<R, E>::of(node);

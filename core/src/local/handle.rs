@@ -305,16 +305,16 @@ impl<T> Future for LocalHandle<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match ready!(this.poll_outcome(cx)) {
-            Err(error) if this.shared.is_cutting() => {
-                this.join = Join::Known(Err(error));
-                // Asked again where it is not dropped after all: a shield may begin before this poll is
-                // over, each time.
-                wake(cx.waker().clone());
-                Poll::Pending
-            }
-            outcome => Poll::Ready(outcome),
+        let mut outcome = ready!(this.poll_outcome(cx));
+        let shared = &this.shared;
+        if outcome.as_mut().is_err_and(|error| error.is_kept_back(|| shared.is_cutting())) {
+            this.join = Join::Known(outcome);
+            // Asked again where it is not dropped after all: a shield may begin before this poll is
+            // over, each time.
+            wake(cx.waker().clone());
+            return Poll::Pending;
         }
+        Poll::Ready(outcome)
     }
 }
 

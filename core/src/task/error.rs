@@ -7,6 +7,7 @@ use crate::cancel::{CancelCause, Cancelled};
 use crate::error::BoxError;
 use crate::group::GroupId;
 use crate::panics::{Payload, drop_payload, panic_message};
+use crate::stack::KeptBack;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::{TaskId, TaskInfo};
@@ -23,6 +24,8 @@ pub struct TaskError(Box<Inner>);
 struct Inner {
     task: TaskId,
     kind: Kind,
+    /// From whoever awaits the task.
+    kept_back: KeptBack,
 }
 
 enum Kind {
@@ -81,7 +84,7 @@ impl TaskError {
     }
 
     fn new(task: TaskId, kind: Kind) -> Self {
-        Self(Box::new(Inner { task, kind }))
+        Self(Box::new(Inner { task, kind, kept_back: KeptBack::default() }))
     }
 
     /// The task or job.
@@ -145,6 +148,12 @@ impl TaskError {
             Kind::FailedAlone { error, .. } => error.take(),
             _ => None,
         }
+    }
+
+    /// Whether it is kept from who awaits the task now, because that is about to be dropped (T1), as `is_due`
+    /// says.
+    pub(crate) fn is_kept_back(&mut self, is_due: impl FnOnce() -> bool) -> bool {
+        self.0.kept_back.again(is_due)
     }
 
     /// Nobody will see this: what is nowhere else goes to the hook (C9).

@@ -207,16 +207,15 @@ impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match this.poll_outcome(cx) {
-            Poll::Ready(Err(error)) if is_about_to_be_dropped() => {
-                this.join = Join::Ready(Err(error));
-                // Asked again where it is not dropped after all: a shield may begin before this poll is
-                // over, and whoever polls it may hand it to another.
-                wake(cx.waker().clone());
-                Poll::Pending
-            }
-            outcome => outcome,
+        let mut outcome = ready!(this.poll_outcome(cx));
+        if outcome.as_mut().is_err_and(|error| error.is_kept_back(is_about_to_be_dropped)) {
+            this.join = Join::Ready(outcome);
+            // Asked again where it is not dropped after all: a shield may begin before this poll is
+            // over, and whoever polls it may hand it to another.
+            wake(cx.waker().clone());
+            return Poll::Pending;
         }
+        Poll::Ready(outcome)
     }
 }
 
