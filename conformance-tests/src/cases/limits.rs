@@ -30,6 +30,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g18_spawn_when_free_waits_for_a_place::<R>),
         case(g18_spawn_when_free_that_is_dropped_leaves_its_place::<R>),
         case(g18_spawn_when_free_is_refused_by_a_cancelled_group::<R>),
+        case(g18_spawn_when_free_that_is_refused_leaves_its_place::<R>),
         case(g18_zero_counts_as_one::<R>),
     ]
 }
@@ -365,6 +366,38 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
         assert!(late.await.unwrap_err().is_refused());
     });
     assert_eq!(dropped.get(), 1);
+}
+
+/// Also as long as its future is kept.
+fn g18_spawn_when_free_that_is_refused_leaves_its_place<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |outer| {
+                let (full, handle) = (Gate::new(), Arc::new(Mutex::new(None)));
+                let (is_full, kept) = (full.clone(), handle.clone());
+                let inner = rt.group(async move |g: GroupHandle<BoxError, R>| {
+                    let finish = fill(&g).await;
+                    *kept.lock().unwrap() = Some((g, finish));
+                    is_full.open();
+                    Ok(())
+                });
+                let inner = outer.spawn_nested(inner.limit(1));
+                full.wait().await;
+                let (g, finish) = handle.lock().unwrap().take().unwrap();
+                let mut waiting = [(); 2].map(|()| Box::pin(g.spawn_when_free(never::<()>())));
+                for one in &mut waiting {
+                    assert!(poll_once(one.as_mut()).is_pending());
+                }
+                finish.open();
+                inner.await?;
+                for one in &mut waiting {
+                    assert!(one.as_mut().await.await.unwrap_err().is_refused());
+                }
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
 }
 
 fn g18_zero_counts_as_one<R: Runtime>(env: &Env<R>) {

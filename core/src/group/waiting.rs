@@ -39,6 +39,15 @@ impl<E, R, F> SpawnWhenFree<E, R, F> {
         Self { group, task, carried, ticket: None, watch: None }
     }
 
+    /// It waits for nothing any more. A place that no task has taken over is the next one's.
+    fn leave(&mut self) {
+        let node = self.group.node();
+        node.unwatch(self.watch.take());
+        if let Some(ticket) = self.ticket.take() {
+            node.give_back(ticket);
+        }
+    }
+
     /// Gives the task values that code in it can ask for (X4).
     pub fn carrying(mut self, carried: Carried) -> Self {
         self.carried = carried;
@@ -69,17 +78,15 @@ where
         let admission = this.ticket.map_or(Admission::Ordinary, Admission::Reserved);
         let future = MapFault::new(future);
         let carried = take(&mut this.carried);
-        Poll::Ready(spawn_carrying(&this.group, info, admission, carried, future, NoCallback))
+        let task = spawn_carrying(&this.group, info, admission, carried, future, NoCallback);
+        this.leave();
+        Poll::Ready(task)
     }
 }
 
 impl<E, R, F> Drop for SpawnWhenFree<E, R, F> {
     fn drop(&mut self) {
-        let node = self.group.node();
-        node.unwatch(self.watch.take());
-        if let Some(ticket) = self.ticket.take() {
-            node.give_back(ticket);
-        }
+        self.leave();
     }
 }
 
