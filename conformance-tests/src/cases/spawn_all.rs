@@ -30,6 +30,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g23_panic_of_the_iterator_is_the_callers::<R>),
         case(g23_tasks_are_known_by_the_place_of_the_call::<R>),
         case(g23_settled_has_an_outcome_for_each::<R>),
+        case(g23_settled_has_what_was_taken_before::<R>),
         case(g23_settled_of_what_is_refused_says_so_of_each::<R>),
     ]
 }
@@ -378,6 +379,30 @@ fn g23_settled_has_an_outcome_for_each<R: Runtime>(env: &Env<R>) {
             .policy(Supervise)
             .await;
         assert_eq!(outcome.unwrap_err().failures().map_or(0, ErrorGroup::len), 100);
+    });
+}
+
+fn g23_settled_has_what_was_taken_before<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (open, shut) = (Gate::new(), Gate::new());
+                let tasks = [(1, open.clone()), (2, shut.clone())].map(|(n, gate)| async move {
+                    gate.wait().await;
+                    Ok(n)
+                });
+                let mut all = g.spawn_all(tasks);
+                open.open();
+                assert!(poll_once(&mut all).is_pending());
+                eventually(&rt, "the first has ended", || g.live() == 2).await;
+                assert!(poll_once(&mut all).is_pending());
+                shut.open();
+                let outcomes: Result<Vec<_>, _> = all.settled().await.into_iter().collect();
+                assert_eq!(outcomes.unwrap(), [1, 2]);
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
     });
 }
 

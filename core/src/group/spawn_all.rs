@@ -118,7 +118,7 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
     /// ```
     pub fn settled(self) -> SpawnAllSettled<I, T, E, R> {
         let spawning = Spawning { ends_refused: false, ..self.spawning };
-        SpawnAllSettled { spawning, outcomes: Vec::new() }
+        SpawnAllSettled { spawning, outcomes: self.values.into_iter().map(Ok).collect() }
     }
 }
 
