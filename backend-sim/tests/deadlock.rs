@@ -4,6 +4,7 @@ use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use anyscope_core::{
@@ -259,4 +260,43 @@ fn jobs_that_wait_for_a_permit_have_no_names_of_others() {
     };
     let seen = labelled(main, 10);
     assert_eq!(seen, ["task 3 'e"]);
+}
+
+/// Its opener's place in the table is another's then.
+#[test]
+fn a_group_that_its_opener_has_left_is_nobody_elses() {
+    let seen = report(async |rt| {
+        let kept = Arc::new(Mutex::new(None));
+        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+            let (rt, keeps) = (g.runtime(), kept.clone());
+            let opener = g.spawn(async move {
+                let inner = rt.group(async |g: GroupHandle<BoxError, Sim>| {
+                    g.task(shield(pending::<Result<(), BoxError>>())).name("left").spawn();
+                    pending::<Result<(), BoxError>>().await
+                });
+                let mut inner = Box::pin(inner);
+                assert!(inner.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                rt.yield_now().await;
+                *keeps.lock().unwrap() = Some(inner);
+                Ok(())
+            });
+            opener.await?;
+            g.task(pending::<Result<(), BoxError>>()).name("other").spawn();
+            Ok(())
+        });
+        let _ = outcome.await;
+    });
+    assert_eq!(
+        seen,
+        "\
+deadlock: nothing can run, and no timer is set (after 7 steps, 0ns after the start)
+group (here)
+  body: waits for the group below to end
+    group whose body has ended
+      task 3 'other' (here): waits for something that only code of the program knows (a channel, a lock, a gate)
+      group whose body has ended, cancelled: its future was dropped
+        task 2 'left' (here), shielded: waits for something that only code of the program knows (a channel, a lock, a gate)
+"
+        .trim_end()
+    );
 }

@@ -256,7 +256,7 @@ impl Table {
             unit.id.mark_ended();
             unit.slot.take_waker()
         });
-        Left { waker, cover, unrun, abandoned: self.nodes_of(&opened), granted }
+        Left { waker, cover, unrun, abandoned: self.disown(&opened), granted }
     }
 
     fn remove(&mut self, key: UnitKey, node: &Node) -> Option<Left> {
@@ -278,6 +278,14 @@ impl Table {
 
     fn leave_limit(&mut self, key: UnitKey) -> Granted {
         self.limiter.as_mut().map(|limiter| limiter.leave(key)).unwrap_or_default()
+    }
+
+    /// Inner groups that are nobody's from now on, whoever has the opener's place next.
+    fn disown(&mut self, opened: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
+        for key in opened {
+            self.scopes.get_mut(key.0).into_iter().for_each(|scope| scope.opener = UnitKey::NOBODY);
+        }
+        self.nodes_of(opened)
     }
 
     pub(super) fn nodes_of(&self, scopes: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {

@@ -150,8 +150,8 @@ impl LiveGroup {
     }
 
     /// The enclosing group, and the task or body of it that opened this one. That is `None` for
-    /// what outlives its opener: jobs that were started by the runtime's `spawn_blocking`, and
-    /// groups left to the root.
+    /// what outlives its opener: jobs that were started by the runtime's `spawn_blocking`, groups
+    /// left to the root, and groups whose futures are kept elsewhere.
     pub fn opener(&self) -> Option<(GroupId, Option<TaskId>)> {
         self.opener
     }
