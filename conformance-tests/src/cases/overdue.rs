@@ -1,11 +1,13 @@
 //! Whoever has not ended within a grace period is named, and nobody else (rules C3, C9, G17).
 
+use std::error::Error;
+use std::fmt;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupHandle, Runtime, TaskInfo, shield};
+use anyscope_core::{BoxError, GroupError, GroupHandle, Runtime, TaskInfo, shield};
 use futures_util::future::select;
 
 use super::{Case, case};
@@ -16,6 +18,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook::<R>),
         case(c3_late_tasks_of_a_nested_group_are_reported::<R>),
+        case(c3_late_tasks_in_an_error_of_the_users_own_are_reported::<R>),
         case(c3_period_that_ends_during_a_shield_is_over_after_it::<R>),
         case(c3_period_that_ends_during_a_shield_is_over_for_a_cancelled_group::<R>),
         case(g17_dropped_group_lists_its_tasks_and_nobody_else::<R>),
@@ -62,6 +65,48 @@ fn c3_late_tasks_of_a_nested_group_are_reported<R: Runtime>(env: &Env<R>) {
     let seen = lost(&name);
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(seen[0].kind, UnhandledKind::Overdue);
+}
+
+/// What a program says about the error of an inner group.
+#[derive(Debug)]
+struct Explained(GroupError);
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the inner group")
+    }
+}
+
+impl Error for Explained {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The same of an error that no group knows to be that of another.
+fn c3_late_tasks_in_an_error_of_the_users_own_are_reported<R: Runtime>(env: &Env<R>) {
+    let name = unique("late");
+    assert!(lost(&name).is_empty());
+    env.run(async |rt| {
+        let inner = async || {
+            let group = rt.group(async |g: GroupHandle<BoxError, R>| {
+                let begun = Gate::new();
+                g.task(parked(&begun, &Count::new())).name(name.clone()).spawn();
+                begun.wait().await;
+                g.cancel();
+                never::<()>().await
+            });
+            group.grace(SHORT).await.map_err(Explained)
+        };
+        let outcome: Outcome<()> = rt.group(async |_| Ok(inner().await?)).await;
+        assert!(outcome.unwrap_err().is_cancelled());
+        let alone = inner().await.unwrap_err();
+        let alone = rt.try_spawn_detached(async { Err::<(), _>(alone) });
+        assert!(alone.await.unwrap_err().is_cancelled());
+    });
+    let seen = lost(&name);
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen.iter().all(|lost| lost.kind == UnhandledKind::Overdue));
 }
 
 /// A group with a period of its own that is opened in a shield, and kept beyond it. `cancels` is called in

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::sync::OnceLock;
 
-use crate::cancel::{CancelCause, CancelMarker};
+use crate::cancel::{CancelCause, CancelMarker, Cancelled};
 use crate::error::{BoxError, ErrorGroup, GroupError};
-use crate::group::GroupId;
-use crate::panics::{catch, drop_payload};
+use crate::group::{GroupId, report_overdue};
+use crate::panics::{catch, drop_contained, drop_payload};
 use crate::task::Recorded;
 use crate::unhandled::{self, UnhandledKind};
 
@@ -88,6 +88,14 @@ impl Echo {
         let markers = chain(error).filter_map(|error| error.downcast_ref::<Recorded>());
         markers.for_each(Recorded::count);
     }
+}
+
+/// Drops an error that is no more than an echo. Who had to be dropped at the end of a grace period stands
+/// nowhere else, and is reported (C3).
+pub(crate) fn drop_echo(error: impl AsDynError) {
+    let cancelled = chain(error.as_error()).find_map(|error| error.downcast_ref::<Cancelled>());
+    report_overdue(cancelled.map_or(&[], Cancelled::overdue));
+    drop_contained(error);
 }
 
 /// Whether an error only says that something was cancelled (G4).

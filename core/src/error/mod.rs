@@ -27,7 +27,7 @@ pub use boxed::{BoxError, ErrInto, IntoBoxError};
 #[cfg(feature = "miette")]
 pub use diagnostic::AsDiagnostic;
 pub use dyn_error::AsDynError;
-pub(crate) use dyn_error::{Echo, Gravest, is_cancellation};
+pub(crate) use dyn_error::{Echo, Gravest, drop_echo, is_cancellation};
 pub use error_group::ErrorGroup;
 #[doc(hidden)]
 pub use escape::OneLine;

@@ -5,7 +5,9 @@ use std::mem;
 use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::error::{AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind, GroupError};
+use crate::error::{
+    AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind, GroupError, drop_echo,
+};
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::group::time::report_overdue;
@@ -205,7 +207,7 @@ impl<E: AsDynError> Ledger<E> {
         let kind = match fault {
             Fault::Error(error) => {
                 if let Some(echo) = Echo::of(error.as_error(), ending.group) {
-                    drop_contained(error);
+                    drop_echo(error);
                     return self.echoed(ending, echo);
                 }
                 Echo::end_in(error.as_error());
@@ -226,7 +228,7 @@ impl<E: AsDynError> Ledger<E> {
             Fault::Lone(error) => {
                 let outcome = Err(match Echo::of(error.as_error(), ending.group) {
                     Some(Echo::Cancelled(cause)) => {
-                        drop_contained(error);
+                        drop_echo(error);
                         TaskError::cancelled(ending.id(), cause)
                     }
                     _ => TaskError::failed_alone((ending.info)(), error),

@@ -57,6 +57,7 @@ pub use spawn::{Refused, TaskBuilder};
 pub use spawn_all::{SpawnAll, SpawnAllSettled};
 pub use start::{StartError, StartTask, Started};
 pub(crate) use table::{UnitKey, WatchKey};
+pub(crate) use time::report_overdue;
 pub(crate) use unit::Unit;
 pub use waiting::SpawnWhenFree;
 

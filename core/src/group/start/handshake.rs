@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::error::{AsDynError, Echo};
+use crate::error::{AsDynError, Echo, drop_echo};
 use crate::group::GroupId;
 use crate::group::ledger::Fault;
 use crate::panics::{Payload, catch, drop_contained, drop_payload};
@@ -168,10 +168,10 @@ impl<E: AsDynError> Early<E> {
     pub(super) fn report(self, task: &TaskInfo, group: GroupId) {
         match self {
             Self::Error(error) => {
-                if Echo::of(error.as_error(), group).is_none() {
-                    let kind = UnhandledKind::Failure;
-                    unhandled::report_error(kind, Some(task), error.as_error());
+                if Echo::of(error.as_error(), group).is_some() {
+                    return drop_echo(error);
                 }
+                unhandled::report_error(UnhandledKind::Failure, Some(task), error.as_error());
                 drop_contained(error);
             }
             Self::Panic(payload) => {
