@@ -212,7 +212,8 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
         JobBuilder::new(self.clone(), job)
     }
 
-    /// Waits until nothing that was left to the underlying runtime is alive (R6).
+    /// Waits until nothing that was left to the underlying runtime is alive (R6). A detached task that
+    /// awaits it would wait for itself, for ever.
     ///
     /// # Cancel safety
     ///
