@@ -1,11 +1,11 @@
 //! Groups with a limit (rule G18).
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::Context;
 
-use anyscope_core::{BoxError, Group, GroupHandle, Runtime, shield};
+use anyscope_core::{BoxError, Group, GroupHandle, Runtime, TaskHandle, shield};
 use futures_util::future::join_all;
 
 use super::{Case, case};
@@ -31,6 +31,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g18_spawn_when_free_that_is_dropped_leaves_its_place::<R>),
         case(g18_spawn_when_free_is_refused_by_a_cancelled_group::<R>),
         case(g18_spawn_when_free_that_is_refused_leaves_its_place::<R>),
+        case(g18_all_who_wait_for_a_place_in_an_ended_group_are_refused::<R>),
         case(g18_zero_counts_as_one::<R>),
     ]
 }
@@ -368,35 +369,52 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
     assert_eq!(dropped.get(), 1);
 }
 
+/// Two who wait for a place in a group that ends before it has one for the second.
+async fn two_in_an_ended_group<R: Runtime>(rt: &R, ask: impl AsyncFnOnce([Waiting<R>; 2])) {
+    let outcome: Outcome<()> = rt
+        .group(async |outer| {
+            let (full, handle) = (Gate::new(), Arc::new(Mutex::new(None)));
+            let (is_full, kept) = (full.clone(), handle.clone());
+            let inner = rt.group(async move |g: GroupHandle<BoxError, R>| {
+                let finish = fill(&g).await;
+                *kept.lock().unwrap() = Some((g, finish));
+                is_full.open();
+                Ok(())
+            });
+            let inner = outer.spawn_nested(inner.limit(1));
+            full.wait().await;
+            let (g, finish) = handle.lock().unwrap().take().unwrap();
+            let wait = |()| Box::pin(g.spawn_when_free(never::<()>())) as Waiting<R>;
+            let mut waiting = [(); 2].map(wait);
+            waiting.iter_mut().for_each(|one| assert!(poll_once(one.as_mut()).is_pending()));
+            finish.open();
+            inner.await?;
+            ask(waiting).await;
+            Ok(())
+        })
+        .await;
+    outcome.unwrap();
+}
+
+type Waiting<R> = Pin<Box<dyn Future<Output = TaskHandle<(), R>> + Send>>;
+
 /// Also as long as its future is kept.
 fn g18_spawn_when_free_that_is_refused_leaves_its_place<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |outer| {
-                let (full, handle) = (Gate::new(), Arc::new(Mutex::new(None)));
-                let (is_full, kept) = (full.clone(), handle.clone());
-                let inner = rt.group(async move |g: GroupHandle<BoxError, R>| {
-                    let finish = fill(&g).await;
-                    *kept.lock().unwrap() = Some((g, finish));
-                    is_full.open();
-                    Ok(())
-                });
-                let inner = outer.spawn_nested(inner.limit(1));
-                full.wait().await;
-                let (g, finish) = handle.lock().unwrap().take().unwrap();
-                let mut waiting = [(); 2].map(|()| Box::pin(g.spawn_when_free(never::<()>())));
-                for one in &mut waiting {
-                    assert!(poll_once(one.as_mut()).is_pending());
-                }
-                finish.open();
-                inner.await?;
-                for one in &mut waiting {
-                    assert!(one.as_mut().await.await.unwrap_err().is_refused());
-                }
-                Ok(())
-            })
-            .await;
-        outcome.unwrap();
+        two_in_an_ended_group(&rt, async |mut waiting| {
+            for one in &mut waiting {
+                assert!(one.await.is_finished(), "it is refused");
+            }
+        })
+        .await;
+    });
+}
+
+/// Whether the first looks again or not.
+fn g18_all_who_wait_for_a_place_in_an_ended_group_are_refused<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let ask = async |[_first, second]: [Waiting<R>; 2]| assert!(second.await.is_finished());
+        two_in_an_ended_group(&rt, ask).await;
     });
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::group::alone::Told;
-use crate::group::limit::Granted;
+use crate::group::limit::{Granted, Limiter};
 use crate::group::node::{Node, Owner};
 use crate::group::record::Extra;
 use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
@@ -183,7 +183,17 @@ impl Node {
         }
     }
 
+    /// Who waits for a place has nothing to wait for any more (G18).
+    fn wake_waiting(&self) {
+        if self.has_limit {
+            let take = |limiter: &mut Box<Limiter>| limiter.take_wakers();
+            let waiting = lock(&self.table).limiter.as_mut().map(take);
+            wake_all(waiting.unwrap_or_default());
+        }
+    }
+
     fn close(&self) -> Option<Link> {
+        self.wake_waiting();
         let (waker, gone) = match &mut *lock(&self.owner) {
             Owner::Awaited(waker) => (waker.take(), false),
             Owner::Gone => (None, true),

@@ -123,6 +123,15 @@ impl Limiter {
         }
     }
 
+    /// Of all who wait to spawn.
+    pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
+        let waker = |waiting: &mut Waiting| match waiting {
+            Waiting::Ticket(waker) => waker.take(),
+            Waiting::Unit(..) => None,
+        };
+        self.waiting.values_mut().filter_map(waker).collect()
+    }
+
     /// Exchanges the ticket's place for one of the unit.
     pub(crate) fn redeem(&mut self, ticket: Ticket, key: UnitKey) {
         self.running.remove(&Holder::Ticket(ticket));

@@ -71,7 +71,9 @@ where
         let this = self.get_mut();
         let node = this.group.node();
         node.watch(&mut this.watch, cx);
-        if node.cause().is_none() && !node.poll_place(&mut this.ticket, cx) {
+        let mut has_place = || node.poll_place(&mut this.ticket, cx);
+        // Who closes the group takes the wakers after it has said so; this looks for that after leaving one.
+        if node.cause().is_none() && !has_place() && !node.is_closed() {
             return Poll::Pending;
         }
         let (info, future) = this.task.take().expect("it is not polled after it has returned");
