@@ -267,7 +267,7 @@ fn jobs_that_wait_for_a_permit_have_no_names_of_others() {
 fn a_group_that_its_opener_has_left_is_nobody_elses() {
     let seen = report(async |rt| {
         let kept = Arc::new(Mutex::new(None));
-        let outcome = rt.group::<BoxError, _, _, _>(async |g| {
+        let outcome = rt.group::<BoxError, _>(async |g| {
             let (rt, keeps) = (g.runtime(), kept.clone());
             let opener = g.spawn(async move {
                 let inner = rt.group(async |g: GroupHandle<BoxError, Sim>| {

@@ -230,7 +230,10 @@ fn poll_closed<R: Runtime, E: AsDynError>(
     let is_closed = node.is_closed();
     // What the caller would make of a mere cancellation must not depend on whether the caller's
     // own comes a moment earlier or later (T1): it is dropped right after this poll.
-    if is_closed && ledger.is_clean() && node.cause_in_time().is_some() && is_about_to_be_dropped()
+    if is_closed
+        && ledger.is_clean()
+        && node.cause_in_time().is_some()
+        && kept_back.again(is_about_to_be_dropped)
     {
         // Unless a shield begins before that poll is over.
         wake(cx.waker().clone());

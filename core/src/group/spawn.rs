@@ -114,7 +114,7 @@ where
         let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
             Ok(unit) => unit,
             Err(why) => {
-                contain(UnhandledKind::Destructor, || drop(on_done));
+                drop_contained(on_done);
                 return Err(Refused { future, why });
             }
         };

@@ -124,7 +124,7 @@ impl<V> Handshake<V> {
         let left = std::mem::replace(&mut *lock(&self.0), Phase::Abandoned);
         match left {
             Phase::Ready(value) => {
-                contain(UnhandledKind::Destructor, || drop(value));
+                drop_contained(value);
                 return false;
             }
             Phase::Waiting(waker) => drop_waker(waker),
