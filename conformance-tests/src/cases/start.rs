@@ -241,15 +241,18 @@ fn g22_value_goes_with_the_caller_that_has_not_taken_it<R: Runtime>(env: &Env<R>
     env.run(async |rt| {
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let (ready, finish, value) = (Gate::new(), Gate::new(), gone.on_drop());
-                let (is_ready, wait) = (ready.clone(), finish.clone());
+                let (begin, ready, finish) = (Gate::new(), Gate::new(), Gate::new());
+                let (began, is_ready, wait) = (begin.clone(), ready.clone(), finish.clone());
+                let value = gone.on_drop();
                 let mut start = Box::pin(g.start(async move |started| {
+                    began.wait().await;
                     assert!(started.ready(value));
                     is_ready.open();
                     wait.wait().await;
                     Ok(())
                 }));
                 assert!(poll_once(start.as_mut()).is_pending());
+                begin.open();
                 ready.wait().await;
                 assert_eq!(gone.get(), 0, "it waits for the caller");
                 drop(start);
