@@ -110,10 +110,9 @@ pub(crate) fn run_as<T>(
     doing: Doing,
     f: impl FnOnce() -> T,
 ) -> (Unit, Result<T, Payload>) {
-    let mut unit = Some(unit);
-    push_unit(&mut unit, doing);
+    let left = push_unit(unit, doing);
     let outcome = catch(f);
-    (pop_unit(unit), outcome)
+    (pop_unit(left), outcome)
 }
 
 /// Drops something as the unit, or calls back. Not generic, as `run_as` is: it is not what has to be quick.
@@ -121,18 +120,20 @@ pub(crate) fn end_as(unit: Unit, f: &mut dyn FnMut()) -> (Unit, Result<(), Paylo
     run_as(unit, Doing::End, f)
 }
 
-/// Leaves it where it is on a thread that is being torn down, which has no stack any more.
+/// Gives it back on a thread that is being torn down, which has no stack any more.
 #[inline]
-fn push_unit(unit: &mut Option<Unit>, doing: Doing) {
+fn push_unit(unit: Unit, doing: Doing) -> Option<Unit> {
     push_unpushed();
+    let mut unit = Some(unit);
     look_at(|stack| {
         let outside = stack.frames.len();
         // Made where it is to lie: `push` would move it there.
         stack.units.extend(unit.take().into_iter().map(|unit| UnderWay { unit, doing, outside }));
     });
+    unit
 }
 
-/// The one that was pushed, or was left.
+/// The one that was pushed, or was given back.
 #[inline]
 fn pop_unit(left: Option<Unit>) -> Unit {
     let popped = || look_at(|stack| stack.units.pop()).flatten().map(|own| own.unit);
