@@ -279,7 +279,10 @@ pub(crate) const EXPECTED: &[(&str, &str)] = &[
          Task complete\n\
          Task complete",
     ),
-    ("notebook::group_aborts", "group failed: 2 failures; first: task …: Aborting the task"),
+    (
+        "notebook::group_aborts",
+        "group failed: 2 failures; not stopped in time: task …: Aborting the task",
+    ),
     (
         "notebook::subgroup",
         "Got Aborting the task\n\
