@@ -48,18 +48,18 @@ pub(crate) fn contain(what: UnhandledKind, f: impl FnOnce()) {
     contained(what, catch(f));
 }
 
-/// Drops something of the user's.
-pub(crate) fn drop_contained<T>(value: T) {
-    if const { needs_drop::<T>() } {
-        contain(UnhandledKind::Destructor, || drop(value));
-    }
-}
-
 /// The same for what was caught elsewhere.
 pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     if let Err(payload) = outcome {
         unhandled::report_panic(what, None, &*payload);
         drop_payload(payload);
+    }
+}
+
+/// Drops something of the user's, whose destructor may panic.
+pub(crate) fn drop_contained<T>(value: T) {
+    if const { needs_drop::<T>() } {
+        contain(UnhandledKind::Destructor, || drop(value));
     }
 }
 
