@@ -143,7 +143,10 @@ impl NoRuntime {
 impl fmt::Display for NoRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::TEXT)?;
-        if BACKENDS > 1 { write!(f, "; enabled are {}", Enabled) } else { Ok(()) }
+        match BACKENDS {
+            0 | 1 => Ok(()),
+            _ => write!(f, "; enabled are {Enabled}"),
+        }
     }
 }
 
