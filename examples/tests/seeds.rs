@@ -123,11 +123,19 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Line by line; `…` in an expected line stands for any text: ids, and places in files.
 fn is_like(printed: &str, expected: &str) -> bool {
     let is_like = |(line, expected): (&str, &str)| match expected.split_once('…') {
-        Some((start, end)) => line.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| goes_on(line, rest)),
         None => line == expected,
     };
     let (printed, expected) = (printed.split('\n'), expected.split('\n'));
     printed.clone().count() == expected.clone().count() && printed.zip(expected).all(is_like)
+}
+
+/// Whether a line ends as expected, after any text.
+fn goes_on(line: &str, expected: &str) -> bool {
+    match expected.split_once('…') {
+        Some((next, rest)) => line.split_once(next).is_some_and(|(_, line)| goes_on(line, rest)),
+        None => line.ends_with(expected),
+    }
 }
 
 /// What no machine can change: the lines in the order of their text, without the times taken.

@@ -281,7 +281,7 @@ pub(crate) const EXPECTED: &[(&str, &str)] = &[
     ),
     (
         "notebook::group_aborts",
-        "group failed: 2 failures; not stopped in time: task …: Aborting the task",
+        "group failed: 2 failures; not stopped in time: task … and 1 more; first: task …: Aborting the task",
     ),
     (
         "notebook::subgroup",
