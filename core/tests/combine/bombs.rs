@@ -1,14 +1,13 @@
 //! Branches and outcomes whose destructors panic, several of them at once (P3).
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Once;
 use std::task::{Context, Poll};
 
-use anyscope_core::{Branch, gather, in_place, panic_message, race, set_unhandled_hook};
+use anyscope_core::{Branch, gather, in_place, race};
 
+use crate::panics::{self, panic_of};
 use crate::support::{drive, poll_once};
 
 #[test]
@@ -135,25 +134,7 @@ fn armed<'a, F: Future + 'a>(
     })
 }
 
-/// The text of the panic of `f`.
-fn panic_of<T>(f: impl FnOnce() -> T) -> String {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(_) => panic!("expected a panic"),
-        Err(payload) => panic_message(&*payload).to_owned(),
-    }
-}
-
-/// What went to the hook on this thread since this was last asked, which must be once before.
+/// The texts of what went to the hook.
 fn take_lost() -> Vec<String> {
-    thread_local! {
-        static LOST: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        set_unhandled_hook(|lost| {
-            let text = lost.to_string().rsplit(": ").next().unwrap().to_owned();
-            LOST.with_borrow_mut(|list| list.push(text));
-        });
-    });
-    LOST.take()
+    panics::take_lost().into_iter().map(|(_, text)| text).collect()
 }

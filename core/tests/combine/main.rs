@@ -6,6 +6,8 @@ mod children;
 mod in_place;
 mod many;
 mod map;
+#[path = "../support/panics.rs"]
+mod panics;
 mod properties;
 mod shields;
 mod support;

@@ -8,6 +8,8 @@ mod dropping;
 mod failing;
 mod handles;
 mod panicking;
+#[path = "../support/panics.rs"]
+mod panics;
 mod policies;
 mod running;
 mod shielding;

@@ -2,15 +2,15 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
 use std::task::{Context, Poll, Wake, Waker};
 
-use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupError, panic_message, set_unhandled_hook};
+use anyscope_core::{BoxError, GroupError};
+
+pub(crate) use crate::panics::{panic_of, take_lost};
 
 pub(crate) type Outcome<T> = Result<T, GroupError<BoxError>>;
 
@@ -227,28 +227,4 @@ pub(crate) async fn yield_now() {
         Poll::Pending
     })
     .await;
-}
-
-/// The text of the panic of `f`.
-pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(_) => panic!("expected a panic"),
-        Err(payload) => panic_message(&*payload).to_owned(),
-    }
-}
-
-/// What went to the unhandled-failure hook on this thread since this was last asked, which must be
-/// once before what is tested.
-pub(crate) fn take_lost() -> Vec<(UnhandledKind, String)> {
-    thread_local! {
-        static LOST: RefCell<Vec<(UnhandledKind, String)>> = const { RefCell::new(Vec::new()) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        set_unhandled_hook(|lost| {
-            let text = lost.to_string().rsplit(": ").next().unwrap().to_owned();
-            LOST.with_borrow_mut(|list| list.push((lost.kind(), text)));
-        });
-    });
-    LOST.take()
 }
