@@ -102,10 +102,18 @@ pub(crate) fn current_tokio() -> Option<AnyRuntime> {
     None
 }
 
-/// How many backends are enabled.
-pub(crate) const BACKENDS: usize = cfg!(feature = "tokio") as usize
-    + cfg!(feature = "smol") as usize
-    + cfg!(feature = "async-std") as usize;
+/// The backends that are enabled, by whatever crate of the program.
+pub(crate) const ENABLED: &[&str] = &[
+    #[cfg(feature = "tokio")]
+    "`tokio`",
+    #[cfg(feature = "smol")]
+    "`smol`",
+    #[cfg(feature = "async-std")]
+    "`async-std`",
+];
+
+/// How many they are.
+pub(crate) const BACKENDS: usize = ENABLED.len();
 
 /// tokio has no global runtime, so there is nothing to choose where it is the only one.
 #[allow(unreachable_code, reason = "where there is one to choose, it comes first")]
@@ -145,24 +153,8 @@ impl fmt::Display for NoRuntime {
         f.write_str(Self::TEXT)?;
         match BACKENDS {
             0 | 1 => Ok(()),
-            _ => write!(f, "; enabled are {Enabled}"),
+            _ => write!(f, "; enabled are {}", ENABLED.join(", ")),
         }
-    }
-}
-
-/// The backends that are enabled, by whatever crate of the program.
-pub(crate) struct Enabled;
-
-impl fmt::Display for Enabled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [
-            ("tokio", cfg!(feature = "tokio")),
-            ("smol", cfg!(feature = "smol")),
-            ("async-std", cfg!(feature = "async-std")),
-        ];
-        let enabled = all.into_iter().filter(|(_, is_enabled)| *is_enabled);
-        let names: Vec<_> = enabled.map(|(name, _)| format!("`{name}`")).collect();
-        f.write_str(&names.join(", "))
     }
 }
 

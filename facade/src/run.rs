@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 
 use anyscope_core::{AnyRuntime, root_future};
 
-use crate::default_runtime::{BACKENDS, Enabled, current_tokio, default_runtime};
+use crate::default_runtime::{BACKENDS, ENABLED, current_tokio, default_runtime};
 
 /// Runs a future and gives its value, after all that was opened in it has ended (G2): on the runtime
 /// that was [set as default](crate::set_default_runtime), else by the `run` of the one enabled
@@ -97,7 +97,7 @@ fn run_on_only_backend<F: Future>(main: F) -> F::Output {
     drop(main);
     match BACKENDS {
         0 => panic!("{NOT_ONE}"),
-        _ => panic!("{NOT_ONE}; enabled are {Enabled}"),
+        _ => panic!("{NOT_ONE}; enabled are {}", ENABLED.join(", ")),
     }
 }
 
