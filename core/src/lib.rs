@@ -15,6 +15,7 @@ mod context;
 mod error;
 mod group;
 mod guarded;
+mod kept_back;
 mod local;
 mod panics;
 mod protect;

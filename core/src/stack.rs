@@ -1,8 +1,10 @@
 //! What runs on this thread right now, innermost last: units, what may cut them, and shields (X2).
 
 use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use crate::cancel::CancelCause;
 use crate::group::{Node, Unit, UnitKey};
@@ -167,6 +169,16 @@ fn push_cutter(cover: Option<&Arc<Cover>>, is_child: bool) {
     }
 }
 
+/// Polls a future that may be dropped before its end, if it is there still.
+#[inline]
+pub(crate) fn poll_below<F: Future>(
+    cover: &mut Option<Arc<Cover>>,
+    future: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Option<Poll<F::Output>> {
+    run_below(cover, false, || future.as_pin_mut().map(|future| future.poll(cx)))
+}
+
 /// A cutter while it is under way. Takes its cover back, also when what runs below panics.
 struct Below<'a> {
     cover: &'a mut Option<Arc<Cover>>,
@@ -316,23 +328,6 @@ fn innermost_if(is_it: impl FnOnce(&UnderWay) -> bool) -> Option<Unit> {
 pub(crate) fn is_about_to_be_dropped() -> bool {
     let unit = innermost_if(|own| matches!(own.doing, Doing::Poll(_) | Doing::Waits));
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
-}
-
-/// How often something was kept from one that is about to be dropped (T1).
-#[derive(Default)]
-pub(crate) struct KeptBack(u16);
-
-impl KeptBack {
-    /// Far more often than any set polls what has woken itself, and less than anybody notices.
-    const MOST: u16 = 1000;
-
-    /// Whether it is kept back now that `is_due` says so. Not for ever: who asks again and again is not
-    /// dropped, because its thread is blocked in the middle of a poll, by another runtime's `block_on` say.
-    pub(crate) fn again(&mut self, is_due: impl FnOnce() -> bool) -> bool {
-        let again = self.0 < Self::MOST && is_due();
-        self.0 += u16::from(again);
-        again
-    }
 }
 
 /// The job that runs here, if what runs is one and not a task inside it.

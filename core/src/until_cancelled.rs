@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::context::{TaskContext, WaitCancelled};
 use crate::protect::Cover;
-use crate::stack::run_below;
+use crate::stack::poll_below;
 
 /// The value of `future`, or `None` as soon as the current task or body is cancelled: how one that has a
 /// [grace period](crate::GroupFuture::grace) leaves what it waits for, and goes on to its end (C3). As
@@ -76,13 +76,13 @@ impl<F: Future> Future for UntilCancelled<F> {
         let told = this.told.get_or_insert_with(own).as_mut();
         let is_told = told.is_some_and(|told| Pin::new(told).poll(cx).is_ready());
         let mut value = None;
-        if !is_told || is_held_up(this.cover, cx) {
-            let mut future = this.future.as_mut();
-            let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-            match run_below(this.cover, false, poll) {
+        if !is_told || Cover::is_held_up(this.cover.as_ref(), cx.waker()) {
+            match poll_below(this.cover, this.future.as_mut(), cx) {
                 Some(Poll::Ready(ready)) => value = Some(ready),
                 // A shield that has ended in this poll wakes nobody.
-                Some(Poll::Pending) if !is_told || is_held_up(this.cover, cx) => {
+                Some(Poll::Pending)
+                    if !is_told || Cover::is_held_up(this.cover.as_ref(), cx.waker()) =>
+                {
                     return Poll::Pending;
                 }
                 _ => {}
@@ -92,11 +92,6 @@ impl<F: Future> Future for UntilCancelled<F> {
         *this.told = Some(None);
         Poll::Ready(value)
     }
-}
-
-/// Whether something in the future is shielded.
-fn is_held_up(cover: &Option<Arc<Cover>>, cx: &Context<'_>) -> bool {
-    cover.as_ref().is_some_and(|cover| cover.holds_up(cx.waker()))
 }
 
 impl<F> fmt::Debug for UntilCancelled<F> {

@@ -24,10 +24,11 @@ use crate::group::node::Node;
 use crate::group::setup::{FindRuntime, Opened, Setup};
 use crate::group::time::report_overdue;
 use crate::guarded::GuardedWaker;
+use crate::kept_back::KeptBack;
 use crate::panics::drop_contained;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
-use crate::stack::{KeptBack, is_about_to_be_dropped, is_native};
+use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::{drop_waker, wake};
 
 pin_project! {

@@ -148,7 +148,7 @@ where
     /// The same of one that is suspended, and is woken when a shield that holds it up ends elsewhere.
     #[inline]
     fn is_due_suspended(&self, waker: &Waker) -> bool {
-        let is_held_up = || self.cover.as_ref().is_some_and(|cover| cover.holds_up(waker));
+        let is_held_up = || Cover::is_held_up(self.cover.as_ref(), waker);
         self.end.as_ref().is_some_and(Ends::is_cancelled) && !is_held_up()
     }
 

@@ -50,6 +50,11 @@ impl Cover {
         self.is_active()
     }
 
+    /// Whether `holds_up` says so of one that may have no cover.
+    pub(crate) fn is_held_up(own: Option<&Arc<Self>>, waker: &Waker) -> bool {
+        own.is_some_and(|cover| cover.holds_up(waker))
+    }
+
     /// Wakes who was held up, if no shield is active any more.
     fn free(&self) {
         if !self.is_active() {

@@ -199,9 +199,9 @@ where
     /// Drops the closure as the job that it would have been, not as whoever cancels it (X2, X3).
     #[cold]
     fn cancel(&self, closure: C, unit: Unit, cause: CancelCause) {
-        let (node, mut own) = (unit.node().clone(), Some((unit, Some(closure))));
+        let (node, mut unit, mut closure) = (unit.node().clone(), Some(unit), Some(closure));
         node.core().within(&mut || {
-            let Some((unit, mut closure)) = own.take() else {
+            let Some(unit) = unit.take() else {
                 return;
             };
             let (unit, dropped) = end_as(unit, &mut || drop(closure.take()));

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::protect::Cover;
 use crate::runtime::GuardedSleep;
-use crate::stack::run_below;
+use crate::stack::poll_below;
 
 /// Makes timers.
 ///
@@ -139,15 +139,11 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut future = this.future.as_mut();
-        let poll = || future.as_mut().as_pin_mut().map(|future| future.poll(cx));
-        let polled = run_below(this.cover, false, poll);
-        let outcome = match polled {
+        let outcome = match poll_below(this.cover, this.future.as_mut(), cx) {
             Some(Poll::Ready(value)) => Ok(value),
             _ => {
                 *this.is_up = *this.is_up || this.sleep.poll(cx).is_ready();
-                let is_held_up = |cover: &Arc<Cover>| cover.holds_up(cx.waker());
-                if !*this.is_up || this.cover.as_ref().is_some_and(is_held_up) {
+                if !*this.is_up || Cover::is_held_up(this.cover.as_ref(), cx.waker()) {
                     return Poll::Pending;
                 }
                 Err(Elapsed(()))
