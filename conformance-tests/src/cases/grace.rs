@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
-    BoxError, CauseKind, Group, GroupError, GroupHandle, Runtime, TaskContext, TaskInfo, shield,
-    until_cancelled,
+    BoxError, CauseKind, Group, GroupError, GroupHandle, Runtime, TaskContext, TaskInfo,
 };
 use futures_util::future::select;
 
@@ -35,8 +34,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c3_cancel_now_ends_it::<R>),
         case(c3_running_job_is_listed_and_waited_for::<R>),
         case(c3_late_tasks_of_a_group_that_returns_a_value_go_to_the_hook::<R>),
-        case(c3_who_is_told_leaves_what_it_waits_for::<R>),
-        case(c4_who_is_told_waits_for_what_is_shielded_in_it::<R>),
         case(c10_told_tasks_are_not_polled_again::<R>),
     ]
 }
@@ -359,70 +356,6 @@ fn c3_late_tasks_of_a_group_that_returns_a_value_go_to_the_hook<R: Runtime>(env:
     let seen = lost(&name);
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].kind, UnhandledKind::Overdue);
-}
-
-fn c3_who_is_told_leaves_what_it_waits_for<R: Runtime>(env: &Env<R>) {
-    let (polled, dropped) = (Count::new(), Count::new());
-    env.run(async |rt| {
-        let outcome: Outcome<u8> = rt
-            .group(async |g| {
-                let begun = Gate::new();
-                let (open, probe, seen) = (begun.clone(), dropped.on_drop(), polled.clone());
-                let task = g.spawn(async move {
-                    assert_eq!(until_cancelled(async { 7 }).await, Some(7));
-                    open.open();
-                    let waits = async move {
-                        let _probe = probe;
-                        let _ = never::<()>().await;
-                    };
-                    assert!(until_cancelled(waits).await.is_none());
-                    assert!(until_cancelled(async { seen.note() }).await.is_none());
-                    Ok(1)
-                });
-                begun.wait().await;
-                g.cancel();
-                assert!(until_cancelled(never::<()>()).await.is_none(), "the body is told as well");
-                Ok(task.await?)
-            })
-            .grace(LONG)
-            .await;
-        assert_eq!(outcome.unwrap(), 1);
-    });
-    assert_eq!((polled.get(), dropped.get()), (0, 1));
-}
-
-fn c4_who_is_told_waits_for_what_is_shielded_in_it<R: Runtime>(env: &Env<R>) {
-    let done = Count::new();
-    env.run(async |rt| {
-        let outcome: Outcome<()> = rt
-            .group(async |g| {
-                let (begun, gate) = (Gate::new(), Gate::new());
-                let (open, wait, done) = (begun.clone(), gate.clone(), done.clone());
-                let task = g.spawn(async move {
-                    let waits = async {
-                        let shielded = async {
-                            open.open();
-                            wait.wait().await;
-                            done.note();
-                        };
-                        shield(shielded).await;
-                        let _ = never::<()>().await;
-                    };
-                    assert!(until_cancelled(waits).await.is_none());
-                    assert_eq!(done.get(), 1);
-                    Ok(())
-                });
-                begun.wait().await;
-                g.cancel();
-                yield_now().await;
-                gate.open();
-                Ok(task.await?)
-            })
-            .grace(LONG)
-            .await;
-        outcome.unwrap();
-    });
-    assert_eq!(done.get(), 1);
 }
 
 fn c10_told_tasks_are_not_polled_again<R: Runtime>(env: &Env<R>) {

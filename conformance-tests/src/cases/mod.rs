@@ -63,6 +63,7 @@ mod supervise_stop;
 mod task;
 mod time;
 mod unseen;
+mod until_cancelled;
 mod wakers;
 
 use anyscope_core::{AnyRuntime, Runtime};
@@ -167,6 +168,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         task::cases(),
         time::cases(),
         unseen::cases(),
+        until_cancelled::cases(),
         wakers::cases(),
     ]
     .into_iter()

@@ -1,0 +1,83 @@
+//! A task in its grace period leaves what it waits for (rules C3, C4).
+
+use std::time::Duration;
+
+use anyscope_core::{Runtime, shield, until_cancelled};
+
+use super::{Case, case};
+use crate::env::Env;
+use crate::probe::{Count, Gate, Outcome, never, yield_now};
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(c3_who_is_told_leaves_what_it_waits_for::<R>),
+        case(c4_who_is_told_waits_for_what_is_shielded_in_it::<R>),
+    ]
+}
+
+/// Never over in a test.
+const LONG: Duration = Duration::from_secs(3600);
+
+fn c3_who_is_told_leaves_what_it_waits_for<R: Runtime>(env: &Env<R>) {
+    let (polled, dropped) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<u8> = rt
+            .group(async |g| {
+                let begun = Gate::new();
+                let (open, probe, seen) = (begun.clone(), dropped.on_drop(), polled.clone());
+                let task = g.spawn(async move {
+                    assert_eq!(until_cancelled(async { 7 }).await, Some(7));
+                    open.open();
+                    let waits = async move {
+                        let _probe = probe;
+                        let _ = never::<()>().await;
+                    };
+                    assert!(until_cancelled(waits).await.is_none());
+                    assert!(until_cancelled(async { seen.note() }).await.is_none());
+                    Ok(1)
+                });
+                begun.wait().await;
+                g.cancel();
+                assert!(until_cancelled(never::<()>()).await.is_none(), "the body is told as well");
+                Ok(task.await?)
+            })
+            .grace(LONG)
+            .await;
+        assert_eq!(outcome.unwrap(), 1);
+    });
+    assert_eq!((polled.get(), dropped.get()), (0, 1));
+}
+
+fn c4_who_is_told_waits_for_what_is_shielded_in_it<R: Runtime>(env: &Env<R>) {
+    let done = Count::new();
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, gate) = (Gate::new(), Gate::new());
+                let (open, wait, done) = (begun.clone(), gate.clone(), done.clone());
+                let task = g.spawn(async move {
+                    let waits = async {
+                        let shielded = async {
+                            open.open();
+                            wait.wait().await;
+                            done.note();
+                        };
+                        shield(shielded).await;
+                        let _ = never::<()>().await;
+                    };
+                    assert!(until_cancelled(waits).await.is_none());
+                    assert_eq!(done.get(), 1);
+                    Ok(())
+                });
+                begun.wait().await;
+                g.cancel();
+                yield_now().await;
+                gate.open();
+                Ok(task.await?)
+            })
+            .grace(LONG)
+            .await;
+        outcome.unwrap();
+    });
+    assert_eq!(done.get(), 1);
+}
