@@ -15,8 +15,14 @@ use crate::sync::WakerId;
 crate::sync::thread_local! {
     /// Borrowed only for a push, a pop or a look, never while user code runs.
     static STACK: RefCell<Stack> = const {
-        RefCell::new(Stack { units: Vec::new(), frames: Vec::new() })
+        RefCell::new(Stack { innermost: None, outside: 0, outer: Vec::new(), frames: Vec::new() })
     };
+}
+
+crate::sync::thread_local! {
+    /// What the innermost unit is doing. Apart from it, since it is asked and changed most often, and by this
+    /// type alone needs no destructor, for which each access would have to look.
+    static DOING: Cell<Option<Doing>> = const { Cell::new(None) };
 }
 
 crate::sync::thread_local! {
@@ -25,18 +31,21 @@ crate::sync::thread_local! {
     static UNPUSHED: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// Units apart from all else: most often there is nothing else, and who looks, looks for a unit.
+/// Units apart from all else, and the innermost apart from the others: most often there is nothing else.
 struct Stack {
-    units: Vec<UnderWay>,
+    innermost: Option<Unit>,
+    /// How many of the frames it is inside of.
+    outside: usize,
+    /// Units that it runs inside of.
+    outer: Vec<Outer>,
     frames: Vec<Frame>,
 }
 
-/// A unit that is under way on this thread.
-struct UnderWay {
+/// A unit that is under way on this thread, outside another.
+struct Outer {
     unit: Unit,
-    doing: Doing,
-    /// How many of the frames it is inside of.
     outside: usize,
+    doing: Doing,
 }
 
 /// Another call of ours that is under way.
@@ -84,24 +93,32 @@ pub(crate) enum Doing {
 }
 
 impl Stack {
-    #[inline]
-    fn innermost(&self) -> Option<&UnderWay> {
-        self.units.last()
+    /// All units, the innermost last.
+    fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.outer.iter().map(|own| &own.unit).chain(&self.innermost)
     }
 
-    /// How many of the frames the innermost unit is inside of.
-    fn outside(&self) -> usize {
-        self.innermost().map_or(0, |under_way| under_way.outside)
+    #[cold]
+    fn push_outer(&mut self, unit: Unit) {
+        let doing = doing().expect("each unit does something");
+        self.outer.push(Outer { unit, outside: self.outside, doing });
+    }
+
+    #[cold]
+    fn pop_outer(&mut self) {
+        if let Some(Outer { unit, outside, doing }) = self.outer.pop() {
+            (self.innermost, self.outside) = (Some(unit), outside);
+            do_now(Some(doing));
+        }
     }
 
     /// The frames inside the innermost unit.
     fn inside(&self) -> &[Frame] {
-        &self.frames[self.outside()..]
+        &self.frames[self.outside..]
     }
 
     fn inside_mut(&mut self) -> &mut [Frame] {
-        let outside = self.outside();
-        &mut self.frames[outside..]
+        &mut self.frames[self.outside..]
     }
 }
 
@@ -112,9 +129,12 @@ pub(crate) fn run_as<T>(
     doing: Doing,
     f: impl FnOnce() -> T,
 ) -> (Unit, Result<T, Payload>) {
-    let left = push_unit(unit, doing);
+    let left = push_unit(unit);
+    if left.is_none() {
+        do_now(Some(doing));
+    }
     let outcome = catch(f);
-    (pop_unit(left), outcome)
+    (left.unwrap_or_else(pop_unit), outcome)
 }
 
 /// Drops something as the unit, or calls back. Not generic, as `run_as` is: it is not what has to be quick.
@@ -122,30 +142,54 @@ pub(crate) fn end_as(unit: Unit, f: &mut dyn FnMut()) -> (Unit, Result<(), Paylo
     run_as(unit, Doing::End, f)
 }
 
-/// Gives it back on a thread that is being torn down, which has no stack any more.
+/// Gives it back on a thread that is being torn down, which has no stack any more. What it does comes next.
 #[inline]
-fn push_unit(unit: Unit, doing: Doing) -> Option<Unit> {
+fn push_unit(unit: Unit) -> Option<Unit> {
     push_unpushed();
-    let mut unit = Some(unit);
+    // Asked first, because a closure that is not called would take the unit along.
+    if look_at(|_| ()).is_none() {
+        return Some(unit);
+    }
     look_at(|stack| {
-        let outside = stack.frames.len();
-        // Made where it is to lie: `push` would move it there.
-        stack.units.extend(unit.take().into_iter().map(|unit| UnderWay { unit, doing, outside }));
+        if let Some(outer) = stack.innermost.replace(unit) {
+            stack.push_outer(outer);
+        }
+        stack.outside = stack.frames.len();
     });
-    unit
+    None
 }
 
-/// The one that was pushed, or was given back.
 #[inline]
-fn pop_unit(left: Option<Unit>) -> Unit {
-    let popped = || look_at(|stack| stack.units.pop()).flatten().map(|own| own.unit);
-    left.or_else(popped).expect("each unit is popped by the call that pushed it")
+fn pop_unit() -> Unit {
+    let popped = look_at(|stack| {
+        let own = stack.innermost.take();
+        stack.outside = 0;
+        do_now(None);
+        if !stack.outer.is_empty() {
+            stack.pop_outer();
+        }
+        own
+    });
+    popped.flatten().expect("each unit is popped by the call that pushed it")
 }
 
 /// From now on the innermost unit, which calls this as it is polled, drops its future.
 #[inline]
 pub(crate) fn begin_end() {
-    look_at(|stack| stack.units.last_mut().map(|under_way| under_way.doing = Doing::End));
+    if doing().is_some() {
+        do_now(Some(Doing::End));
+    }
+}
+
+/// What the innermost unit is doing.
+#[inline]
+fn doing() -> Option<Doing> {
+    DOING.with(Cell::get)
+}
+
+#[inline]
+fn do_now(doing: Option<Doing>) {
+    DOING.with(|own| own.set(doing));
 }
 
 /// Runs `f` below something that may drop it. `cover` is made by whoever below needs it first.
@@ -279,7 +323,7 @@ fn look<T>(f: impl FnOnce(&mut Stack) -> Option<T>) -> Option<T> {
 
 /// The group that a group opened here belongs to, and the unit that opens it.
 pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
-    look(|stack| stack.innermost().map(|own| (own.unit.node().clone(), own.unit.key())))
+    look(|stack| stack.innermost.as_ref().map(|own| (own.node().clone(), own.key())))
 }
 
 /// The innermost shield that is still active, if one is inside the current unit.
@@ -306,33 +350,45 @@ pub(crate) fn is_below_unshielded(outside: usize) -> bool {
 /// Whether this waker is the executor's own.
 #[inline]
 pub(crate) fn is_native(waker: &Waker) -> bool {
-    let native = Doing::Poll(WakerId::of(waker));
-    look(|stack| stack.innermost().map(|own| own.doing)) == Some(native)
+    doing() == Some(Doing::Poll(WakerId::of(waker)))
 }
 
 /// The units whose futures are being dropped.
 pub(crate) fn ending() -> Vec<Unit> {
-    let ends = |own: &&UnderWay| own.doing == Doing::End;
-    look(|stack| Some(stack.units.iter().filter(ends).map(|own| own.unit.share()).collect()))
-        .unwrap_or_default()
+    let ends = |own: &&Outer| own.doing == Doing::End;
+    let outer =
+        look(|stack| Some(stack.outer.iter().filter(ends).map(|own| own.unit.share()).collect()));
+    let mut units: Vec<_> = outer.unwrap_or_default();
+    units.extend(innermost_if(|doing| doing == Doing::End));
+    units
 }
 
-/// The innermost unit, if it does what `is_it` says.
+/// The innermost unit.
 #[inline]
-fn innermost_if(is_it: impl FnOnce(&UnderWay) -> bool) -> Option<Unit> {
-    look(|stack| stack.innermost().filter(|own| is_it(own)).map(|own| own.unit.share()))
+fn innermost() -> Option<Unit> {
+    look(|stack| stack.innermost.as_ref().map(Unit::share))
+}
+
+/// The same, if it does what `is_it` says.
+#[inline]
+fn innermost_if(is_it: impl FnOnce(Doing) -> bool) -> Option<Unit> {
+    if doing().is_some_and(is_it) { innermost() } else { None }
+}
+
+fn is_jobs(doing: Doing) -> bool {
+    matches!(doing, Doing::Job | Doing::Waits)
 }
 
 /// Whether the current task or body is about to be dropped by a cancellation (T1), or the future for
 /// which a job waits. A job is not, and the inside of a shield is not.
 pub(crate) fn is_about_to_be_dropped() -> bool {
-    let unit = innermost_if(|own| matches!(own.doing, Doing::Poll(_) | Doing::Waits));
+    let unit = innermost_if(|doing| matches!(doing, Doing::Poll(_) | Doing::Waits));
     unit.is_some_and(|unit| unit.due().is_some()) && shielded_by().is_none()
 }
 
 /// The job that runs here, if what runs is one and not a task inside it.
 pub(crate) fn current_job() -> Option<Unit> {
-    innermost_if(|own| matches!(own.doing, Doing::Job | Doing::Waits))
+    innermost_if(is_jobs)
 }
 
 /// Polls, in a job, the future for which it waits.
@@ -342,8 +398,7 @@ pub(crate) fn run_waiting<T>(f: impl FnOnce() -> T) -> T {
 }
 
 fn replace_doing(doing: Doing) -> Option<Doing> {
-    let replace = |own: &mut UnderWay| std::mem::replace(&mut own.doing, doing);
-    look(|stack| stack.units.last_mut().map(replace))
+    DOING.with(|own| own.get().and_then(|_| own.replace(Some(doing))))
 }
 
 /// What the innermost unit did before, and does again after this, also after a panic.
@@ -357,8 +412,9 @@ impl Drop for Before {
 
 /// Why the current task or job has been cancelled, if it has, and no shield hides it.
 pub(crate) fn current_cause() -> Option<CancelCause> {
-    let unit = innermost_if(|own| own.unit.node().knows_a_cause())?;
-    unit.cause().filter(|_| shielded_by().is_none())
+    let knows = |own: &&Unit| own.node().knows_a_cause();
+    let unit = look(|stack| stack.innermost.as_ref().filter(knows).map(Unit::share));
+    unit?.cause().filter(|_| shielded_by().is_none())
 }
 
 /// What covers everything that may cut the current future (C4), and the units among that.
@@ -370,7 +426,7 @@ pub(crate) fn covers() -> (Vec<Arc<Cover>>, Vec<Unit>) {
                 covers.push(cover.get_or_insert_default().clone());
             }
         }
-        units.extend(stack.units.iter().map(|own| own.unit.share()));
+        units.extend(stack.units().map(Unit::share));
         Some(())
     });
     covers.extend(units.iter().map(Unit::cover));
@@ -388,7 +444,7 @@ pub(crate) fn is_below(cover: &Arc<Cover>) -> bool {
 
 /// Whether the unit is under way here.
 pub(crate) fn is_under_way(unit: &Unit) -> bool {
-    look(|stack| stack.units.iter().any(|own| own.unit.is(unit)).then_some(())).is_some()
+    look(|stack| stack.units().any(|own| own.is(unit)).then_some(())).is_some()
 }
 
 /// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
@@ -418,8 +474,7 @@ fn cleanups() -> Option<Owner> {
             Frame::Cutter { cover, is_child: true } => Some(cover.get_or_insert_default().clone()),
             _ => None,
         });
-        let is_job = |own: &UnderWay| matches!(own.doing, Doing::Job | Doing::Waits);
-        let unit = stack.innermost().filter(|own| !is_job(own));
-        child.map(Owner::Child).or_else(|| unit.map(|own| Owner::Unit(own.unit.share())))
+        let unit = stack.innermost.as_ref().filter(|_| !doing().is_some_and(is_jobs));
+        child.map(Owner::Child).or_else(|| unit.map(|own| Owner::Unit(own.share())))
     })
 }

@@ -53,6 +53,30 @@ impl<O> Ended<O> {
     }
 }
 
+/// What is done with a unit, to end it, when its future and its clean-ups are gone. (Handed up through the
+/// calls, an end would be copied by each of them.)
+pub(crate) trait OnEnd<T, E>: Sized {
+    type Given;
+
+    fn end(self, unit: Unit, end: End<Result<T, Fault<E>>>) -> Self::Given;
+
+    /// The most common end, which is told apart where it is found.
+    fn value(self, unit: Unit, value: T) -> Self::Given {
+        self.end(unit, End::Value(Ok(value)))
+    }
+}
+
+impl<F, T, E, Z> OnEnd<T, E> for F
+where
+    F: FnOnce(Unit, End<Result<T, Fault<E>>>) -> Z,
+{
+    type Given = Z;
+
+    fn end(self, unit: Unit, end: End<Result<T, Fault<E>>>) -> Z {
+        self(unit, end)
+    }
+}
+
 impl<F, T, E> Driven<F, Result<T, Fault<E>>>
 where
     F: Future<Output = Result<T, Fault<E>>>,
@@ -77,15 +101,12 @@ where
     /// value that is ready beats a cancellation that came during the poll (C6). When it is suspended
     /// its waker is known to the group, so that a cancellation needs no help of it.
     ///
-    /// `then` is given the unit, to end it, when the future and its clean-ups are gone. (Handed up
-    /// through the calls, an end would be copied by each of them.)
-    ///
     /// `cx` must hold a waker that may be registered with native handles (P3).
     #[inline]
     pub(crate) fn poll<Z>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         let DrivenProj::Running { unit: slot, .. } = self.as_mut().project() else {
             return self.poll_cleanups(cx, then);
@@ -110,7 +131,7 @@ where
         mut self: Pin<&mut Self>,
         unit: Unit,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         let mut value = None;
         let (unit, polled) = run_as(unit, Doing::Poll(WakerId::of(cx.waker())), || {
@@ -123,15 +144,14 @@ where
                 self.set(Self::Gone);
             }
         });
-        match (polled, value) {
-            (Ok(()), Some(Ok(value))) if !unit.may_have_cleanups() => {
-                Poll::Ready(then(unit, End::Value(Ok(value))))
-            }
-            (Ok(()), None) => self.suspend(unit, cx, then),
-            (Ok(()), Some(value)) => {
-                self.clean_up(Ended { unit, end: End::Value(value) }, cx, then)
-            }
-            (Err(payload), value) => self.end_panicked(unit, payload, value, cx, then),
+        if let Err(payload) = polled {
+            return self.end_panicked(unit, payload, value, cx, then);
+        }
+        // Where it lies: moved with the rest it would be copied as a whole.
+        match value {
+            None => self.suspend(unit, cx, then),
+            Some(Ok(value)) if !unit.may_have_cleanups() => Poll::Ready(then.value(unit, value)),
+            Some(value) => self.clean_up(Ended { unit, end: End::Value(value) }, cx, then),
         }
     }
 
@@ -140,7 +160,7 @@ where
         mut self: Pin<&mut Self>,
         mut unit: Unit,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         if let Some(cause) = unit.park(cx.waker()) {
             return self.cancel(unit, cause, cx, then);
@@ -158,11 +178,11 @@ where
         unit: Unit,
         cause: CancelCause,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         let (unit, dropped) = self.as_mut().drop_future(unit);
         if dropped.is_ok() && !unit.may_have_cleanups() {
-            return Poll::Ready(then(unit, End::Cancelled(cause)));
+            return Poll::Ready(then.end(unit, End::Cancelled(cause)));
         }
         let end = after_drop(&unit, End::Cancelled(cause), dropped);
         self.clean_up(Ended { unit, end }, cx, then)
@@ -176,7 +196,7 @@ where
         payload: Payload,
         value: Option<F::Output>,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         let (unit, dropped) = match value.is_some() {
             true => (unit, Ok(())),
@@ -191,10 +211,10 @@ where
         mut self: Pin<&mut Self>,
         ended: Ended<F::Output>,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         match ended.begin_cleaning() {
-            Err(Ended { unit, end }) => Poll::Ready(then(unit, end)),
+            Err(Ended { unit, end }) => Poll::Ready(then.end(unit, end)),
             Ok(cleaning) => {
                 self.set(Self::Cleaning { cleaning: Some(cleaning) });
                 self.poll_cleanups(cx, then)
@@ -206,7 +226,7 @@ where
     fn poll_cleanups<Z>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        then: impl FnOnce(Unit, End<F::Output>) -> Z,
+        then: impl OnEnd<T, E, Given = Z>,
     ) -> Poll<Z> {
         let DrivenProj::Cleaning { cleaning } = self.as_mut().project() else {
             return Poll::Pending;
@@ -215,7 +235,7 @@ where
             return Poll::Pending;
         };
         self.set(Self::Gone);
-        Poll::Ready(then(unit, end))
+        Poll::Ready(then.end(unit, end))
     }
 
     /// Drops the future from outside. What is left of its clean-ups comes back. `None` once it has

@@ -14,7 +14,7 @@ use crate::group::tree::Link;
 use crate::panics::drop_contained;
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::sync::atomic::Ordering;
-use crate::sync::{drop_waker, lock, wake, wake_all};
+use crate::sync::{MutexGuard, drop_waker, lock, wake, wake_all};
 
 /// What follows from a count that was given back, to be done outside the lock.
 pub(super) enum After {
@@ -68,18 +68,25 @@ impl Node {
             return false;
         }
         // Most often nothing depends on a unit but the count.
-        match table.leave_plainly(key, self) {
-            Some((waker, after)) => {
-                drop(table);
-                drop_waker(waker);
-                self.follow_up(after);
-                true
-            }
-            None => {
-                drop(table);
-                self.leave_fully(key, matters)
-            }
+        let Some(waker) = table.leave_plainly(key) else {
+            drop(table);
+            return self.leave_fully(key, matters);
+        };
+        if table.give_one_back() {
+            self.leave_few(table, waker);
+        } else {
+            drop(table);
+            drop_waker(waker);
         }
+        true
+    }
+
+    #[inline(never)]
+    fn leave_few(&self, mut table: MutexGuard<'_, Table>, waker: Option<Waker>) {
+        let after = table.after_few(self);
+        drop(table);
+        drop_waker(waker);
+        self.follow_up(after);
     }
 
     /// What follows from its end comes first, among it wakers that may drop its handle. Who drops the
@@ -226,17 +233,16 @@ impl Table {
         self.units.get(key.0).is_some_and(|unit| unit.id.is_unseen())
     }
 
-    /// Takes out a unit on which nothing depends but the count, and gives that back. With its waker.
+    /// Takes out a unit on which nothing depends but the count. With its waker.
     #[inline(always)]
-    fn leave_plainly(&mut self, key: UnitKey, node: &Node) -> Option<(Option<Waker>, After)> {
+    fn leave_plainly(&mut self, key: UnitKey) -> Option<Option<Waker>> {
         if !self.is_plain() && !self.is_plain_without_name(key) {
             return None;
         }
         if self.units.get(key.0)?.slot.is_cancelled() {
             return None;
         }
-        let unit = self.units.remove(key.0)?;
-        Some((unit.slot.into_waker(), self.give_back(node)))
+        self.units.remove(key.0).map(|unit| unit.slot.into_waker())
     }
 
     /// Whether nothing is known of the unit that has ended but a name and a job, which are forgotten.
@@ -341,16 +347,20 @@ impl Table {
     }
 
     /// One is not counted any more.
-    #[inline]
     pub(super) fn give_back(&mut self, node: &Node) -> After {
-        self.count -= 1;
-        match self.count > 1 && self.count > self.in_background {
-            true => After::Nothing,
-            false => self.after_few(node),
+        match self.give_one_back() {
+            true => self.after_few(node),
+            false => After::Nothing,
         }
     }
 
-    #[inline(never)]
+    /// The same. Whether it is to be looked at what follows, because few are left.
+    #[inline]
+    fn give_one_back(&mut self) -> bool {
+        self.count -= 1;
+        self.count <= 1 || self.count <= self.in_background
+    }
+
     fn after_few(&mut self, node: &Node) -> After {
         if self.count > 0 {
             return After::Few(self.retire_if_alone(node));

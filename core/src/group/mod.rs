@@ -42,7 +42,7 @@ mod waiting;
 pub(crate) use self::core::Core;
 pub use body::GroupBody;
 pub(crate) use body::{Body, MapFault};
-pub(crate) use driven::{Driven, Ended};
+pub(crate) use driven::{Driven, Ended, OnEnd};
 pub(crate) use entry::Admission;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;

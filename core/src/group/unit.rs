@@ -250,11 +250,22 @@ impl Unit {
 
     /// A task has ended, with its output still in hand: dropped here if its handle is gone, because
     /// the native runtime would drop it only after the group may have returned.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn end_with<T>(self, output: Output<T>) -> Output<T> {
-        match self.node.leave_with_output(self.key(), self.node.minds_outputs::<T>()) {
-            true => output,
-            false => self.end_without(output),
+        let matters = self.node.minds_outputs::<T>();
+        match self.end_unless_unseen(matters) {
+            None => output,
+            Some(unit) => unit.end_without(output),
+        }
+    }
+
+    /// It comes back if its output `matters` and its handle is gone. A call, which an output does not go
+    /// through.
+    #[inline(never)]
+    fn end_unless_unseen(self, matters: bool) -> Option<Self> {
+        match self.node.leave_with_output(self.key(), matters) {
+            true => None,
+            false => Some(self),
         }
     }
 

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{Core, Driven, End, Ended, Ending, Fault, Node, Role, Settled, Unit};
+use crate::group::{Core, Driven, End, Ended, Ending, Fault, Node, OnEnd, Role, Settled, Unit};
 use crate::panics::{catch, contained, drop_contained};
 use crate::runtime::Runtime;
 use crate::stack::end_as;
@@ -79,7 +79,7 @@ impl<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>> Future
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let on_done = this.on_done;
-        this.driven.poll(cx, |unit, end| finish::<R, E, F, D>(unit, end, on_done))
+        this.driven.poll(cx, Finish::<R, D> { on_done, runtime: PhantomData })
     }
 }
 
@@ -98,40 +98,51 @@ fn cut<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
         };
         // Nobody is left to poll them: dropping them reports that (C5).
         drop_contained(cleanups);
-        drop(finish::<R, E, F, D>(unit, end, on_done));
+        drop(Finish::<R, D> { on_done, runtime: PhantomData }.end(unit, end));
     });
 }
 
 /// Enters the end into the ledger, cancels the group if that says so, calls back, and only then
 /// counts the task as ended (T1, T5).
-#[inline(always)]
-fn finish<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    unit: Unit,
-    end: End<F::Output>,
-    on_done: &mut D,
-) -> Output<F::Value> {
-    match end {
-        End::Value(Ok(value)) if !D::CALLS && !unit.node().asks_policy() => {
-            unit.end_with(Output::new(Ok(value)))
+struct Finish<'a, R, D> {
+    on_done: &'a mut D,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime, E: AsDynError, T, D: OnDone<T>> OnEnd<T, E> for Finish<'_, R, D> {
+    type Given = Output<T>;
+
+    fn end(self, unit: Unit, end: End<Result<T, Fault<E>>>) -> Output<T> {
+        match end {
+            End::Cancelled(cause) if !D::CALLS => unit.end_with(Output::cancelled(cause)),
+            end => self.end_fully(unit, end),
         }
-        End::Cancelled(cause) if !D::CALLS => unit.end_with(Output::cancelled(cause)),
-        end => finish_fully::<R, E, F, D>(unit, end, on_done),
+    }
+
+    #[inline]
+    fn value(self, unit: Unit, value: T) -> Output<T> {
+        match D::CALLS || unit.node().asks_policy() {
+            true => self.end_fully::<T, E>(unit, End::Value(Ok(value))),
+            false => unit.end_with(Output::new(Ok(value))),
+        }
     }
 }
 
-#[inline(never)]
-fn finish_fully<R: Runtime, E: AsDynError, F: TaskOutput<E>, D: OnDone<F::Value>>(
-    unit: Unit,
-    end: End<F::Output>,
-    on_done: &mut D,
-) -> Output<F::Value> {
-    let outcome = settle::<R, E, _>(&unit, end);
-    if !D::CALLS {
-        return unit.end_with(Output::new(outcome));
+impl<R: Runtime, D> Finish<'_, R, D> {
+    #[inline(never)]
+    fn end_fully<T, E>(self, unit: Unit, end: End<Result<T, Fault<E>>>) -> Output<T>
+    where
+        E: AsDynError,
+        D: OnDone<T>,
+    {
+        let outcome = settle::<R, E, _>(&unit, end);
+        if !D::CALLS {
+            return unit.end_with(Output::new(outcome));
+        }
+        let (unit, called) = end_as(unit, &mut || self.on_done.call(outcome.as_ref()));
+        contained(UnhandledKind::Callback, called);
+        unit.end_with(Output::new(outcome))
     }
-    let (unit, called) = end_as(unit, &mut || on_done.call(outcome.as_ref()));
-    contained(UnhandledKind::Callback, called);
-    unit.end_with(Output::new(outcome))
 }
 
 fn settle<R: Runtime, E: AsDynError, T>(
