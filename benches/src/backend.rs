@@ -110,6 +110,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
+    /// Drops the handle; the task goes on.
+    fn detach<T: Send + 'static>(join: Self::Join<T>) {
+        drop(join);
+    }
+
     /// Cancels all and waits until their futures are gone.
     fn cancel<T: Send + 'static>(joins: Vec<Self::Join<T>>) -> impl Future<Output = ()> + Send;
 
@@ -239,6 +244,10 @@ impl Backend for OnSmol {
             Some(executor) => executor.spawn(future),
             None => smol::spawn(future),
         }
+    }
+
+    fn detach<T: Send + 'static>(join: smol::Task<T>) {
+        join.detach();
     }
 
     async fn cancel<T: Send + 'static>(joins: Vec<smol::Task<T>>) {

@@ -26,6 +26,9 @@ pub struct Goal {
     /// With whom it is compared; without that, and without a size, the figure itself counts.
     #[serde(default)]
     pub against: Option<String>,
+    /// Who does the least that the rules ask for: where this one falls short too, it is they that cost it.
+    #[serde(default)]
+    pub floor: Option<String>,
     /// Compared with the same contender at another size.
     #[serde(default)]
     pub against_size: Option<usize>,
@@ -83,6 +86,8 @@ pub struct Judged<'a> {
     pub size: usize,
     /// What was reached, if it was measured.
     pub measured: Option<f64>,
+    /// The same of the floor, if there is one.
+    pub floor: Option<f64>,
 }
 
 /// All goals.
@@ -105,24 +110,30 @@ impl Goal {
         let mut all = Vec::new();
         for &setting in &self.settings {
             for &size in &self.sizes {
-                let measured = self.measured(results, setting, size);
-                all.push(Judged { goal: self, setting, size, measured });
+                let measured = |who: &String| self.measured(results, setting, size, who);
+                let (own, floor) =
+                    (measured(&self.contender), self.floor.as_ref().and_then(measured));
+                all.push(Judged { goal: self, setting, size, measured: own, floor });
             }
         }
         all
     }
 
-    fn measured(&self, results: &Results, setting: Setting, size: usize) -> Option<f64> {
+    fn measured(&self, results: &Results, setting: Setting, size: usize, who: &str) -> Option<f64> {
         let on_heap = self.figure != Figure::Rounds;
         let find = |size, name| results.find(&self.scenario, setting, size, name, on_heap);
-        let own = find(size, &self.contender)?;
+        let own = find(size, who)?;
         if let Some(other) = &self.against {
             return Some(self.compare(own, find(size, other)?));
         }
         match self.against_size {
-            Some(size) => Some(self.value(own)? / self.value(find(size, &self.contender)?)?),
+            Some(size) => Some(self.value(own)? / self.value(find(size, who)?)?),
             None => self.value(own),
         }
+    }
+
+    fn is_met_by(&self, figure: f64) -> bool {
+        figure <= self.at_most
     }
 
     fn value(&self, row: &Row) -> Option<f64> {
@@ -159,7 +170,12 @@ impl Goal {
 impl Judged<'_> {
     /// Whether it falls short. What was not measured does not.
     pub fn is_missed(&self) -> bool {
-        self.measured.is_some_and(|measured| measured.is_nan() || measured > self.goal.at_most)
+        self.measured.is_some_and(|measured| !self.goal.is_met_by(measured))
+    }
+
+    /// Whether the floor falls short as well.
+    pub fn is_below_the_floor(&self) -> bool {
+        self.floor.is_some_and(|floor| !self.goal.is_met_by(floor))
     }
 
     fn state(&self) -> &'static str {
@@ -178,7 +194,11 @@ impl fmt::Display for Judged<'_> {
         let place = format!("{scenario} {} {}", self.setting, self.size);
         let state = self.state();
         write!(f, "{state:<12} {measured:>9} <= {at_most:<8} {place:<32} {contender}")?;
-        f.write_str(&self.goal.compared())
+        f.write_str(&self.goal.compared())?;
+        match self.floor {
+            Some(floor) => write!(f, ", where the floor is {floor:.2}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -204,10 +224,16 @@ mod tests {
         (goal.settings, goal.sizes) = (vec![Setting::TokioMt], vec![1_000, 7]);
         (goal.contender, goal.against) = ("group".into(), Some("bare".into()));
         (goal.scenario, goal.at_most, goal.by) = ("ready".into(), at_most, by);
-        let rows = vec![row("bare", &[100.0, 200.0, 300.0]), row("group", &[60.0, 140.0, 180.0])];
+        goal.floor = Some("least".into());
+        let rows = vec![
+            row("bare", &[100.0, 200.0, 300.0]),
+            row("group", &[60.0, 140.0, 180.0]),
+            row("least", &[50.0, 100.0, 150.0]),
+        ];
         let results = Results { machine: Machine::default(), quick: true, rows };
         let judged = goal.judge(&results);
         assert!(judged[1].measured.is_none() && !judged[1].is_missed(), "size 7 is not there");
+        assert_eq!(judged[0].is_below_the_floor(), by == By::Ratio && at_most < 0.5);
         (judged[0].measured, judged[0].is_missed())
     }
 
@@ -215,6 +241,7 @@ mod tests {
     fn ratio_above_the_limit_is_missed() {
         assert_eq!(judged(0.6, By::Ratio), (Some(0.6), false));
         assert_eq!(judged(0.59, By::Ratio), (Some(0.6), true));
+        assert_eq!(judged(0.49, By::Ratio), (Some(0.6), true), "and so does the floor");
     }
 
     #[test]

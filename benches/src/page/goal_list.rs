@@ -66,8 +66,11 @@ impl Same<'_> {
         let mark = if worst.is_missed() { "**" } else { "" };
         let (figure, place) = (number(value(worst)), self.place(worst));
         match judged.len() {
-            1 => format!("{mark}{figure}{mark} ({place})"),
-            all => format!("{met} of {all} met; {mark}{figure}{mark} at worst ({place})"),
+            1 => format!("{mark}{figure}{mark} ({place}){}", floor_at(worst)),
+            all => {
+                let floor = floor_in(&judged);
+                format!("{met} of {all} met{floor}; {mark}{figure}{mark} at worst ({place})")
+            }
         }
     }
 
@@ -79,6 +82,18 @@ impl Same<'_> {
             false => format!("{}, {place}", goal.scenario),
         }
     }
+}
+
+/// What the floor is, at one place.
+fn floor_at(judged: &Judged<'_>) -> String {
+    judged.floor.map_or_else(String::new, |floor| format!("; floor {}", number(floor)))
+}
+
+/// At how many places the floor meets the goal, if there is one.
+fn floor_in(judged: &[Judged<'_>]) -> String {
+    let there: Vec<_> = judged.iter().filter(|judged| judged.floor.is_some()).collect();
+    let met = there.iter().filter(|judged| !judged.is_below_the_floor()).count();
+    if there.is_empty() { String::new() } else { format!(", {met} by the floor") }
 }
 
 /// Each reason once, with all that it is one for.
@@ -101,7 +116,13 @@ const HEAD: &str = "
 
 A cell says in how many places a goal is met, and the worst of them, in bold if it falls short. A goal stands back
 behind the rules of the [contract](contract.md): the list below the table says what is paid for, and by which rules.
-That the same could not be had for less is not shown by it.
+
+For tasks that are awaited by their handles, cancelled or spawned by others the *floor* says how much of it is the
+rules' alone. It is `rules by hand` of the tables below: a group in safe code, written for this page, that can do the
+least they ask for and nothing else (`benches/src/scenarios/rules.rs` says what). Where the floor falls short, the goal
+cannot be met without giving up a rule, unless somebody knows a lower floor; where it meets a goal that we miss, what
+is between the two is the price of all that a group can do besides. For the other goals there is no floor, and that
+the same could not be had for less is not shown.
 ";
 
 const UNKNOWN: &str = "no reason is known.";

@@ -64,12 +64,15 @@ fn goals_met(results: &Results) -> String {
     let measured = |judged: &Judged<'_>| judged.measured.is_some();
     let judged: Vec<_> =
         goals.iter().flat_map(|goal| goal.judge(results)).filter(measured).collect();
-    let met = judged.iter().filter(|judged| !judged.is_missed()).count();
+    let missed: Vec<_> = judged.iter().filter(|judged| judged.is_missed()).collect();
+    let below = missed.iter().filter(|judged| judged.is_below_the_floor()).count();
     format!(
-        "\nOn {} {} of {} [goals](#goals) are met, one in two places counted as two.\n",
+        "\nOn {} {} of {} [goals](#goals) are met, one in two places counted as two. Of those that are missed {} are \
+         below the floor, which the rules alone cost.\n",
         allocator(results),
-        thousands(met),
-        thousands(judged.len())
+        thousands(judged.len() - missed.len()),
+        thousands(judged.len()),
+        thousands(below),
     )
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::rules::Rules;
 use super::work::{Parking, Yield};
 use crate::{Backend, Build, Contender, Measure, Plan, Sample, Scenario, Setting};
 
@@ -44,6 +45,7 @@ impl Build for Cancel {
         let mut all = vec![
             Contender::part("bare", b, bare),
             Contender::part("group", b, |b, n| group(b.runtime().clone(), n)),
+            Contender::part("rules by hand", b, rules),
             Contender::part("group of AnyRuntime", b, |b, n| {
                 group(AnyRuntime::new(b.runtime().clone()), n)
             }),
@@ -106,6 +108,18 @@ async fn group<R: Runtime>(rt: R, n: usize) -> Sample {
         Ok(begin)
     });
     let begin = all.await.expect("a body that has its value keeps it");
+    Sample::since(begin, parking.gone())
+}
+
+async fn rules<B: Backend>(b: B, n: usize) -> Sample {
+    let (parking, group) = (Parking::default(), Rules::new());
+    for _ in 0..n {
+        group.start(&b, parking.park::<Result<(), _>>());
+    }
+    parking.all_parked(n).await;
+    let begin = Instant::now();
+    group.cancel();
+    group.close().await;
     Sample::since(begin, parking.gone())
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::rules::Rules;
 use super::work::{Ready, Work, Yielding};
 use crate::{Backend, Build, Contender, Scenario, Setting};
 
@@ -50,6 +51,7 @@ impl<W: Work> Build for Collect<W> {
             Contender::task("group, spawn_all", b, move |b, n| {
                 all_at_once(b.runtime().clone(), n, work)
             }),
+            Contender::task("rules by hand", b, move |b, n| rules(b, n, work)),
             Contender::task("group, handles dropped", b, move |b, n| dropped(b, n, work)),
             Contender::task("group of AnyRuntime", b, move |b, n| {
                 group(AnyRuntime::new(b.runtime().clone()), n, work)
@@ -93,6 +95,17 @@ async fn all_at_once<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
         Ok(values.into_iter().sum())
     });
     all.await.expect("no task fails")
+}
+
+async fn rules<B: Backend>(b: B, n: usize, work: impl Work) -> u64 {
+    let group = Rules::new();
+    let tasks: Vec<_> = (0..n as u64).map(|i| group.spawn(&b, work.fallible(i))).collect();
+    let mut sum = 0;
+    for task in tasks {
+        sum += task.await.expect("nobody cancels");
+    }
+    assert!(group.close().await, "no task fails");
+    sum
 }
 
 /// The values go another way, which costs an addition to a shared number.

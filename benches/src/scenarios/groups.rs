@@ -3,6 +3,7 @@
 use anyscope_core::{Runtime, TaskError};
 use tokio::task::JoinSet;
 
+use super::rules::Rules;
 use crate::{Backend, Build, Contender, Plan, Scenario};
 
 /// Tasks in each group.
@@ -28,6 +29,7 @@ impl Build for Groups {
             Contender::task("bare", b, bare),
             Contender::task("group", b, |b, n| group(b.runtime().clone(), n)),
             Contender::task("group, spawn_all", b, |b, n| all_at_once(b.runtime().clone(), n)),
+            Contender::task("rules by hand", b, rules),
         ];
         if B::IS_TOKIO {
             all.push(Contender::task("JoinSet", b, |_, n| join_set(n)));
@@ -90,6 +92,29 @@ async fn all_at_once<R: Runtime>(rt: R, groups: usize) -> u64 {
         Ok(sums.into_iter().sum::<u64>())
     });
     all.await.expect("no task fails")
+}
+
+/// Each inner group is a task of the outer one.
+async fn rules<B: Backend>(b: B, groups: usize) -> u64 {
+    async fn inner<B: Backend>(b: B) -> Result<u64, TaskError> {
+        let group = Rules::new();
+        let spawn = |i| group.spawn(&b, async move { Ok(i) });
+        let tasks: Vec<_> = (0..EACH as u64).map(spawn).collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.expect("nobody cancels");
+        }
+        assert!(group.close().await, "no task fails");
+        Ok(sum)
+    }
+    let outer = Rules::new();
+    let tasks: Vec<_> = (0..groups).map(|_| outer.spawn(&b, inner(b.clone()))).collect();
+    let mut sum = 0;
+    for task in tasks {
+        sum += task.await.expect("nobody cancels");
+    }
+    assert!(outer.close().await, "no task fails");
+    sum
 }
 
 async fn join_set(groups: usize) -> u64 {

@@ -9,6 +9,7 @@ use std::process::{Command, exit};
 use anyscope_core::{Runtime, TaskError};
 use tokio::task::JoinSet;
 
+use super::rules::Rules;
 use super::work::{Parking, Ready, Work};
 use crate::{Backend, Build, Contender, Measure, Plan, Sample, Scenario, Setting, Skipped};
 
@@ -34,15 +35,19 @@ pub(super) const INSTRUCTIONS: Scenario = Scenario {
 const CHILDREN: &[(&str, Point, Means)] = &[
     ("bare: spawn", Point::Spawned, Means::Bare),
     ("group: spawn", Point::Spawned, Means::Group),
+    ("rules by hand: spawn", Point::Spawned, Means::Rules),
     ("JoinSet: spawn", Point::Spawned, Means::JoinSet),
     ("bare: spawn and await", Point::Awaited, Means::Bare),
     ("group: spawn and await", Point::Awaited, Means::Group),
+    ("rules by hand: spawn and await", Point::Awaited, Means::Rules),
     ("JoinSet: spawn and await", Point::Awaited, Means::JoinSet),
     ("bare: spawn and park", Point::Parked, Means::Bare),
     ("group: spawn and park", Point::Parked, Means::Group),
+    ("rules by hand: spawn and park", Point::Parked, Means::Rules),
     ("JoinSet: spawn and park", Point::Parked, Means::JoinSet),
     ("bare: spawn, park and cancel", Point::Cancelled, Means::Bare),
     ("group: spawn, park and cancel", Point::Cancelled, Means::Group),
+    ("rules by hand: spawn, park and cancel", Point::Cancelled, Means::Rules),
     ("JoinSet: spawn, park and cancel", Point::Cancelled, Means::JoinSet),
 ];
 
@@ -71,6 +76,7 @@ impl Point {
 enum Means {
     Bare,
     Group,
+    Rules,
     JoinSet,
 }
 
@@ -130,6 +136,7 @@ impl Build for Child {
             match means {
                 Means::Bare => bare(b, n, point).await,
                 Means::Group => group(b.runtime().clone(), n, point).await,
+                Means::Rules => rules(b, n, point).await,
                 Means::JoinSet => join_set(n, point).await,
             }
         })]
@@ -183,6 +190,31 @@ async fn group<R: Runtime>(rt: R, n: usize, point: Point) -> u64 {
         Ok(sum)
     });
     all.await.expect("no task fails")
+}
+
+async fn rules<B: Backend>(b: B, n: usize, point: Point) -> u64 {
+    let (parking, group) = (Parking::default(), Rules::new());
+    let mut tasks = Vec::with_capacity(n);
+    for i in 0..n as u64 {
+        tasks.push(match point.parks() {
+            true => group.spawn(&b, parking.park::<Result<u64, _>>()),
+            false => group.spawn(&b, Ready.fallible(i)),
+        });
+    }
+    point.leave_if(Point::Spawned);
+    if point.parks() {
+        parking.all_parked(n).await;
+        point.leave_if(Point::Parked);
+        group.cancel();
+        group.close().await;
+        return parking.gone();
+    }
+    let mut sum = 0;
+    for task in tasks {
+        sum += task.await.expect("nobody cancels");
+    }
+    group.close().await;
+    sum
 }
 
 async fn join_set(n: usize, point: Point) -> u64 {

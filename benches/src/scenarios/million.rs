@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::rules::{Handle, Rules};
 use super::work::{Work, Yielding};
 use crate::{Backend, Build, Contender, Plan, Scenario};
 
@@ -30,6 +31,7 @@ impl Build for Million {
         let mut all = vec![
             Contender::task("bare", b, bare),
             Contender::task("group", b, |b, n| group(b.runtime().clone(), n)),
+            Contender::task("rules by hand", b, rules),
             Contender::task("group with a limit", b, |b, n| limited(b.runtime().clone(), n)),
         ];
         if B::IS_TOKIO {
@@ -70,6 +72,24 @@ async fn group<R: Runtime>(rt: R, n: usize) -> u64 {
         Ok(sum)
     });
     all.await.expect("no task fails")
+}
+
+async fn rules<B: Backend>(b: B, n: usize) -> u64 {
+    let group = Rules::new();
+    let mut alive: VecDeque<Handle<B::Join<Option<u64>>>> = VecDeque::with_capacity(ALIVE);
+    let mut sum = 0;
+    for i in 0..n as u64 {
+        if alive.len() == ALIVE {
+            let oldest = alive.pop_front().expect("there are some");
+            sum += oldest.await.expect("nobody cancels");
+        }
+        alive.push_back(group.spawn(&b, Yielding.fallible(i)));
+    }
+    for task in alive {
+        sum += task.await.expect("nobody cancels");
+    }
+    assert!(group.close().await, "no task fails");
+    sum
 }
 
 /// The group itself holds the number down.

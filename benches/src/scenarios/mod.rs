@@ -15,6 +15,7 @@ mod map;
 mod million;
 mod parked;
 mod recurse;
+mod rules;
 mod saturated;
 mod timers;
 mod traps;

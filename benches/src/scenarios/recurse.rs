@@ -9,6 +9,7 @@ use anyscope_core::{GroupHandle, Runtime, TaskError};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
+use super::rules::Rules;
 use crate::{Backend, Build, Contender, Plan, Scenario};
 
 pub(super) const RECURSE: Scenario = Scenario {
@@ -30,6 +31,7 @@ impl Build for Recurse {
         let mut all = vec![
             Contender::task("bare", b, |b, depth| bare(b, depth)),
             Contender::task("group", b, |b, depth| group(b.runtime().clone(), depth)),
+            Contender::task("rules by hand", b, rules),
         ];
         if B::IS_TOKIO {
             all.push(Contender::task("JoinSet", b, |_, depth| join_set(depth)));
@@ -80,6 +82,29 @@ async fn group<R: Runtime>(rt: R, depth: usize) -> u64 {
     let total = leaves.clone();
     rt.group::<TaskError, _>(move |g| node(g, depth, leaves)).await.expect("no task fails");
     total.load(Relaxed)
+}
+
+async fn rules<B: Backend>(b: B, depth: usize) -> u64 {
+    fn node<B: Backend>(
+        b: B,
+        group: Arc<Rules>,
+        depth: usize,
+        leaves: Leaves,
+    ) -> Node<Result<(), TaskError>> {
+        Box::pin(async move {
+            if depth == 0 {
+                leaves.fetch_add(1, Relaxed);
+                return Ok(());
+            }
+            group.start(&b, node(b.clone(), group.clone(), depth - 1, leaves.clone()));
+            group.start(&b, node(b.clone(), group.clone(), depth - 1, leaves));
+            Ok(())
+        })
+    }
+    let (group, leaves) = (Rules::new(), Leaves::default());
+    node(b, group.clone(), depth, leaves.clone()).await.expect("it does not fail");
+    assert!(group.close().await, "no task fails");
+    leaves.load(Relaxed)
 }
 
 async fn join_set(depth: usize) -> u64 {
