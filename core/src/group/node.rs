@@ -24,7 +24,7 @@ use crate::group::tree::Link;
 use crate::protect::Cover;
 use crate::runtime::{AnyRuntime, Job, RunJob, in_turn};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{CacheAligned, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
+use crate::sync::{Apart, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
 use crate::task::{TaskId, TaskInfo};
 
 pub(crate) struct Node {
@@ -44,7 +44,7 @@ pub(crate) struct Node {
     /// Whether a unit was ever given values to carry. Set before that unit starts, and looked at by who
     /// runs as one or has its context, which comes after that: Relaxed.
     carries: AtomicBool,
-    pub(super) table: CacheAligned<Mutex<Table>>,
+    pub(super) table: Apart<Mutex<Table>>,
     pub(super) owner: Mutex<Owner>,
     /// That the owner is `Gone`: keeps its lock out of each poll. Set right after that; Release, with
     /// Acquire where it is read.
@@ -136,7 +136,7 @@ impl Node {
             singled_out: AtomicUsize::new(0),
             covered: AtomicUsize::new(0),
             carries: AtomicBool::new(false),
-            table: CacheAligned(Mutex::new(Table::with_limit(options.limit))),
+            table: Apart::new(Mutex::new(Table::with_limit(options.limit))),
             owner: Mutex::new(Owner::Awaited(None)),
             gone: AtomicBool::new(false),
             body_released: AtomicBool::new(false),
