@@ -173,9 +173,15 @@ impl Judged<'_> {
         self.measured.is_some_and(|measured| !self.goal.is_met_by(measured))
     }
 
-    /// Whether the floor falls short as well.
+    /// Whether the floor meets it, where there is one.
+    pub fn is_met_by_the_floor(&self) -> Option<bool> {
+        self.floor.map(|floor| self.goal.is_met_by(floor))
+    }
+
+    /// Whether it is missed, and the floor, though it is no slower, misses it as well.
     pub fn is_below_the_floor(&self) -> bool {
-        self.floor.is_some_and(|floor| !self.goal.is_met_by(floor))
+        let is_one = self.floor.is_some_and(|floor| self.measured.is_some_and(|own| floor <= own));
+        self.is_missed() && is_one && self.is_met_by_the_floor() == Some(false)
     }
 
     fn state(&self) -> &'static str {

@@ -32,8 +32,8 @@ pub(crate) struct Apart<T> {
     after: Space,
 }
 
-/// With the eight bytes that anything next to it is aligned to, a line of the cache.
-type Space = [u64; 7];
+/// As much as a line of the cache.
+type Space = [u64; 8];
 
 impl<T> Apart<T> {
     pub(crate) fn new(value: T) -> Self {

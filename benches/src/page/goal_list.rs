@@ -91,9 +91,9 @@ fn floor_at(judged: &Judged<'_>) -> String {
 
 /// At how many places the floor meets the goal, if there is one.
 fn floor_in(judged: &[Judged<'_>]) -> String {
-    let there: Vec<_> = judged.iter().filter(|judged| judged.floor.is_some()).collect();
-    let met = there.iter().filter(|judged| !judged.is_below_the_floor()).count();
-    if there.is_empty() { String::new() } else { format!(", {met} by the floor") }
+    let floors: Vec<_> = judged.iter().filter_map(Judged::is_met_by_the_floor).collect();
+    let met = floors.iter().filter(|is_met| **is_met).count();
+    if floors.is_empty() { String::new() } else { format!(", {met} by the floor") }
 }
 
 /// Each reason once, with all that it is one for.
@@ -117,12 +117,12 @@ const HEAD: &str = "
 A cell says in how many places a goal is met, and the worst of them, in bold if it falls short. A goal stands back
 behind the rules of the [contract](contract.md): the list below the table says what is paid for, and by which rules.
 
-For tasks that are awaited by their handles, cancelled or spawned by others the *floor* says how much of it is the
-rules' alone. It is `rules by hand` of the tables below: a group in safe code, written for this page, that can do the
-least they ask for and nothing else (`benches/src/scenarios/rules.rs` says what). Where the floor falls short, the goal
-cannot be met without giving up a rule, unless somebody knows a lower floor; where it meets a goal that we miss, what
-is between the two is the price of all that a group can do besides. For the other goals there is no floor, and that
-the same could not be had for less is not shown.
+For tasks that are awaited by their handles, cancelled, or spawned by others there is a *floor*: `rules by hand` of the
+tables below, a group in safe code that was written for this page, keeps the rules that its file names
+(`benches/src/scenarios/rules.rs`), and can do nothing else. Where ours misses a goal, and the floor, though no slower,
+misses it as well, the goal is below what those rules cost, as far as is known how to keep them. Where the floor meets
+what ours misses, the rest is the price of what else a group does, much of it by other rules, and of how it does it.
+Where ours is quicker than the floor, and for all other goals, it is not shown that the same could not be had for less.
 ";
 
 const UNKNOWN: &str = "no reason is known.";

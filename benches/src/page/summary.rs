@@ -68,7 +68,7 @@ fn goals_met(results: &Results) -> String {
     let below = missed.iter().filter(|judged| judged.is_below_the_floor()).count();
     format!(
         "\nOn {} {} of {} [goals](#goals) are met, one in two places counted as two. Of those that are missed {} are \
-         below the floor, which the rules alone cost.\n",
+         below a floor, which is what some of the rules cost by themselves.\n",
         allocator(results),
         thousands(judged.len() - missed.len()),
         thousands(judged.len()),

@@ -114,7 +114,7 @@ async fn group<R: Runtime>(rt: R, n: usize) -> Sample {
 async fn rules<B: Backend>(b: B, n: usize) -> Sample {
     let (parking, group) = (Parking::default(), Rules::new());
     for _ in 0..n {
-        group.start(&b, parking.park::<Result<(), _>>());
+        group.start(&b, parking.park::<Result<(), ()>>());
     }
     parking.all_parked(n).await;
     let begin = Instant::now();

@@ -98,7 +98,7 @@ async fn all_at_once<R: Runtime>(rt: R, groups: usize) -> u64 {
 async fn rules<B: Backend>(b: B, groups: usize) -> u64 {
     async fn inner<B: Backend>(b: B) -> Result<u64, TaskError> {
         let group = Rules::new();
-        let spawn = |i| group.spawn(&b, async move { Ok(i) });
+        let spawn = |i| group.spawn(&b, async move { Ok::<_, TaskError>(i) });
         let tasks: Vec<_> = (0..EACH as u64).map(spawn).collect();
         let mut sum = 0;
         for task in tasks {

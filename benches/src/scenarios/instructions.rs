@@ -197,7 +197,7 @@ async fn rules<B: Backend>(b: B, n: usize, point: Point) -> u64 {
     let mut tasks = Vec::with_capacity(n);
     for i in 0..n as u64 {
         tasks.push(match point.parks() {
-            true => group.spawn(&b, parking.park::<Result<u64, _>>()),
+            true => group.spawn(&b, parking.park::<Result<u64, ()>>()),
             false => group.spawn(&b, Ready.fallible(i)),
         });
     }

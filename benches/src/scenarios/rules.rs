@@ -1,21 +1,24 @@
-//! The least that the rules cost in safe code: a group written by hand that can do nothing but what they ask.
+//! What some rules cost in safe code by themselves: a group of tasks written by hand that does nothing else.
 //!
-//! Each task enters a table and leaves it under a lock (G1, G10), has its context (X1), its panics are caught
-//! (P1, P3), its future is gone before it counts as ended (T3), a failure cancels the others (G3), and a
-//! cancellation reaches it where it waits, by its waker in the table (C1). Its handle could ask and cancel.
-//! What a group has beyond that (names, causes, shields, clean-ups, grace periods, limits, inner groups, what
-//! a dropped handle leaves behind) is not here, so that this is a floor under what a group can cost.
+//! Each task enters a table and leaves it under a lock, and is refused where the group is cancelled or has
+//! ended (G1, G10). It has its context (X1). Its panics are caught and come to who closes the group (P1), and
+//! its future is gone before it counts as ended, also after a panic or where the runtime drops it (T3, R1). A
+//! failure cancels the others (G3), and a cancellation reaches them where they wait, by their wakers in the
+//! table (C1). The handle could ask and cancel. No lock is held while wakers are cloned or dropped.
+//!
+//! What else a group does (names, causes, errors, shields, clean-ups, grace periods, limits, inner groups, a
+//! body that is one of its units, what a dropped handle leaves behind) is not here: this is a floor for it.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use anyscope_core::TaskError;
 use pin_project_lite::pin_project;
 
 use crate::Backend;
@@ -24,9 +27,12 @@ thread_local! {
     static CURRENT: Cell<Option<Unit>> = const { Cell::new(None) };
 }
 
-/// A group that has only what the rules ask.
+/// The group. Each task looks at the flag, which therefore shares no line of the cache with what is written.
+#[repr(C)]
 pub(super) struct Rules {
+    before: [u64; 8],
     cancelled: AtomicBool,
+    after: [u64; 8],
     table: Mutex<Table>,
 }
 
@@ -43,6 +49,7 @@ struct Table {
     free: u32,
     ids: u64,
     failed: bool,
+    panic: Option<Payload>,
     closer: Option<Waker>,
 }
 
@@ -53,17 +60,21 @@ enum Place {
 
 /// Awaits one of its tasks.
 pub(super) struct Handle<J> {
-    native: J,
+    /// `None` if it was refused.
+    native: Option<J>,
     #[expect(dead_code, reason = "by which it could ask and cancel")]
-    unit: Unit,
+    unit: Option<Unit>,
 }
+
+type Payload = Box<dyn Any + Send>;
 
 impl Rules {
     /// With one count, the body's.
     pub(super) fn new() -> Arc<Self> {
-        let (places, closer) = (Vec::new(), None);
-        let table = Table { live: 1, places, free: 0, ids: 0, failed: false, closer };
-        Arc::new(Self { cancelled: AtomicBool::new(false), table: Mutex::new(table) })
+        let (places, panic, closer) = (Vec::new(), None, None);
+        let table = Table { live: 1, places, free: 0, ids: 0, failed: false, panic, closer };
+        let (cancelled, table) = (AtomicBool::new(false), Mutex::new(table));
+        Arc::new(Self { before: [0; 8], cancelled, after: [0; 8], table })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -75,9 +86,12 @@ impl Rules {
     }
 
     #[track_caller]
-    fn enter(self: &Arc<Self>) -> Unit {
-        let key = self.table().enter(Location::caller());
-        Unit { group: self.clone(), key }
+    fn enter(self: &Arc<Self>) -> Option<Unit> {
+        if self.is_cancelled() {
+            return None;
+        }
+        let key = self.table().enter(Location::caller())?;
+        Some(Unit { group: self.clone(), key })
     }
 
     #[track_caller]
@@ -90,10 +104,12 @@ impl Rules {
         F: Fallible + Send + 'static,
         F::Value: Send + 'static,
     {
-        let unit = self.enter();
+        let Some(unit) = self.enter() else {
+            return Handle { native: None, unit: None };
+        };
         let shared = Unit { group: self.clone(), key: unit.key };
         let native = b.spawn(Task { unit: Some(unit), future: Some(future) });
-        Handle { native, unit: shared }
+        Handle { native: Some(native), unit: Some(shared) }
     }
 
     /// Without a handle.
@@ -103,8 +119,9 @@ impl Rules {
         F: Fallible + Send + 'static,
         F::Value: Send + 'static,
     {
-        let unit = self.enter();
-        B::detach(b.spawn(Task { unit: Some(unit), future: Some(future) }));
+        if let Some(unit) = self.enter() {
+            B::detach(b.spawn(Task { unit: Some(unit), future: Some(future) }));
+        }
     }
 
     pub(super) fn cancel(&self) {
@@ -118,16 +135,39 @@ impl Rules {
         self.cancel();
     }
 
-    /// The body has ended: waits until all tasks have. Whether none has failed.
+    fn panicked(&self, payload: Payload) {
+        let later = {
+            let mut table = self.table();
+            match table.panic {
+                None => table.panic.replace(payload),
+                Some(_) => Some(payload),
+            }
+        };
+        self.cancel();
+        drop(later);
+    }
+
+    /// The body has ended: waits until all tasks have. Whether none has failed; a panic goes on here.
     pub(super) async fn close(&self) -> bool {
         self.table().live -= 1;
-        poll_fn(|cx| self.table().poll_closed(cx)).await;
-        !self.table().failed
+        poll_fn(|cx| {
+            let fresh = cx.waker().clone();
+            self.table().poll_closed(fresh)
+        })
+        .await;
+        let (failed, panic) = {
+            let mut table = self.table();
+            (table.failed, table.panic.take())
+        };
+        panic.map_or(!failed, |payload| resume_unwind(payload))
     }
 }
 
 impl Table {
-    fn enter(&mut self, location: &'static Location<'static>) -> u32 {
+    fn enter(&mut self, location: &'static Location<'static>) -> Option<u32> {
+        if self.live == 0 {
+            return None;
+        }
         self.live += 1;
         self.ids += 1;
         let (key, id) = (self.free, self.ids);
@@ -143,21 +183,22 @@ impl Table {
                 self.places.push(taken);
             }
         }
-        key
+        Some(key)
     }
 
-    /// Gives who is to be told that this was the last one.
-    fn leave(&mut self, key: u32) -> Option<Waker> {
-        self.places[key as usize] = Place::Free(mem::replace(&mut self.free, key));
+    /// Gives its place, to be dropped, and who is to be told that it was the last one.
+    fn leave(&mut self, key: u32) -> (Place, Option<Waker>) {
+        let free = Place::Free(mem::replace(&mut self.free, key));
+        let left = mem::replace(&mut self.places[key as usize], free);
         self.live -= 1;
-        if self.live == 0 { self.closer.take() } else { None }
+        (left, if self.live == 0 { self.closer.take() } else { None })
     }
 
-    fn park(&mut self, key: u32, fresh: &Waker) {
-        if let Place::Taken { waker, .. } = &mut self.places[key as usize] {
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(fresh)) {
-                *waker = Some(fresh.clone());
-            }
+    /// Gives the waker that was there.
+    fn park(&mut self, key: u32, fresh: Waker) -> Option<Waker> {
+        match &mut self.places[key as usize] {
+            Place::Taken { waker, .. } => waker.replace(fresh),
+            Place::Free(_) => Some(fresh),
         }
     }
 
@@ -169,22 +210,24 @@ impl Table {
         self.places.iter_mut().filter_map(waker).collect()
     }
 
-    fn poll_closed(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_closed(&mut self, fresh: Waker) -> Poll<()> {
         if self.live == 0 {
             return Poll::Ready(());
         }
-        self.closer = Some(cx.waker().clone());
+        self.closer = Some(fresh);
         Poll::Pending
     }
 }
 
 /// What a task runs.
-pub(super) trait Fallible: Future<Output = Result<Self::Value, TaskError>> {
+pub(super) trait Fallible: Future<Output = Result<Self::Value, Self::Error>> {
     type Value;
+    type Error;
 }
 
-impl<T, F: Future<Output = Result<T, TaskError>>> Fallible for F {
+impl<T, X, F: Future<Output = Result<T, X>>> Fallible for F {
     type Value = T;
+    type Error = X;
 }
 
 pin_project! {
@@ -194,77 +237,89 @@ pin_project! {
         #[pin]
         future: Option<F>,
     }
-}
 
-/// What came of a poll.
-enum Polled<T> {
-    Pending,
-    Value(T),
-    /// It has failed, or was cancelled.
-    Nothing,
-}
-
-impl<F: Fallible> Task<F> {
-    /// In its frame; the future is gone if it is not pending.
-    fn poll_as(self: Pin<&mut Self>, unit: Unit, cx: &mut Context<'_>) -> (Unit, Polled<F::Value>) {
-        let mut future = self.project().future;
-        let is_cancelled = unit.group.is_cancelled();
-        let (unit, polled) = unit.run(|| {
-            let polled = future.as_mut().as_pin_mut().map(|future| match is_cancelled {
-                true => Poll::Ready(None),
-                false => future.poll(cx).map(Some),
-            });
-            if !matches!(polled, Some(Poll::Pending)) {
-                future.set(None);
+    impl<F> PinnedDrop for Task<F> {
+        // Dropped by its runtime before its end.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(unit) = this.unit.take() {
+                drop_future(unit, &mut this.future).end();
             }
-            polled
-        });
-        let polled = match polled {
-            Some(Some(Poll::Pending)) => Polled::Pending,
-            Some(Some(Poll::Ready(Some(Ok(value))))) => Polled::Value(value),
-            Some(Some(Poll::Ready(None))) => Polled::Nothing,
-            _ => {
-                unit.group.fail();
-                Polled::Nothing
-            }
-        };
-        (unit, polled)
+        }
     }
+}
+
+/// Drops the future in its frame, and catches its panic.
+fn drop_future<F>(unit: Unit, future: &mut Pin<&mut Option<F>>) -> Unit {
+    let (unit, dropped) = unit.run(|| future.set(None));
+    if let Err(payload) = dropped {
+        unit.group.panicked(payload);
+    }
+    unit
 }
 
 impl<F: Fallible> Future for Task<F> {
     type Output = Option<F::Value>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let unit = self.as_mut().project().unit.take().expect("it has not ended");
-        let (unit, polled) = self.as_mut().poll_as(unit, cx);
-        let output = match polled {
-            Polled::Value(value) => Some(value),
-            Polled::Nothing => None,
-            Polled::Pending => {
-                unit.group.table().park(unit.key, cx.waker());
-                let is_cancelled = unit.group.is_cancelled();
-                *self.as_mut().project().unit = Some(unit);
-                // The cancellation may have come before the waker was there.
-                return if is_cancelled { self.poll(cx) } else { Poll::Pending };
+        let mut this = self.as_mut().project();
+        let unit = this.unit.take().expect("it has not ended");
+        if unit.group.is_cancelled() {
+            drop_future(unit, &mut this.future).end();
+            return Poll::Ready(None);
+        }
+        let mut output = None;
+        let (unit, ran) = unit.run(|| {
+            if let Some(Poll::Ready(ready)) = this.future.as_mut().as_pin_mut().map(|f| f.poll(cx))
+            {
+                output = Some(ready);
+                this.future.set(None);
             }
-        };
-        unit.end();
-        Poll::Ready(output)
+        });
+        if let Err(payload) = ran {
+            unit.group.panicked(payload);
+            drop_future(unit, &mut this.future).end();
+            return Poll::Ready(None);
+        }
+        match output {
+            Some(Ok(value)) => {
+                unit.end();
+                Poll::Ready(Some(value))
+            }
+            Some(Err(_)) => {
+                unit.group.fail();
+                unit.end();
+                Poll::Ready(None)
+            }
+            None => {
+                let is_cancelled = unit.park(cx.waker());
+                *this.unit = Some(unit);
+                // The cancellation may have come before the waker was there.
+                if is_cancelled { self.poll(cx) } else { Poll::Pending }
+            }
+        }
     }
 }
 
 impl Unit {
-    /// `None` if it has panicked.
-    fn run<T>(self, f: impl FnOnce() -> T) -> (Self, Option<T>) {
+    fn run(self, f: impl FnOnce()) -> (Self, Result<(), Payload>) {
         let before = CURRENT.replace(Some(self));
-        let ran = catch_unwind(AssertUnwindSafe(f)).ok();
+        let ran = catch_unwind(AssertUnwindSafe(f));
         let own = CURRENT.replace(before).expect("what was put there");
         (own, ran)
     }
 
+    /// Leaves its waker. Whether it was cancelled.
+    fn park(&self, waker: &Waker) -> bool {
+        let fresh = waker.clone();
+        let old = self.group.table().park(self.key, fresh);
+        drop(old);
+        self.group.is_cancelled()
+    }
+
     fn end(self) {
-        let closer = self.group.table().leave(self.key);
+        let (left, closer) = self.group.table().leave(self.key);
+        drop(left);
         if let Some(closer) = closer {
             closer.wake();
         }
@@ -275,48 +330,71 @@ impl<J: Future<Output = Option<T>> + Unpin, T> Future for Handle<J> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.native).poll(cx)
+        match &mut self.native {
+            Some(native) => Pin::new(native).poll(cx),
+            None => Poll::Ready(None),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
 
     use super::*;
     use crate::{Build, Contender, Setting};
 
-    struct Failing;
+    /// Sums up what holds.
+    struct Ends;
 
-    impl Build for Failing {
+    impl Build for Ends {
         fn build<B: Backend>(self, b: &B) -> Vec<Contender> {
-            vec![Contender::task("one fails", b, |b, _| async move {
-                let group = Rules::new();
-                let waits = group.spawn(&b, async {
-                    let never: u64 = pending().await;
-                    Ok(never)
-                });
-                let panics = async { if group_is_on() { panic!("on purpose") } else { Ok(()) } };
-                group.start(&b, panics);
-                let was_cancelled = waits.await.is_none();
-                u64::from(was_cancelled && !group.close().await)
+            vec![Contender::task("ends", b, |b, _| async move {
+                let holds = [fails(&b).await, panics(&b).await, refuses(&b).await];
+                holds.into_iter().map(u64::from).sum()
             })]
         }
     }
 
-    /// Whether a task has its context.
-    fn group_is_on() -> bool {
-        let own = CURRENT.take();
-        let is_there = own.is_some();
-        CURRENT.set(own);
-        is_there
+    async fn fails<B: Backend>(b: &B) -> bool {
+        let group = Rules::new();
+        let waits = group.spawn(b, pending::<Result<u64, ()>>());
+        group.start(b, async { Err::<(), _>("a failure") });
+        waits.await.is_none() && !group.close().await
+    }
+
+    /// In its context.
+    async fn panics<B: Backend>(b: &B) -> bool {
+        let group = Rules::new();
+        group.start(b, async {
+            let own = CURRENT.take();
+            let has_context = own.is_some();
+            CURRENT.set(own);
+            assert!(!has_context, "on purpose");
+            Ok::<_, ()>(())
+        });
+        AssertUnwindSafe(group.close()).catch_unwind().await.is_err()
+    }
+
+    async fn refuses<B: Backend>(b: &B) -> bool {
+        let group = Rules::new();
+        group.close().await && group.spawn(b, async { Ok::<_, ()>(()) }).await.is_none()
     }
 
     #[test]
     fn it_is_a_group() {
         for setting in [Setting::TokioMt, Setting::SmolGlobal] {
-            let [contender] = &setting.build(Failing)[..] else { panic!("one contender") };
-            assert_eq!(contender.run(1).expect("it runs everywhere").sum, 1, "{setting}");
+            let (done, sum) = mpsc::channel();
+            thread::spawn(move || {
+                let [contender] = &setting.build(Ends)[..] else { panic!("one contender") };
+                done.send(contender.run(1).expect("it runs everywhere").sum)
+            });
+            assert_eq!(sum.recv_timeout(Duration::from_secs(60)), Ok(3), "{setting}");
         }
     }
 }

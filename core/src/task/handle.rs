@@ -45,8 +45,6 @@ where
 enum Join<T: Send + 'static, R: Spawner> {
     Native {
         key: UnitKey,
-        /// What the handle had is taken; it stays, to be dropped with the rest.
-        is_taken: bool,
         handle: R::Handle<Output<T>>,
         /// Stands before a waker that is not the executor's own (P3).
         guard: Option<Arc<GuardedWaker>>,
@@ -76,7 +74,7 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
         id: TaskId,
         handle: R::Handle<Output<T>>,
     ) -> Self {
-        Self { node, id, join: Join::Native { key, is_taken: false, handle, guard: None } }
+        Self { node, id, join: Join::Native { key, handle, guard: None } }
     }
 
     pub(crate) fn job(node: Arc<Node>, key: UnitKey, id: TaskId, job: Arc<dyn JoinJob<T>>) -> Self {
@@ -117,8 +115,8 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
     /// `None` once its outcome has come.
     fn key(&self) -> Option<UnitKey> {
         match &self.join {
-            Join::Native { key, is_taken: false, .. } | Join::Job { key, .. } => Some(*key),
-            Join::Native { .. } | Join::Ready(_) | Join::Taken => None,
+            Join::Native { key, .. } | Join::Job { key, .. } => Some(*key),
+            Join::Ready(_) | Join::Taken => None,
         }
     }
 
@@ -134,28 +132,22 @@ impl<T: Send + 'static, R: Spawner> TaskHandle<T, R> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, TaskError>> {
         let output = match &mut self.join {
-            Join::Native { is_taken, handle, guard, .. } if !*is_taken => {
-                let output = ready!(poll_guarded(cx, guard, |cx| handle.poll_join(cx)));
-                *is_taken = true;
-                output
+            Join::Native { handle, guard, .. } => {
+                poll_guarded(cx, guard, |cx| handle.poll_join(cx))
             }
-            Join::Job { job, .. } => {
-                let output = ready!(job.poll_join(cx));
-                self.join = Join::Taken;
-                output
+            Join::Job { job, .. } => job.poll_join(cx),
+            other => {
+                return Poll::Ready(match mem::replace(other, Join::Taken) {
+                    Join::Ready(outcome) => outcome,
+                    _ => Err(TaskError::taken(self.id)),
+                });
             }
-            _ => return Poll::Ready(self.take_known()),
         };
-        let outcome = output.and_then(|output| output.take(self.id));
-        Poll::Ready(outcome.unwrap_or_else(|| Err(self.dropped_by_runtime())))
-    }
-
-    #[cold]
-    fn take_known(&mut self) -> Result<T, TaskError> {
-        match mem::replace(&mut self.join, Join::Taken) {
-            Join::Ready(outcome) => outcome,
-            _ => Err(TaskError::taken(self.id)),
-        }
+        output.map(|output| {
+            self.join = Join::Taken;
+            let outcome = output.and_then(|output| output.take(self.id));
+            outcome.unwrap_or_else(|| Err(self.dropped_by_runtime()))
+        })
     }
 
     #[inline(never)]
@@ -209,8 +201,7 @@ impl<T: Send + 'static, R: Spawner> Drop for TaskHandle<T, R> {
     /// Nobody will take the output: it must be gone when the group returns (G1).
     #[inline]
     fn drop(&mut self) {
-        let is_taken = matches!(self.join, Join::Native { is_taken: true, .. } | Join::Taken);
-        if !is_taken {
+        if !matches!(self.join, Join::Taken) {
             self.drop_untaken();
         }
     }
