@@ -65,14 +65,25 @@ fn goals_met(results: &Results) -> String {
     let judged: Vec<_> =
         goals.iter().flat_map(|goal| goal.judge(results)).filter(measured).collect();
     let missed: Vec<_> = judged.iter().filter(|judged| judged.is_missed()).collect();
+    let met = judged.len() - missed.len();
+    format!(
+        "\nOn {} {} of {} [goals](#goals) are met, one in two places counted as two.{}\n",
+        allocator(results),
+        thousands(met),
+        thousands(judged.len()),
+        below_floors(&missed)
+    )
+}
+
+/// How many of them are, where a floor was measured.
+fn below_floors(missed: &[&Judged<'_>]) -> String {
+    if missed.iter().all(|judged| judged.floor.is_none()) {
+        return String::new();
+    }
     let below = missed.iter().filter(|judged| judged.is_below_the_floor()).count();
     format!(
-        "\nOn {} {} of {} [goals](#goals) are met, one in two places counted as two. Of those that are missed {} are \
-         below a floor, which is what some of the rules cost by themselves.\n",
-        allocator(results),
-        thousands(judged.len() - missed.len()),
-        thousands(judged.len()),
-        thousands(below),
+        " Of those that are missed {} are below a floor, which is what some of the rules cost by themselves.",
+        thousands(below)
     )
 }
 
