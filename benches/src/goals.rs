@@ -26,7 +26,7 @@ pub struct Goal {
     /// With whom it is compared; without that, and without a size, the figure itself counts.
     #[serde(default)]
     pub against: Option<String>,
-    /// Who does the least that the rules ask for: where this one falls short too, it is they that cost it.
+    /// Who keeps some of the rules and does nothing else: what they cost by themselves.
     #[serde(default)]
     pub floor: Option<String>,
     /// Compared with the same contender at another size.

@@ -100,12 +100,7 @@ async fn all_at_once<R: Runtime>(rt: R, n: usize, work: impl Work) -> u64 {
 async fn rules<B: Backend>(b: B, n: usize, work: impl Work) -> u64 {
     let group = Rules::new();
     let tasks: Vec<_> = (0..n as u64).map(|i| group.spawn(&b, work.fallible(i))).collect();
-    let mut sum = 0;
-    for task in tasks {
-        sum += task.await.expect("nobody cancels");
-    }
-    assert!(group.close().await, "no task fails");
-    sum
+    group.total(tasks).await
 }
 
 /// The values go another way, which costs an addition to a shared number.

@@ -100,21 +100,11 @@ async fn rules<B: Backend>(b: B, groups: usize) -> u64 {
         let group = Rules::new();
         let spawn = |i| group.spawn(&b, async move { Ok::<_, TaskError>(i) });
         let tasks: Vec<_> = (0..EACH as u64).map(spawn).collect();
-        let mut sum = 0;
-        for task in tasks {
-            sum += task.await.expect("nobody cancels");
-        }
-        assert!(group.close().await, "no task fails");
-        Ok(sum)
+        Ok(group.total(tasks).await)
     }
     let outer = Rules::new();
     let tasks: Vec<_> = (0..groups).map(|_| outer.spawn(&b, inner(b.clone()))).collect();
-    let mut sum = 0;
-    for task in tasks {
-        sum += task.await.expect("nobody cancels");
-    }
-    assert!(outer.close().await, "no task fails");
-    sum
+    outer.total(tasks).await
 }
 
 async fn join_set(groups: usize) -> u64 {

@@ -209,12 +209,7 @@ async fn rules<B: Backend>(b: B, n: usize, point: Point) -> u64 {
         group.close().await;
         return parking.gone();
     }
-    let mut sum = 0;
-    for task in tasks {
-        sum += task.await.expect("nobody cancels");
-    }
-    group.close().await;
-    sum
+    group.total(tasks).await
 }
 
 async fn join_set(n: usize, point: Point) -> u64 {

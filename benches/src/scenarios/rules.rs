@@ -124,6 +124,19 @@ impl Rules {
         }
     }
 
+    /// Awaits these in order and closes the group, in which none fails.
+    pub(super) async fn total<J>(&self, tasks: impl IntoIterator<Item = Handle<J>>) -> u64
+    where
+        J: Future<Output = Option<u64>> + Unpin,
+    {
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.expect("nobody cancels");
+        }
+        assert!(self.close().await, "no task fails");
+        sum
+    }
+
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
         let wakers = self.table().take_wakers();
@@ -243,19 +256,19 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(unit) = this.unit.take() {
-                drop_future(unit, &mut this.future).end();
+                end_dropped(unit, &mut this.future);
             }
         }
     }
 }
 
-/// Drops the future in its frame, and catches its panic.
-fn drop_future<F>(unit: Unit, future: &mut Pin<&mut Option<F>>) -> Unit {
+/// Drops the future in its frame, catches its panic, and ends its unit.
+fn end_dropped<F>(unit: Unit, future: &mut Pin<&mut Option<F>>) {
     let (unit, dropped) = unit.run(|| future.set(None));
     if let Err(payload) = dropped {
         unit.group.panicked(payload);
     }
-    unit
+    unit.end();
 }
 
 impl<F: Fallible> Future for Task<F> {
@@ -265,7 +278,7 @@ impl<F: Fallible> Future for Task<F> {
         let mut this = self.as_mut().project();
         let unit = this.unit.take().expect("it has not ended");
         if unit.group.is_cancelled() {
-            drop_future(unit, &mut this.future).end();
+            end_dropped(unit, &mut this.future);
             return Poll::Ready(None);
         }
         let mut output = None;
@@ -278,7 +291,7 @@ impl<F: Fallible> Future for Task<F> {
         });
         if let Err(payload) = ran {
             unit.group.panicked(payload);
-            drop_future(unit, &mut this.future).end();
+            end_dropped(unit, &mut this.future);
             return Poll::Ready(None);
         }
         match output {

@@ -51,16 +51,11 @@ pub(crate) fn ending() -> Vec<Unit> {
     units
 }
 
-/// The innermost unit.
-#[inline]
-fn innermost() -> Option<Unit> {
-    look(|stack| stack.innermost.as_ref().map(Unit::share))
-}
-
-/// The same, if it does what `is_it` says.
+/// The innermost unit, if it does what `is_it` says.
 #[inline]
 fn innermost_if(is_it: impl FnOnce(Doing) -> bool) -> Option<Unit> {
-    if doing().is_some_and(is_it) { innermost() } else { None }
+    doing().filter(|doing| is_it(*doing))?;
+    look(|stack| stack.innermost.as_ref().map(Unit::share))
 }
 
 fn is_jobs(doing: Doing) -> bool {

@@ -148,9 +148,7 @@ fn pop_unit() -> Unit {
 /// From now on the innermost unit, which calls this as it is polled, drops its future.
 #[inline]
 pub(crate) fn begin_end() {
-    if doing().is_some() {
-        do_now(Some(Doing::End));
-    }
+    replace_doing(Doing::End);
 }
 
 /// What the innermost unit is doing.
@@ -170,6 +168,8 @@ pub(crate) fn run_waiting<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// What it did before; without a unit nothing is changed.
+#[inline]
 fn replace_doing(doing: Doing) -> Option<Doing> {
     let before = self::doing()?;
     do_now(Some(doing));
