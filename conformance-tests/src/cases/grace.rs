@@ -10,7 +10,7 @@ use anyscope_core::{
 };
 use futures_util::future::select;
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::held::Held;
 use crate::probe::{
@@ -39,7 +39,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(3600);
 
 /// Ends well once it is told.
 fn cooperative(begun: &Gate, told: &Count) -> impl Future<Output = Result<(), BoxError>> + use<> {

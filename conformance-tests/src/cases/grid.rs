@@ -14,7 +14,7 @@ use anyscope_core::{
 };
 use futures_util::StreamExt;
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually_blocking, never, poll_once, yield_now};
 use crate::thread;
@@ -316,8 +316,6 @@ fn primitives<R: Runtime>() -> Vec<Primitive<R>> {
         }),
     ]
 }
-
-const LONG: Duration = Duration::from_secs(3600);
 
 fn lost() -> BoxError {
     BoxError::msg("a task was cancelled")

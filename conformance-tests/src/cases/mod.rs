@@ -66,9 +66,14 @@ mod unseen;
 mod until_cancelled;
 mod wakers;
 
+use std::time::Duration;
+
 use anyscope_core::{AnyRuntime, Runtime};
 
 use crate::env::Env;
+
+/// Never over in a test.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// One case, for one runtime type.
 pub(crate) struct Case<R> {

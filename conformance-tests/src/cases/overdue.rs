@@ -10,7 +10,7 @@ use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{BoxError, GroupError, GroupHandle, Runtime, TaskInfo, shield};
 use futures_util::future::select;
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, lost, never, parked, unique};
 
@@ -26,7 +26,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(3600);
 
 fn c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook<R: Runtime>(env: &Env<R>) {
     let name = unique("late");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{Runtime, TaskContext, shield};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Outcome, counted, eventually, never, yield_now};
 use crate::shielded::Work;
@@ -16,8 +16,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g19_many_background_tasks_end_in_linear_time::<R>),
     ]
 }
-
-const LONG: Duration = Duration::from_secs(3600);
 
 fn c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings<R: Runtime>(env: &Env<R>) {
     let (polls, begun) = (Count::new(), Count::new());

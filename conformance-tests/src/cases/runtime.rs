@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{AnyRuntime, Runtime, Sleep, panic_message};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually, never, parked, yield_now};
 use crate::thread;
@@ -177,7 +177,6 @@ fn last_instant(mut last: Instant) -> Instant {
 }
 
 fn r4_timer_can_be_reset<R: Runtime>(env: &Env<R>) {
-    const LONG: Duration = Duration::from_secs(3600);
     env.block_on(async |rt: R| {
         let mut timer = pin!(rt.sleep(LONG));
         assert!(poll_timer(timer.as_mut()).is_pending());

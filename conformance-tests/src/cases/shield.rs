@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyscope_core::{BoxError, GroupHandle, Runtime, TaskContext, check_cancelled, shield};
 use futures_util::future::join;
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, boom, counted, eventually, never, parked, poll_once, yield_now,
@@ -31,8 +31,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c10_shielded_task_is_not_polled_for_further_cancellations::<R>),
     ]
 }
-
-const LONG: Duration = Duration::from_secs(3600);
 
 fn c4_shielded_task_ends_by_itself<R: Runtime>(env: &Env<R>) {
     let (work, value, gone) = (Work::default(), Count::new(), Count::new());

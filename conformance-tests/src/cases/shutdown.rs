@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskError, TaskHandle, shield};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
     Count, Gate, Outcome, Stuck, block_on_here, eventually, eventually_blocking, never, on_drop,
@@ -283,7 +283,6 @@ fn r1_shutdown_while_jobs_are_queued_ends_their_group<R: Runtime>(env: &Env<R>) 
 
 /// Where the runtime's timers do not go on without it, the time is up; nothing panics.
 fn r1_timeouts_and_limits_outlast_the_shutdown<R: Runtime>(env: &Env<R>) {
-    const LONG: Duration = Duration::from_secs(3600);
     let (mut timeout, mut group) = env.block_on(async |rt: R| {
         let group = rt.group(async |_: GroupHandle<BoxError, R>| {
             shield(pending::<()>()).limit(LONG).await;

@@ -8,7 +8,7 @@ use anyscope_core::{
     BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, TaskInfo, defer,
 };
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually_blocking, never, parked, yield_now};
 use crate::thread;
@@ -24,7 +24,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(3600);
 
 /// Where a thread that has nothing to do with the group finds its handle.
 type Found<R> = Arc<Mutex<Option<GroupHandle<BoxError, R>>>>;

@@ -1,12 +1,11 @@
 //! Supervision: what is started, and started anew (rules V1 to V4, V8).
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyscope_core::supervise::{Child, Restart, Strategy, Supervisor};
 use anyscope_core::{BoxError, Runtime, defer};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
     Count, Gate, OnDrop, Outcome, boom, eventually, lost, never, on_drop, unique, yield_now,
@@ -329,5 +328,3 @@ fn v8_every_end_is_told_before_what_follows<R: Runtime>(env: &Env<R>) {
     assert_eq!(journal.text(), format!("{once} {once}"));
     assert_eq!(lost(&text).len(), 4, "a panic is contained and reported");
 }
-
-pub(super) const LONG: Duration = Duration::from_secs(3600);

@@ -7,9 +7,9 @@ use anyscope_core::supervise::{Child, Strategy};
 use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext, TaskInfo, shield};
 use futures_util::future::{join, select};
 
-use super::supervise::{Journal, LONG, Plan, noting};
+use super::supervise::{Journal, Plan, noting};
 use super::supervise_stop::cancelled_when;
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Gate, Outcome, eventually, never, yield_now};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyscope_core::supervise::{Backoff, Child, InstanceEnd, Restart, Strategy, SupervisorError};
 use anyscope_core::{BoxError, Runtime};
 
-use super::supervise::{Journal, LONG, Plan, ending, noting};
-use super::{Case, case};
+use super::supervise::{Journal, Plan, ending, noting};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, never};
 

@@ -8,8 +8,8 @@ use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskContext, defer};
 use futures_util::future::{join, select};
 
-use super::supervise::{Journal, LONG, Plan, noting};
-use super::{Case, case};
+use super::supervise::{Journal, Plan, noting};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, lost, never, unique, yield_now};
 

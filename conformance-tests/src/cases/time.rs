@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, deadline_of, eventually, never, parked};
 use crate::waits::with_enough_time;
@@ -31,7 +31,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
 }
 
 const SHORT: Duration = Duration::from_millis(5);
-const LONG: Duration = Duration::from_secs(3600);
 
 fn d1_timeout_says_that_the_time_was_up_and_has_dropped_the_future<R: Runtime>(env: &Env<R>) {
     let dropped = Count::new();

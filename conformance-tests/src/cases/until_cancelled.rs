@@ -1,10 +1,8 @@
 //! A task in its grace period leaves what it waits for (rules C3, C4).
 
-use std::time::Duration;
-
 use anyscope_core::{Runtime, shield, until_cancelled};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, never, yield_now};
 
@@ -14,9 +12,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_who_is_told_waits_for_what_is_shielded_in_it::<R>),
     ]
 }
-
-/// Never over in a test.
-const LONG: Duration = Duration::from_secs(3600);
 
 fn c3_who_is_told_leaves_what_it_waits_for<R: Runtime>(env: &Env<R>) {
     let (polled, dropped) = (Count::new(), Count::new());
