@@ -132,8 +132,9 @@ impl Goal {
         }
     }
 
+    /// To two digits, as figures are shown: so nothing is missed by less than anybody sees.
     fn is_met_by(&self, figure: f64) -> bool {
-        figure <= self.at_most
+        (figure * 100.0).round() <= (self.at_most * 100.0).round()
     }
 
     fn value(&self, row: &Row) -> Option<f64> {
