@@ -3,7 +3,7 @@
 //! A [`Group`] is a scope that its tasks cannot outlive, also when its future is dropped. What a
 //! runtime must be able to do is in [`Runtime`] and its parts; everything that is promised is
 //! decided here, so that it is the same on every backend. It is written as numbered rules (G1, C7,
-//! ...) in `docs/contract.md` of the repository; the documentation cites them in brackets.
+//! ...) in `docs/contract.md` of the repository; the documentation cites them in parentheses.
 
 #![forbid(unsafe_code)]
 

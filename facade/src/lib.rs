@@ -1,5 +1,6 @@
 //! Structured concurrency for any async runtime: nothing outlives its scope, even when futures are
-//! dropped.
+//! dropped. At the top it is `run` that waits; under a plain `#[tokio::main]` or `smol::block_on`, await
+//! [`drained`](Group::drained).
 //!
 //! Libraries depend on this crate without features, take a runtime as `R: Runtime` or as an
 //! [`AnyRuntime`], and open groups on it. Applications enable the feature of their runtime and may
@@ -7,7 +8,7 @@
 //! runtime by [one rule](current_runtime).
 //!
 //! What is promised is written as numbered rules (G1, C7, ...) in `docs/contract.md` of the
-//! repository; the documentation cites them in brackets.
+//! repository; the documentation cites them in parentheses.
 //!
 //! ```
 //! use std::time::Duration;
@@ -50,8 +51,8 @@
 //! Import the [`prelude`] or single names, and not `anyscope::*`: that has modules named `tokio` and `smol`,
 //! which hide the crates.
 //!
-//! There is no default feature, and a feature only adds names. What happens to the ambient functions
-//! when several are enabled is part of [the rule](current_runtime).
+//! There is no default feature. A feature adds names, and changes nothing for code that is given a runtime.
+//! What the ambient functions do when several are enabled is part of [the rule](current_runtime).
 
 #![forbid(unsafe_code)]
 

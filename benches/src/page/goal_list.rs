@@ -114,8 +114,9 @@ fn reasons(missed: &[&Same<'_>]) -> String {
 const HEAD: &str = "
 ## Goals
 
-A cell says in how many places a goal is met, and the worst of them, in bold if it falls short. A goal stands back
-behind the rules of the [contract](contract.md): the list below the table says what is paid for, and by which rules.
+A cell says in how many places a goal is met, and the worst of them, in bold if it falls short. Where a goal and
+a rule of the [contract](contract.md) conflict, the rule wins: the list below the table says what is paid for what is
+missed, and by which rules.
 
 For tasks that are awaited by their handles, cancelled, or spawned by others there is a *floor*: `rules by hand` of the
 tables below, a group in safe code that was written for this page, keeps the rules that its file names

@@ -65,8 +65,8 @@ fn section(scenario: &Scenario, results: &Results, folder: &str) -> String {
         blocks.into_iter().partition(|block| block[0].heap.is_none());
     let mut text = format!("\n## {name}\n\nMeasured: {about}");
     if let Some(first) = rounds.first() {
-        text +=
-            &format!("; {} rounds.\n\n![{name}]({folder}/{name}.svg)\n\n", first[0].rounds.len());
+        let (many, s) = (first[0].rounds.len(), if first[0].rounds.len() == 1 { "" } else { "s" });
+        text += &format!("; {many} round{s}.\n\n![{name}]({folder}/{name}.svg)\n\n");
         text += &tables::rounds(&rounds);
     } else {
         text += ".\n\n";
@@ -100,8 +100,9 @@ const METHOD: &str = "
 Contenders do the same work in one process and take turns, the first one changing with each round and every
 other round backwards, after a run each that does not count. Shown is the median, and in brackets the median
 of the ratios to the first line in the same round: a machine that slows down for a while slows both, so ratios
-can be relied on where times cannot. Still they move: from one full run to the next those of peers, whose code
-was the same in both, moved by 0.2 or less in most places, and by 0.5 in some.
+are steadier than times. They are not exact: from one full run to the next those of peers, whose code was the
+same in both, moved by 0.2 or less in most places, and by 0.5 in some. On smol `bare` and `blocking::unblock` of
+`blocking-round-trip` are the same code: how far they are apart is how far that scenario can be trusted.
 
 The driver is a task of the runtime. What the work comes to is checked, so that none is fast by doing less,
 except where it comes to nothing that could be checked (`instructions`, `saturated`, `compile`, `crates`).

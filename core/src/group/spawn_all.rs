@@ -27,8 +27,8 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// Spawns a task for each future and gives their values, in order (G23). Nothing is spawned before
     /// it is polled.
     ///
-    /// They all run at once; at most so many at once are the business of
-    /// [`map_concurrent`](crate::map_concurrent), or of a group with a limit (G18). They are spawned in order
+    /// They all run at once; to bound how many, use [`map_concurrent`](crate::map_concurrent), or give the
+    /// group a limit (G18). They are spawned in order
     /// and a few at a time, so that the first may have ended, and left its memory to another, before the last
     /// is spawned: many short tasks cost less by this than by handles in a `Vec`.
     ///

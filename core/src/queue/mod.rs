@@ -72,11 +72,11 @@ struct State<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue that gives the oldest item first, and holds up to `capacity`.
+    /// A queue that gives the oldest item first, and holds up to `capacity`; `usize::MAX` is no bound.
     ///
     /// # Panics
     ///
-    /// If `capacity` is zero. For a queue without a bound, it is `usize::MAX`.
+    /// If `capacity` is zero.
     #[track_caller]
     pub fn fifo(capacity: usize) -> Self {
         Self::new(Items::fifo(), capacity)
