@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 
 use crate::cancel::CancelCause;
 use crate::group::alone::Told;
-use crate::group::limit::Ticket;
 use crate::group::node::Node;
 use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::unit::Unit;
@@ -19,8 +18,8 @@ pub(crate) enum Admission {
     Ordinary,
     /// Not unless there is a place for it now.
     IfFree,
-    /// With the place that was kept for it.
-    Reserved(Ticket),
+    /// With the place of a ticket.
+    Reserved,
     /// In the background (G19).
     Background,
 }
@@ -200,8 +199,8 @@ impl Table {
     fn admit(&mut self, key: UnitKey, admission: &Admission) -> bool {
         match (&mut self.limiter, admission) {
             (Some(limiter), Admission::Ordinary | Admission::IfFree) => limiter.admit(key),
-            (Some(limiter), Admission::Reserved(ticket)) => {
-                limiter.redeem(*ticket, key);
+            (Some(limiter), Admission::Reserved) => {
+                limiter.redeem(key);
                 true
             }
             _ => true,

@@ -245,14 +245,16 @@ impl Table {
         self.units.remove(key.0).map(|unit| unit.slot.into_waker())
     }
 
-    /// Whether nothing is known of the unit that has ended but a name and a job, which are forgotten.
+    /// Whether nothing is known of the unit that has ended but a name, a job, and a place for which nobody
+    /// waits: these are forgotten.
     fn is_plain_without_name(&mut self, key: UnitKey) -> bool {
-        let is_special = self.limiter.is_some()
+        let is_special = self.limiter.as_ref().is_some_and(|limiter| limiter.is_waited_for())
             || self.background.contains_key(&key)
             || self.extras.get(&key).is_some_and(Extra::is_special);
         if !is_special {
             self.extras.remove(&key);
             self.forget_job(key);
+            self.leave_limit(key);
         }
         !is_special
     }

@@ -28,6 +28,10 @@ impl UnitKey {
     pub(crate) const NOBODY: Self = Self(u32::MAX);
     /// Of the body, which enters first; reused after its end.
     pub(crate) const FIRST: Self = Self(0);
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// Where an inner group stands in the table of the one that encloses it.

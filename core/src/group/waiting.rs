@@ -39,6 +39,19 @@ impl<E, R, F> SpawnWhenFree<E, R, F> {
         Self { group, task, carried, ticket: None, watch: None }
     }
 
+    /// Most often there is a place, and nothing to wait for. Always in a group without a limit.
+    fn takes_free_place(&mut self) -> bool {
+        self.ticket.is_none() && self.group.node().take_free_place(&mut self.ticket)
+    }
+
+    /// Whether its turn has come, or the group takes nobody any more.
+    fn has_come_up(&mut self, cx: &mut Context<'_>) -> bool {
+        let node = self.group.node();
+        node.watch(&mut self.watch, cx);
+        // Who closes the group takes the wakers after it has said so; this looks for that after leaving one.
+        node.cause().is_some() || node.poll_place(&mut self.ticket, cx) || node.is_closed()
+    }
+
     /// It waits for nothing any more. A place that no task has taken over is the next one's.
     fn leave(&mut self) {
         let node = self.group.node();
@@ -69,20 +82,31 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let node = this.group.node();
-        node.watch(&mut this.watch, cx);
-        let mut has_place = || node.poll_place(&mut this.ticket, cx);
-        // Who closes the group takes the wakers after it has said so; this looks for that after leaving one.
-        if node.cause().is_none() && !has_place() && !node.is_closed() {
+        if !this.takes_free_place() && !this.has_come_up(cx) {
             return Poll::Pending;
         }
-        let (info, future) = this.task.take().expect("it is not polled after it has returned");
-        let admission = this.ticket.map_or(Admission::Ordinary, Admission::Reserved);
-        let future = MapFault::new(future);
-        let carried = take(&mut this.carried);
-        let task = spawn_carrying(&this.group, info, admission, carried, future, NoCallback);
+        let task = this.spawn();
         this.leave();
         Poll::Ready(task)
+    }
+}
+
+impl<E, R, F, T> SpawnWhenFree<E, R, F>
+where
+    E: AsDynError,
+    R: Runtime,
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+{
+    /// What it has a place for, or the group refuses. The place is the task's, unless that is refused.
+    fn spawn(&mut self) -> TaskHandle<T, R> {
+        let (info, future) = self.task.take().expect("it is not polled after it has returned");
+        let ticket = self.ticket.take();
+        let admission = if ticket.is_some() { Admission::Reserved } else { Admission::Ordinary };
+        let (future, carried) = (MapFault::new(future), take(&mut self.carried));
+        let task = spawn_carrying(&self.group, info, admission, carried, future, NoCallback);
+        self.ticket = ticket.filter(|_| task.is_refused());
+        task
     }
 }
 
@@ -99,13 +123,20 @@ impl<E, R, F> fmt::Debug for SpawnWhenFree<E, R, F> {
 }
 
 impl Node {
-    /// Whether there is a place; always in a group without a limit.
+    fn take_free_place(&self, ticket: &mut Option<Ticket>) -> bool {
+        let Some(limiter) = &mut lock(&self.table).limiter else {
+            return true;
+        };
+        *ticket = limiter.take_free();
+        ticket.is_some()
+    }
+
     fn poll_place(&self, ticket: &mut Option<Ticket>, cx: &mut Context<'_>) -> bool {
         let fresh = cx.waker().clone();
         let (has_place, old) = match &mut lock(&self.table).limiter {
             None => (true, Some(fresh)),
             Some(limiter) => {
-                let ticket = *ticket.get_or_insert_with(|| limiter.draw());
+                let ticket = ticket.get_or_insert_with(|| limiter.draw());
                 limiter.poll(ticket, fresh)
             }
         };
