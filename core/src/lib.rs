@@ -52,7 +52,7 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupBody, GroupFuture, GroupHandle, GroupId,
-    GroupInfo, JobBuilder, LiveGroup, LiveTask, LiveWatch, Policy, Refused, SpawnAll,
+    GroupInfo, JobBuilder, LiveGroup, LiveTask, LiveWatch, Policy, Refused, Reporting, SpawnAll,
     SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
     Verdict, root_future,
 };

@@ -51,8 +51,7 @@ pub(crate) fn contain(what: UnhandledKind, f: impl FnOnce()) {
 /// The same for what was caught elsewhere.
 pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     if let Err(payload) = outcome {
-        unhandled::report_panic(what, None, &*payload);
-        drop_payload(payload);
+        unhandled::report_panic(what, None, payload);
     }
 }
 

@@ -1,12 +1,11 @@
 //! The hook for failures that can be returned to nobody (C9).
 
-use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::error::{INDENTED, escape};
-use crate::panics::{catch, drop_payload, panic_message};
+use crate::panics::{Payload, catch, drop_payload, panic_message};
 use crate::task::TaskInfo;
 
 /// Why a failure has no caller that could take it.
@@ -120,12 +119,10 @@ pub(crate) fn report_text(kind: UnhandledKind, task: Option<&TaskInfo>, message:
     report(&Unhandled { kind, task, error: None, message });
 }
 
-pub(crate) fn report_panic(
-    kind: UnhandledKind,
-    task: Option<&TaskInfo>,
-    payload: &(dyn Any + Send),
-) {
-    report(&Unhandled { kind, task, error: None, message: panic_message(payload) });
+/// And drops what was raised.
+pub(crate) fn report_panic(kind: UnhandledKind, task: Option<&TaskInfo>, payload: Payload) {
+    report(&Unhandled { kind, task, error: None, message: panic_message(&*payload) });
+    drop_payload(payload);
 }
 
 fn report(lost: &Unhandled<'_>) {

@@ -1,12 +1,15 @@
 //! Completion policies: fail-fast, supervise, first success, and one that a user writes (rule G16).
 
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyscope_core::{
-    CauseKind, EndedTask, Failure, FirstSuccess, Policy, Runtime, Supervise, TaskHandle, Verdict,
+    BoxError, CauseKind, EndedTask, Failure, FirstSuccess, GroupError, PanicPolicy, Policy,
+    Runtime, Supervise, TaskError, TaskHandle, Verdict,
 };
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, never, parked};
 
@@ -20,6 +23,10 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g16_policy_of_the_users_own_counts_failures::<R>),
         case(g16_policy_of_the_users_own_counts_successes::<R>),
         case(g16_policy_that_panics_cancels::<R>),
+        case(g16_failures_that_are_reported_are_not_the_groups::<R>),
+        case(g16_discarded_failure_that_is_passed_on_is_one_of_its_own::<R>),
+        case(g16_failure_of_the_body_is_not_discarded::<R>),
+        case(g16_policy_of_a_group_that_is_told_to_stop_is_not_asked_about_that::<R>),
     ]
 }
 
@@ -211,4 +218,101 @@ fn g16_policy_that_panics_cancels<R: Runtime>(env: &Env<R>) {
             .await;
         assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);
     });
+}
+
+/// A task fails, another panics: both are told to the policy and to those who await them, and to nobody else.
+fn g16_failures_that_are_reported_are_not_the_groups<R: Runtime>(env: &Env<R>) {
+    let (reported, ran) = (Arc::new(Mutex::new(Vec::new())), Count::new());
+    env.block_on(async |rt| {
+        let texts = reported.clone();
+        let report = move |failure: &Failure<_>| {
+            texts.lock().unwrap().push(failure.as_error().to_string());
+        };
+        let outcome: Outcome<&str> = rt
+            .group(async |g| {
+                let failed = g.spawn(async { Err::<(), _>(boom("failed")) }).await.unwrap_err();
+                assert!(failed.is_failed() && failed.source().is_none(), "{failed:?}");
+                let panicked = g.spawn(async { panicking() }).await.unwrap_err();
+                assert_eq!(panicked.panic_message(), Some("panicked"));
+                let count = ran.clone();
+                g.spawn(async move {
+                    count.add();
+                    Ok(())
+                });
+                Ok("all is well")
+            })
+            .policy(Supervise::reporting(report))
+            .panics(PanicPolicy::Capture)
+            .await;
+        assert_eq!(outcome.unwrap(), "all is well");
+    });
+    assert_eq!(*reported.lock().unwrap(), ["failed", "panicked: panicked"]);
+    assert_eq!(ran.get(), 1);
+}
+
+fn panicking() -> Result<(), BoxError> {
+    panic!("panicked")
+}
+
+/// Under a policy that keeps failures it would be an echo of what the group has (G4).
+fn g16_discarded_failure_that_is_passed_on_is_one_of_its_own<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let outcome: Result<(), GroupError> = rt
+            .group(async |g| {
+                let failed = g.task(async { Err::<(), _>(BoxError::msg("reset")) });
+                failed.name("connection").spawn().await?;
+                Ok(())
+            })
+            .policy(Supervise::reporting(|_| ()))
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.leaves().count(), 1);
+        assert!(error.leaves().all(|leaf| leaf.is::<TaskError>()), "{error}");
+    });
+}
+
+fn g16_failure_of_the_body_is_not_discarded<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let group = rt.group(async |_| Err::<(), _>(boom("of the body")));
+        let outcome: Outcome<()> = group.policy(Supervise::reporting(|_| ())).await;
+        assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);
+    });
+}
+
+/// Counts those that came back by a deadline or a shutdown.
+struct CountsExpired(Count);
+
+impl<E> Policy<E> for CountsExpired {
+    fn on_failure(&self, _: &Failure<E>) -> Verdict {
+        Verdict::Continue
+    }
+
+    fn on_expired(&self, _: &EndedTask<'_>) -> Verdict {
+        self.0.add();
+        Verdict::Continue
+    }
+}
+
+/// The group inside says by what it was cancelled, and that came from here.
+fn g16_policy_of_a_group_that_is_told_to_stop_is_not_asked_about_that<R: Runtime>(env: &Env<R>) {
+    let (opened, expired) = (Gate::new(), Count::new());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let is_open = opened.clone();
+                g.spawn_nested(rt.group(async move |inner| {
+                    is_open.open();
+                    inner.cancelled().await;
+                    Ok(())
+                }));
+                opened.wait().await;
+                g.shut_down();
+                Ok(())
+            })
+            .policy(CountsExpired(expired.clone()))
+            .grace(LONG)
+            .await;
+        assert!(outcome.unwrap_err().cause().is_some());
+    });
+    assert_eq!(expired.get(), 0);
 }

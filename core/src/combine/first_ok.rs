@@ -16,10 +16,11 @@ use crate::set::Set;
 /// returned; failures before it are dropped (W5). They are looked at in the order of the input, as in
 /// [`race`](crate::race).
 ///
-/// In a fail-fast group the first failure of a task cancels the group, before another can win. So
-/// this is for plain futures, for tasks of a group with [`Supervise`](crate::Supervise), and for
-/// handles of a group further out. A whole group that ends with the first success is one with
-/// [`FirstSuccess`](crate::FirstSuccess).
+/// It is for plain futures, and for handles of a group that a failure does not concern: one with
+/// [`Supervise::reporting`](crate::Supervise::reporting), or with [`FirstSuccess`](crate::FirstSuccess), which
+/// is a whole group that ends with the first success. In a fail-fast group the first failure of a task cancels
+/// the group before another can win, and under [`Supervise`](crate::Supervise) the group fails by it in the
+/// end, though another has won.
 ///
 /// # Errors
 ///

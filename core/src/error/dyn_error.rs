@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::cancel::{CancelCause, CancelMarker, Cancelled};
 use crate::error::{BoxError, ErrorGroup, GroupError};
 use crate::group::{GroupId, report_overdue};
-use crate::panics::{catch, drop_contained, drop_payload};
+use crate::panics::{catch, drop_contained};
 use crate::task::Recorded;
 use crate::unhandled::{self, UnhandledKind};
 
@@ -144,8 +144,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 /// None where the error panics when it is asked: it is asked where a panic would lose the end of its task.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     catch(|| error.source()).unwrap_or_else(|payload| {
-        unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
-        drop_payload(payload);
+        unhandled::report_panic(UnhandledKind::Panic, None, payload);
         None
     })
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::error::AsDynError;
 use crate::group::job::Pool;
-use crate::group::ledger::Ledger;
+use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
 use crate::group::leftover::watch_grace;
 use crate::group::node::{AnyCore, Node, NodeOptions};
+use crate::group::unit::Unit;
 use crate::runtime::{AnyRuntime, Job, Runtime, when_permitted};
+use crate::task::TaskError;
 
 pub(crate) struct Core<R, E> {
     pub(crate) runtime: R,
@@ -30,6 +32,28 @@ impl<R: Runtime, E: AsDynError> Core<R, E> {
 
     pub(crate) fn get(node: &Node) -> Option<&Self> {
         node.core().as_any().downcast_ref()
+    }
+
+    /// Enters the end of a unit of this group, and cancels the group if that says so (T1).
+    pub(crate) fn settle<T>(
+        &self,
+        unit: &Unit,
+        role: Role,
+        end: End<Result<T, Fault<E>>>,
+    ) -> Result<T, TaskError> {
+        let node = unit.node();
+        let ending = Ending {
+            group: node.id(),
+            role,
+            info: &|| unit.info(),
+            now: &|| self.runtime.now(),
+            is_cancelled: &|| node.cause().is_some(),
+        };
+        let Settled { outcome, cancel } = self.ledger.settle(&ending, end);
+        if let Some(cause) = cancel {
+            node.cancel(cause);
+        }
+        outcome
     }
 }
 

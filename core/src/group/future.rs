@@ -17,7 +17,7 @@ use crate::group::core::Core;
 use crate::group::driven::{Driven, Ended};
 use crate::group::handle::GroupHandle;
 use crate::group::info::{GroupId, GroupInfo};
-use crate::group::ledger::{Ending, Fault, Role, Settled};
+use crate::group::ledger::{Fault, Role};
 use crate::group::leftover::leave_cleanups;
 use crate::group::move_on::OrMoveOn;
 use crate::group::node::Node;
@@ -279,12 +279,7 @@ fn end_body<R: Runtime, E: AsDynError, T>(
 ) -> Option<T> {
     let node = unit.node();
     let core = Core::<R, E>::of(node);
-    let (info, now) = (|| unit.info(), || core.runtime.now());
-    let ending = Ending { group: node.id(), role: Role::Body, info: &info, now: &now };
-    let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
-    if let Some(cause) = cancel {
-        node.cancel(cause);
-    }
+    let outcome = core.settle(&unit, Role::Body, end);
     match cleanups {
         None => unit.end_body(),
         Some(run) => {

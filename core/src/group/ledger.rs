@@ -11,7 +11,7 @@ use crate::error::{
 use crate::group::GroupId;
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::group::time::report_overdue;
-use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, drop_payload};
+use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, panic_message};
 use crate::protect::ExitKind;
 use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};
@@ -35,8 +35,7 @@ impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
     ) -> Self {
         match &self {
             Self::Panicked(_) => {
-                unhandled::report_panic(UnhandledKind::Destructor, None, &*payload);
-                drop_payload(payload);
+                unhandled::report_panic(UnhandledKind::Destructor, None, payload);
                 return self;
             }
             Self::Value(Err(fault)) => {
@@ -95,12 +94,13 @@ pub(crate) enum Role {
     Job,
 }
 
-/// Who ended: the name is looked up, and the clock read, only when a failure needs it.
+/// Who ended, and whether its group is cancelled already: each is looked up only when it is needed.
 pub(crate) struct Ending<'a> {
     pub(crate) group: GroupId,
     pub(crate) role: Role,
     pub(crate) info: &'a dyn Fn() -> TaskInfo,
     pub(crate) now: &'a dyn Fn() -> Instant,
+    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
 }
 
 impl Ending<'_> {
@@ -236,9 +236,8 @@ impl<E: AsDynError> Ledger<E> {
                 return Settled { outcome, cancel: None };
             }
         };
-        let failure = Failure::new((ending.info)(), kind);
-        let outcome = Err(TaskError::failed(ending.id(), ending.group));
-        Settled { outcome, cancel: self.record(failure, (ending.now)()) }
+        let in_group = TaskError::failed(ending.id(), ending.group);
+        self.record(ending, Failure::new((ending.info)(), kind), in_group)
     }
 
     /// What came back through `?` and is no failure of its own (G4).
@@ -250,16 +249,16 @@ impl<E: AsDynError> Ledger<E> {
             }
             Echo::Cancelled(cause) => cause,
         };
-        let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
-        let cuts = match ending.role {
-            Role::Body => true,
-            _ => {
-                let ask = |policy: &dyn Policy<E>| policy.on_expired(&EndedTask::new(ending.info));
-                expired && self.ask(Verdict::Cancel, ask) == Verdict::Cancel
-            }
-        };
+        let cuts = ending.role == Role::Body || self.expiry_cuts(ending, &cause);
         let outcome = Err(TaskError::cancelled(ending.id(), cause.clone()));
         Settled { outcome, cancel: cuts.then_some(cause) }
+    }
+
+    /// In a group that is cancelled itself nothing depends on the answer, and the cause may be its own.
+    fn expiry_cuts(&self, ending: &Ending<'_>, cause: &CancelCause) -> bool {
+        let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
+        let ask = |policy: &dyn Policy<E>| policy.on_expired(&EndedTask::new(ending.info));
+        expired && !(ending.is_cancelled)() && self.ask(Verdict::Cancel, ask) == Verdict::Cancel
     }
 
     fn panicked<T>(&self, ending: &Ending<'_>, payload: Payload) -> Settled<T> {
@@ -267,30 +266,45 @@ impl<E: AsDynError> Ledger<E> {
             let outcome = Err(TaskError::panicked(ending.id(), payload));
             return Settled { outcome, cancel: None };
         }
-        let message = crate::panics::panic_message(&*payload).to_owned();
-        let outcome = Err(TaskError::panicked_in(ending.id(), ending.group, &message));
+        let message = panic_message(&*payload).to_owned();
+        let in_group = TaskError::panicked_in(ending.id(), ending.group, &message);
         let info = (ending.info)();
-        let cancel = match self.panics {
+        match self.panics {
             PanicPolicy::Abort => std::process::abort(),
-            PanicPolicy::Capture => self.record(Failure::panic(info, payload), (ending.now)()),
+            PanicPolicy::Capture => self.record(ending, Failure::panic(info, payload), in_group),
             PanicPolicy::Resume => {
                 self.keep_panic(info, payload);
-                Some(CauseKind::SiblingFailed(ending.id()).into())
+                let cancel = Some(CauseKind::SiblingFailed(ending.id()).into());
+                Settled { outcome: Err(in_group), cancel }
             }
-        };
-        Settled { outcome, cancel }
+        }
     }
 
-    /// Adds a failure. In a race of two the cause names the one that is first in the list (G6).
-    fn record(&self, failure: Failure<E>, now: Instant) -> Option<CancelCause> {
-        let failure = failure.at(Some(now.saturating_duration_since(self.began)));
+    /// Adds a failure, unless the policy has dealt with it; that of the body is the group's in any case.
+    /// `in_group` is what the handle says then.
+    fn record<T>(
+        &self,
+        ending: &Ending<'_>,
+        failure: Failure<E>,
+        in_group: TaskError,
+    ) -> Settled<T> {
+        let after = (ending.now)().saturating_duration_since(self.began);
+        let failure = failure.at(Some(after));
         let verdict = self.ask(Verdict::Cancel, |policy| policy.on_failure(&failure));
-        let first = {
-            let mut book = lock(&self.book);
-            book.failures.push(failure);
-            book.failures[0].task().id()
-        };
-        (verdict == Verdict::Cancel).then(|| CauseKind::SiblingFailed(first).into())
+        if verdict == Verdict::Discard && ending.role != Role::Body {
+            drop_contained(failure);
+            return Settled { outcome: Err(in_group.discarded()), cancel: None };
+        }
+        let first = self.add(failure);
+        let cancel = (verdict == Verdict::Cancel).then(|| CauseKind::SiblingFailed(first).into());
+        Settled { outcome: Err(in_group), cancel }
+    }
+
+    /// Who is first in the list: of two failures in a race that one is named in the cause (G6).
+    fn add(&self, failure: Failure<E>) -> TaskId {
+        let mut book = lock(&self.book);
+        book.failures.push(failure);
+        book.failures[0].task().id()
     }
 
     /// The first panic is kept; a later one has nobody to go to.
@@ -302,8 +316,8 @@ impl<E: AsDynError> Ledger<E> {
                 None => book.panic.replace((info, payload)),
             }
         };
-        if let Some(displaced) = displaced {
-            report_panic(displaced);
+        if let Some((info, payload)) = displaced {
+            unhandled::report_panic(UnhandledKind::Panic, Some(&info), payload);
         }
     }
 
@@ -316,11 +330,7 @@ impl<E: AsDynError> Ledger<E> {
         let Some(policy) = &self.policy.0 else {
             return by_default;
         };
-        catch(|| question(&**policy)).unwrap_or_else(|payload| {
-            unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
-            drop_payload(payload);
-            Verdict::Cancel
-        })
+        answer(Verdict::Cancel, || question(&**policy))
     }
 
     /// Closes the account after the last child has ended. `value` is the body's.
@@ -357,11 +367,7 @@ impl<E: AsDynError> Ledger<E> {
         let Some(policy) = &self.policy.0 else {
             return false;
         };
-        catch(|| policy.forgives()).unwrap_or_else(|payload| {
-            unhandled::report_panic(UnhandledKind::Policy, None, &*payload);
-            drop_payload(payload);
-            false
-        })
+        answer(false, || policy.forgives())
     }
 
     /// Whether closing will raise a panic.
@@ -378,8 +384,8 @@ impl<E: AsDynError> Ledger<E> {
     /// Reports what nobody came to take: the group's future is gone (C9).
     pub(crate) fn report_leftovers(&self) {
         let Book { failures, panic } = self.take();
-        if let Some(panic) = panic {
-            report_panic(panic);
+        if let Some((info, payload)) = panic {
+            unhandled::report_panic(UnhandledKind::Panic, Some(&info), payload);
         }
         report_failures(failures);
     }
@@ -389,9 +395,12 @@ impl<E: AsDynError> Ledger<E> {
     }
 }
 
-fn report_panic((info, payload): (TaskInfo, Payload)) {
-    unhandled::report_panic(UnhandledKind::Panic, Some(&info), &*payload);
-    drop_payload(payload);
+/// What a policy says; `otherwise`, if it panics.
+fn answer<T>(otherwise: T, f: impl FnOnce() -> T) -> T {
+    catch(f).unwrap_or_else(|payload| {
+        unhandled::report_panic(UnhandledKind::Policy, None, payload);
+        otherwise
+    })
 }
 
 /// Reports failures that nobody can take (C9), and drops them.

@@ -52,7 +52,7 @@ pub(crate) use job::Pool;
 pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
 pub use live::{LiveGroup, LiveTask, LiveWatch};
 pub(crate) use node::{AnyCore, Node};
-pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Supervise, Verdict};
+pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Reporting, Supervise, Verdict};
 pub use spawn::{Refused, TaskBuilder};
 pub use spawn_all::{SpawnAll, SpawnAllSettled};
 pub use start::{StartError, StartTask, Started};
@@ -75,8 +75,9 @@ use crate::task::TaskHandle;
 /// |---|---|---|
 /// | fails | fail-fast (default) | the siblings and the body are cancelled, all have ended, the error holds every failure |
 /// | fails | [`Supervise`] | the siblings go on, the error holds every failure |
+/// | fails | [`Supervise::reporting`] | the siblings go on, the failure is reported and dropped |
 /// | succeeds | [`FirstSuccess`] | the siblings are cancelled and have ended before the group returns |
-/// | panics | any | as if it failed, then the panic is raised again ([`PanicPolicy`](crate::PanicPolicy)) |
+/// | panics | any | the siblings and the body are cancelled, all have ended, then the panic is raised again; as a failure with [`PanicPolicy::Capture`](crate::PanicPolicy) |
 pub trait Group: Spawner + Blocking + CpuPool + Timer {
     /// Opens a group: runs `body` with a handle to spawn with, and returns when the body and every
     /// descendant have ended (G1).

@@ -1,6 +1,7 @@
 //! Completion policies: what the end of one task means for its siblings (G16).
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use crate::error::Failure;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +11,12 @@ use crate::task::TaskInfo;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The siblings go on.
+    /// The siblings go on, and a failure stays in the group's error.
     Continue,
+    /// The siblings go on, and the failure is dropped: the policy has dealt with it, and the group keeps
+    /// nothing of it. Whoever awaits the task is told that it failed, and fails by that if it is passed on. To
+    /// a failure of the body, and in other answers, it is as `Continue`.
+    Discard,
     /// The group is cancelled: after a failure with cause
     /// [`SiblingFailed`](crate::CauseKind::SiblingFailed), after a success with cause
     /// [`FirstSuccess`](crate::CauseKind::FirstSuccess).
@@ -88,7 +93,8 @@ impl fmt::Debug for EndedTask<'_> {
 /// }
 /// ```
 pub trait Policy<E>: Send + Sync + 'static {
-    /// A task, job or the body has failed. The failure is in the group's error in any case.
+    /// A task, job or the body has failed. The failure is in the group's error, unless the answer is
+    /// [`Verdict::Discard`].
     fn on_failure(&self, failure: &Failure<E>) -> Verdict;
 
     /// A task or job has ended with a value. The body is not reported here.
@@ -97,7 +103,8 @@ pub trait Policy<E>: Send + Sync + 'static {
     }
 
     /// A task came back cancelled by the deadline of a group that it had opened. That is a cause
-    /// and never a failure (E6); the default lets it end this group too, so that it is not lost.
+    /// and never a failure (E6); the default lets it end this group too, so that it is not lost. Not asked once
+    /// this group is cancelled itself, by a deadline further out say.
     fn on_expired(&self, _task: &EndedTask<'_>) -> Verdict {
         Verdict::Cancel
     }
@@ -119,9 +126,72 @@ impl<E> Policy<E> for FailFast {
     }
 }
 
-/// Failures are collected, siblings go on (G16).
+/// Failures are collected, siblings go on (G16). A panic cancels the group all the same, unless
+/// [`panics`](crate::GroupFuture::panics) makes a failure of it.
+///
+/// All failures are kept until the group returns. For a group that lives long, a server's, there is
+/// [`Supervise::reporting`], which keeps none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Supervise;
+
+impl Supervise {
+    /// Siblings go on, and each failure goes to `report` and no further: the group keeps nothing of it and
+    /// does not fail by it (G16). `report` is called where the task ended, by several threads perhaps at once,
+    /// and must not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime, Supervise};
+    ///
+    /// async fn answer(_request: u32) -> Result<(), BoxError> {
+    ///     Err(BoxError::msg("connection reset"))
+    /// }
+    ///
+    /// async fn serve<R: Runtime>(rt: &R, requests: Vec<u32>) -> Result<(), GroupError> {
+    ///     let all = rt.group(async |g| {
+    ///         for request in requests {
+    ///             g.task(answer(request)).name("request").spawn();
+    ///         }
+    ///         Ok(())
+    ///     });
+    ///     all.policy(Supervise::reporting(|failure| eprintln!("{failure}"))).await
+    /// }
+    /// ```
+    pub fn reporting<E, F>(report: F) -> Reporting<E, F>
+    where
+        F: Fn(&Failure<E>) + Send + Sync + 'static,
+    {
+        Reporting { report, error: PhantomData }
+    }
+}
+
+/// The policy of [`Supervise::reporting`].
+pub struct Reporting<E, F> {
+    report: F,
+    error: PhantomData<fn(&E)>,
+}
+
+impl<E, F> fmt::Debug for Reporting<E, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reporting").finish_non_exhaustive()
+    }
+}
+
+impl<E, F> Policy<E> for Reporting<E, F>
+where
+    E: 'static,
+    F: Fn(&Failure<E>) + Send + Sync + 'static,
+{
+    fn on_failure(&self, failure: &Failure<E>) -> Verdict {
+        (self.report)(failure);
+        Verdict::Discard
+    }
+
+    fn on_expired(&self, _: &EndedTask<'_>) -> Verdict {
+        Verdict::Continue
+    }
+}
 
 impl<E> Policy<E> for Supervise {
     fn on_failure(&self, _: &Failure<E>) -> Verdict {

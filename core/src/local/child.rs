@@ -260,8 +260,13 @@ where
         let this = self.project();
         let Some(mut ends) = this.end.take() else { return };
         let shared = &ends.state.shared;
-        let (info, now) = (|| ends.info(), Instant::now);
-        let ending = Ending { group: shared.id, role: ends.role, info: &info, now: &now };
+        let ending = Ending {
+            group: shared.id,
+            role: ends.role,
+            info: &|| ends.info(),
+            now: &Instant::now,
+            is_cancelled: &|| shared.cause.is_set(),
+        };
         let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {
             shared.cancel(cause);

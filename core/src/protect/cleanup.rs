@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use crate::cancel::CancelCause;
 use crate::error::BoxError;
 use crate::group::Unit;
-use crate::panics::{Payload, catch, drop_contained, drop_payload};
+use crate::panics::{Payload, catch, drop_contained};
 use crate::protect::{Cover, Hold};
 use crate::stack::{self, Doing, run_as};
 use crate::sync::WakerId;
@@ -231,8 +231,7 @@ impl CleanupRun {
                 drop_contained(error);
             }
             Err(payload) => {
-                unhandled::report_panic(kind, task, &*payload);
-                drop_payload(payload);
+                unhandled::report_panic(kind, task, payload);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{AsDynError, Echo};
-use crate::group::{Admission, Core, End, Ending, Fault, GroupId, Role, Settled, Unit};
+use crate::group::{Admission, Core, End, Fault, GroupId, Role, Unit};
 use crate::panics::{contained, drop_contained};
 use crate::runtime::permit::Held;
 use crate::runtime::{Root, Runtime};
@@ -235,16 +235,7 @@ where
         let own = unit.node().id();
         let unit = inherited(unit, heir);
         let outcome = match Core::<R, E>::get(unit.node()) {
-            Some(core) => {
-                let (info, now) = (|| unit.info(), || core.runtime.now());
-                let group = unit.node().id();
-                let ending = Ending { group, role: Role::Job, info: &info, now: &now };
-                let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
-                if let Some(cause) = cancel {
-                    unit.node().cancel(cause);
-                }
-                outcome
-            }
+            Some(core) => core.settle(&unit, Role::Job, end),
             None => given_up(&unit.info(), own, end),
         };
         self.vacate(&unit);

@@ -31,6 +31,8 @@ struct Inner {
 enum Kind {
     /// The failure is in the error of its group.
     Failed(Recorded),
+    /// The policy of its group has dealt with the failure.
+    Discarded,
     /// Of a detached task: there is no other error that it could be in.
     FailedAlone {
         info: TaskInfo,
@@ -83,6 +85,16 @@ impl TaskError {
         Self::new(task, Kind::Panicked { message, recorded: None, payload })
     }
 
+    /// A failure or panic that is in no error, because the group's policy has dealt with it: so this is no echo
+    /// of one (G16).
+    pub(crate) fn discarded(mut self) -> Self {
+        match &mut self.0.kind {
+            Kind::Panicked { recorded, .. } => *recorded = None,
+            failed => *failed = Kind::Discarded,
+        }
+        self
+    }
+
     fn new(task: TaskId, kind: Kind) -> Self {
         Self(Box::new(Inner { task, kind, kept_back: KeptBack::default() }))
     }
@@ -92,9 +104,10 @@ impl TaskError {
         self.0.task
     }
 
-    /// It ended with an `Err`, which is in its group's error; that of a detached task is here.
+    /// It ended with an `Err`, which is in its group's error, unless the policy has
+    /// [dealt with it](crate::Verdict::Discard); that of a detached task is here.
     pub fn is_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::Failed(_) | Kind::FailedAlone { .. })
+        matches!(self.0.kind, Kind::Failed(_) | Kind::Discarded | Kind::FailedAlone { .. })
     }
 
     /// It panicked.
@@ -159,8 +172,7 @@ impl TaskError {
     /// Nobody will see this: what is nowhere else goes to the hook (C9).
     pub(crate) fn report_unseen(mut self) {
         if let Some(payload) = self.take_panic() {
-            unhandled::report_panic(UnhandledKind::Panic, None, &*payload);
-            drop_payload(payload);
+            unhandled::report_panic(UnhandledKind::Panic, None, payload);
         }
         if let Kind::FailedAlone { info, error: Some(error) } = &self.0.kind {
             unhandled::report_error(UnhandledKind::Failure, Some(info), error.as_error());
@@ -191,7 +203,7 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = self.0.task;
         match &self.0.kind {
-            Kind::Failed(_) | Kind::FailedAlone { error: None, .. } => {
+            Kind::Failed(_) | Kind::Discarded | Kind::FailedAlone { error: None, .. } => {
                 write!(f, "task {task} failed")
             }
             Kind::FailedAlone { error: Some(error), .. } => {

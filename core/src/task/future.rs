@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::error::AsDynError;
-use crate::group::{Core, Driven, End, Ended, Ending, Fault, Node, OnEnd, Role, Settled, Unit};
+use crate::group::{Core, Driven, End, Ended, Fault, Node, OnEnd, Role, Unit};
 use crate::panics::{catch, contained, drop_contained};
 use crate::runtime::Runtime;
 use crate::stack::end_as;
@@ -135,7 +135,7 @@ impl<R: Runtime, D> Finish<'_, R, D> {
         E: AsDynError,
         D: OnDone<T>,
     {
-        let outcome = settle::<R, E, _>(&unit, end);
+        let outcome = Core::<R, E>::of(unit.node()).settle(&unit, Role::Task, end);
         if !D::CALLS {
             return unit.end_with(Output::new(outcome));
         }
@@ -143,20 +143,6 @@ impl<R: Runtime, D> Finish<'_, R, D> {
         contained(UnhandledKind::Callback, called);
         unit.end_with(Output::new(outcome))
     }
-}
-
-fn settle<R: Runtime, E: AsDynError, T>(
-    unit: &Unit,
-    end: End<Result<T, Fault<E>>>,
-) -> Result<T, TaskError> {
-    let (node, core) = (unit.node(), Core::<R, E>::of(unit.node()));
-    let (info, now) = (|| unit.info(), || core.runtime.now());
-    let ending = Ending { group: node.id(), role: Role::Task, info: &info, now: &now };
-    let Settled { outcome, cancel } = core.ledger.settle(&ending, end);
-    if let Some(cause) = cancel {
-        node.cancel(cause);
-    }
-    outcome
 }
 
 /// What is called with a task's outcome before the task counts as ended (T5).

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::error::{AsDynError, Echo, drop_echo};
 use crate::group::GroupId;
 use crate::group::ledger::Fault;
-use crate::panics::{Payload, catch, drop_contained, drop_payload};
+use crate::panics::{Payload, catch, drop_contained};
 use crate::stack::ending;
 use crate::sync::{Mutex, drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo};
@@ -175,8 +175,7 @@ impl<E: AsDynError> Early<E> {
                 drop_contained(error);
             }
             Self::Panic(payload) => {
-                unhandled::report_panic(UnhandledKind::Panic, Some(task), &*payload);
-                drop_payload(payload);
+                unhandled::report_panic(UnhandledKind::Panic, Some(task), payload);
             }
         }
     }
