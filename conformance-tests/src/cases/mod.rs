@@ -53,6 +53,7 @@ mod shield;
 mod shield_limits;
 mod shutdown;
 mod spawn_all;
+mod spawn_when_free;
 mod spawning;
 mod start;
 mod stopping;
@@ -163,6 +164,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         shield_limits::cases(),
         shutdown::cases(),
         spawn_all::cases(),
+        spawn_when_free::cases(),
         spawning::cases(),
         start::cases(),
         stopping::cases(),

@@ -96,12 +96,12 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///
     /// Dropping it drops the future unspawned, and leaves the place to the next.
     #[track_caller]
-    pub fn spawn_when_free<F, T>(&self, future: F) -> SpawnWhenFree<E, R, F>
+    pub fn spawn_when_free<F, T>(&self, future: F) -> SpawnWhenFree<T, E, R, F>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        SpawnWhenFree::new(self.clone(), TaskInfo::here(), future)
+        self.task(future).spawn_when_free()
     }
 
     /// Spawns a [background task](TaskBuilder::background) (G19).

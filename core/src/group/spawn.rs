@@ -18,6 +18,7 @@ use crate::group::ledger::Ledger;
 use crate::group::node::{Node, NodeOptions};
 use crate::group::policy::Supervise;
 use crate::group::unit::Unit;
+use crate::group::waiting::SpawnWhenFree;
 use crate::panics::{PanicPolicy, contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::task::{
@@ -91,7 +92,21 @@ where
     /// Spawns it, as [`GroupHandle::spawn`](crate::GroupHandle::spawn) does. Where it is refused,
     /// the callback is told so.
     pub fn spawn(self) -> TaskHandle<T, R> {
-        let admission = Admission::Ordinary.or_background(self.background);
+        self.spawn_with(Admission::Ordinary)
+    }
+
+    /// Waits until the group has a place free, and spawns it then (G18). A background task needs none. Where
+    /// it is refused, the callback is told so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the future and the callback, unspawned, and leaves the place to the next.
+    pub fn spawn_when_free(self) -> SpawnWhenFree<T, E, R, F> {
+        SpawnWhenFree::new(self.group.node().clone(), self)
+    }
+
+    pub(super) fn spawn_with(self, admission: Admission) -> TaskHandle<T, R> {
+        let admission = admission.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
         let info = TaskInfo { id: TaskId(next_id()), name, location };
         let future = MapFault::new(future);
@@ -124,6 +139,12 @@ where
             None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
             Some(on_done) => start::<R, E, _, _>(group.native(), unit, id, future, on_done),
         })
+    }
+}
+
+impl<T, E, R, F> TaskBuilder<T, E, R, F> {
+    pub(super) fn is_background(&self) -> bool {
+        self.background
     }
 }
 

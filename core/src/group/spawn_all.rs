@@ -198,7 +198,7 @@ struct Spawning<I: Iterator, T: Send + 'static, E, R: Spawner> {
     /// What is yet to be spawned. `None` once that is nothing.
     futures: Option<I>,
     /// The next one, where it waits for a place (G18).
-    waiting: Option<SpawnWhenFree<E, R, I::Item>>,
+    waiting: Option<SpawnWhenFree<T, E, R, I::Item>>,
     /// In order, up to the last that was spawned.
     tasks: VecDeque<TaskHandle<T, R>>,
 }
@@ -310,14 +310,14 @@ where
     }
 
     fn spawn(&mut self, future: F) {
-        let info = TaskInfo { id: TaskId(next_id()), name: None, location: self.location };
+        let (location, carried) = (self.location, self.carried.clone());
         if self.group.node().has_limit() {
-            let waiting = SpawnWhenFree::new(self.group.clone(), info, future);
-            self.waiting = Some(waiting.carrying(self.carried.clone()));
+            let task = self.group.task(future).at(location).carrying(carried);
+            self.waiting = Some(task.spawn_when_free());
             return;
         }
-        let (future, carried) = (MapFault::new(future), self.carried.clone());
-        let ordinary = Admission::Ordinary;
+        let info = TaskInfo { id: TaskId(next_id()), name: None, location };
+        let (future, ordinary) = (MapFault::new(future), Admission::Ordinary);
         let task = spawn_carrying(&self.group, info, ordinary, carried, future, NoCallback);
         self.keep(task);
     }

@@ -2,51 +2,48 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem::take;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::carried::Carried;
 use crate::error::AsDynError;
-use crate::group::body::MapFault;
 use crate::group::entry::Admission;
-use crate::group::handle::GroupHandle;
 use crate::group::limit::Ticket;
 use crate::group::node::Node;
-use crate::group::spawn::spawn_carrying;
+use crate::group::spawn::TaskBuilder;
 use crate::group::table::WatchKey;
 use crate::runtime::Runtime;
 use crate::sync::{drop_waker, lock};
-use crate::task::{NoCallback, TaskHandle, TaskInfo};
+use crate::task::TaskHandle;
 
-/// The future of [`GroupHandle::spawn_when_free`](crate::GroupHandle::spawn_when_free).
+/// The future of [`GroupHandle::spawn_when_free`](crate::GroupHandle::spawn_when_free) and
+/// [`TaskBuilder::spawn_when_free`].
 #[must_use = "it spawns nothing unless awaited"]
-pub struct SpawnWhenFree<E, R, F> {
-    group: GroupHandle<E, R>,
-    /// Until it is spawned. Not polled here.
-    task: Option<(TaskInfo, F)>,
-    carried: Carried,
+pub struct SpawnWhenFree<T, E, R, F> {
+    node: Arc<Node>,
+    /// Until it is spawned.
+    task: Option<TaskBuilder<T, E, R, F>>,
     /// Its turn.
     ticket: Option<Ticket>,
     /// To see that the group is cancelled.
     watch: Option<WatchKey>,
 }
 
-impl<E, R, F> SpawnWhenFree<E, R, F> {
-    pub(crate) fn new(group: GroupHandle<E, R>, info: TaskInfo, future: F) -> Self {
-        let (task, carried) = (Some((info, future)), Carried::new());
-        Self { group, task, carried, ticket: None, watch: None }
+impl<T, E, R, F> SpawnWhenFree<T, E, R, F> {
+    pub(super) fn new(node: Arc<Node>, task: TaskBuilder<T, E, R, F>) -> Self {
+        Self { node, task: Some(task), ticket: None, watch: None }
     }
 
-    /// Most often there is a place, and nothing to wait for. Always in a group without a limit.
+    /// Most often there is a place, and nothing to wait for. Always in a group without a limit, and for a
+    /// background task, which needs none.
     fn takes_free_place(&mut self) -> bool {
-        self.ticket.is_none() && self.group.node().take_free_place(&mut self.ticket)
+        let needs_none = self.task.as_ref().is_some_and(TaskBuilder::is_background);
+        needs_none || self.ticket.is_none() && self.node.take_free_place(&mut self.ticket)
     }
 
     /// Whether its turn has come, or the group takes nobody any more.
     fn has_come_up(&mut self, cx: &mut Context<'_>) -> bool {
-        let node = self.group.node();
+        let node = &self.node;
         node.watch(&mut self.watch, cx);
         // Who closes the group takes the wakers after it has said so; this looks for that after leaving one.
         node.cause().is_some() || node.poll_place(&mut self.ticket, cx) || node.is_closed()
@@ -54,24 +51,17 @@ impl<E, R, F> SpawnWhenFree<E, R, F> {
 
     /// It waits for nothing any more. A place that no task has taken over is the next one's.
     fn leave(&mut self) {
-        let node = self.group.node();
-        node.unwatch(self.watch.take());
+        self.node.unwatch(self.watch.take());
         if let Some(ticket) = self.ticket.take() {
-            node.give_back(ticket);
+            self.node.give_back(ticket);
         }
-    }
-
-    /// Gives the task values that code in it can ask for (X4).
-    pub fn carrying(mut self, carried: Carried) -> Self {
-        self.carried = carried;
-        self
     }
 }
 
 /// The future inside is only moved.
-impl<E, R, F> Unpin for SpawnWhenFree<E, R, F> {}
+impl<T, E, R, F> Unpin for SpawnWhenFree<T, E, R, F> {}
 
-impl<E, R, F, T> Future for SpawnWhenFree<E, R, F>
+impl<T, E, R, F> Future for SpawnWhenFree<T, E, R, F>
 where
     E: AsDynError,
     R: Runtime,
@@ -91,7 +81,7 @@ where
     }
 }
 
-impl<E, R, F, T> SpawnWhenFree<E, R, F>
+impl<T, E, R, F> SpawnWhenFree<T, E, R, F>
 where
     E: AsDynError,
     R: Runtime,
@@ -100,25 +90,24 @@ where
 {
     /// What it has a place for, or the group refuses. The place is the task's, unless that is refused.
     fn spawn(&mut self) -> TaskHandle<T, R> {
-        let (info, future) = self.task.take().expect("it is not polled after it has returned");
+        let task = self.task.take().expect("it is not polled after it has returned");
         let ticket = self.ticket.take();
         let admission = if ticket.is_some() { Admission::Reserved } else { Admission::Ordinary };
-        let (future, carried) = (MapFault::new(future), take(&mut self.carried));
-        let task = spawn_carrying(&self.group, info, admission, carried, future, NoCallback);
+        let task = task.spawn_with(admission);
         self.ticket = ticket.filter(|_| task.is_refused());
         task
     }
 }
 
-impl<E, R, F> Drop for SpawnWhenFree<E, R, F> {
+impl<T, E, R, F> Drop for SpawnWhenFree<T, E, R, F> {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
-impl<E, R, F> fmt::Debug for SpawnWhenFree<E, R, F> {
+impl<T, E, R, F> fmt::Debug for SpawnWhenFree<T, E, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpawnWhenFree").field("group", &self.group.id()).finish_non_exhaustive()
+        f.debug_struct("SpawnWhenFree").field("group", &self.node.id()).finish_non_exhaustive()
     }
 }
 
