@@ -7,12 +7,11 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::io;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use anyscope::prelude::*;
-use anyscope::{Ended, until_signal};
+use anyscope::{Ended, PanicPolicy, Supervise, until_signal};
 use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -21,6 +20,9 @@ use smol::stream::StreamExt;
 const CONNECTIONS: usize = 1000;
 
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Until it tries again when no connection could be accepted, for want of descriptors say.
+const PAUSE: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
@@ -47,31 +49,35 @@ async fn program(address: String) -> Ended {
     .await
 }
 
-/// Accepts connections until it is told to stop, and returns when the last of them has ended.
+/// Accepts connections until it is told to stop, and returns when the last of them has ended. What fails in
+/// one is reported, and no concern of the others.
 async fn serve(listener: TcpListener) -> Result<(), GroupError> {
     group(async |g| {
         while let Some(accepted) = until_cancelled(listener.accept()).await {
-            let (stream, peer) = accepted?;
-            let connection = async move {
-                // What fails in one is no concern of the others.
-                if let Err(error) = give_back_lines(stream).await {
-                    eprintln!("{peer}: {error}");
+            match accepted {
+                Ok((stream, peer)) => {
+                    let connection = g.task(give_back_lines(stream)).name(peer.to_string());
+                    connection.spawn_when_free().await;
                 }
-                Ok(())
-            };
-            g.spawn_when_free(connection).await;
+                Err(error) => {
+                    eprintln!("not accepted: {error}");
+                    until_cancelled(sleep(PAUSE)).await;
+                }
+            }
         }
         Ok(())
     })
     .name("connections")
     .limit(CONNECTIONS)
+    .policy(Supervise::reporting(|failure| eprintln!("{failure}")))
+    .panics(PanicPolicy::Capture)
     .await
 }
 
-async fn give_back_lines(mut stream: TcpStream) -> io::Result<()> {
+async fn give_back_lines(mut stream: TcpStream) -> Result<(), BoxError> {
     let mut lines = BufReader::new(stream.clone()).lines();
     while let Some(Some(line)) = until_cancelled(lines.next()).await {
         stream.write_all(format!("{}\n", line?).as_bytes()).await?;
     }
-    stream.write_all(b"goodbye\n").await
+    Ok(stream.write_all(b"goodbye\n").await?)
 }

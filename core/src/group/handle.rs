@@ -329,7 +329,8 @@ impl<E, R> GroupHandle<E, R> {
         self.node.cause().is_some()
     }
 
-    /// Waits until the group is cancelled.
+    /// Waits until the group is cancelled. In a group without a [grace period](crate::GroupFuture::grace) a
+    /// body or task that awaits this is dropped then, and does not go on.
     ///
     /// # Cancel safety
     ///

@@ -130,7 +130,8 @@ impl<E> Policy<E> for FailFast {
 /// [`panics`](crate::GroupFuture::panics) makes a failure of it.
 ///
 /// All failures are kept until the group returns. For a group that lives long, a server's, there is
-/// [`Supervise::reporting`], which keeps none.
+/// [`Supervise::reporting`], which keeps none. With both, a task whose own inner group was cut by a deadline is
+/// cancelled, which is no failure: only its handle says so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Supervise;
 

@@ -132,6 +132,10 @@ where
 
     /// Cancels the group when it has run this long, counted from its first poll (D2). A body that
     /// does not suspend keeps its value even if the time is zero (D4).
+    ///
+    /// In a task of another group that is a cancellation and no failure: the policy of that group is
+    /// [asked](crate::Policy::on_expired), and under [`Supervise`](crate::Supervise) only the task's handle
+    /// says so. [`timeout`](crate::Timer::timeout) with `?` is a failure of the task.
     pub fn deadline(self, after: Duration) -> Self {
         self.with(|setup| setup.deadline = Some(Deadline::After(after)))
     }
@@ -147,7 +151,7 @@ where
     /// A task is told by what it waits for
     /// ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
     /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once
-    /// (G11). The time is one for all that is below the group; who did not stop in it is listed in
+    /// (G11): to finish all that was spawned, let the body return instead of cancelling. The time is one for all that is below the group; who did not stop in it is listed in
     /// the [error](crate::GroupError::overdue). While it lasts, awaiting a task that was cancelled
     /// or has failed gives its error.
     ///
