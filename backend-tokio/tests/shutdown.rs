@@ -1,11 +1,13 @@
-//! Blocking jobs that wait for a thread when tokio's runtime is shut down (R1, R5): nobody comes for them.
+//! What waits for something that tokio's runtime has not, or has no more: blocking jobs for a thread when it
+//! is shut down (R1, R5), grace periods for a timer (C3).
 
-use std::future::Future;
-use std::sync::mpsc::{self, Sender};
+use std::future::{Future, pending, poll_fn};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use anyscope_core::{Blocking, CauseKind, Group, TaskHandle};
+use anyscope_core::{Blocking, BoxError, CauseKind, Group, GroupHandle, TaskHandle};
 use anyscope_tokio::Tokio;
 use tokio::runtime::{Builder, Runtime};
 
@@ -81,4 +83,27 @@ fn job_for_which_the_runtime_has_no_thread_is_dropped() {
         assert_shut_down(rt.spawn_blocking(|| ()));
         drop(finish);
     }
+}
+
+/// Nobody could say when it is over.
+#[test]
+fn a_grace_period_without_timers_is_over_at_once() {
+    let (runtime, (tell, told)) = (Builder::new_multi_thread().build().unwrap(), mpsc::channel());
+    let rt = Tokio::from_handle(runtime.handle().clone());
+    let (started, begun) = mpsc::channel();
+    let group = rt.group::<BoxError, _>(async move |g: GroupHandle<BoxError, Tokio>| {
+        let stubborn = async move {
+            let _dropped = tell;
+            started.send(()).unwrap();
+            pending().await
+        };
+        drop(g.spawn::<_, ()>(stubborn));
+        pending::<Result<(), BoxError>>().await
+    });
+    let mut group = Box::pin(group.grace(BOUND));
+    runtime.block_on(poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_ready())));
+    begun.recv_timeout(BOUND).unwrap();
+    drop(group);
+    let end: Result<(), _> = told.recv_timeout(BOUND / 2);
+    assert_eq!(end, Err(RecvTimeoutError::Disconnected), "the task is dropped");
 }

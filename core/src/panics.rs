@@ -103,6 +103,10 @@ impl<T> Contained<T> {
     pub(crate) fn new(value: T) -> Self {
         Self { value: Some(value) }
     }
+
+    pub(crate) fn into_inner(mut self) -> T {
+        self.value.take().expect("it is there until it is dropped")
+    }
 }
 
 impl<T> Deref for Contained<T> {

@@ -21,6 +21,7 @@ mod ending;
 mod errors;
 mod given_up;
 mod grace;
+mod grace_shutdown;
 mod grid;
 mod group;
 mod handle;
@@ -132,6 +133,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         errors::cases(),
         given_up::cases(),
         grace::cases(),
+        grace_shutdown::cases(),
         grid::cases(),
         group::cases(),
         handle::cases(),

@@ -1,8 +1,11 @@
 //! The start handshake (rule G22).
 
 use std::panic::Location;
+use std::sync::mpsc;
 
-use anyscope_core::{BoxError, Carried, GroupHandle, Runtime, Started};
+use anyscope_core::{
+    BoxError, Carried, ExitKind, GroupHandle, PanicPolicy, Runtime, Started, defer,
+};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -18,6 +21,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g22_failure_before_it_is_the_callers::<R>),
         case(g22_failure_after_it_is_the_groups::<R>),
         case(g22_panic_before_it_is_raised_in_the_caller::<R>),
+        case(c5_cleanups_of_a_task_that_panics_before_it_are_told_so::<R>),
         case(g22_task_that_ends_without_it_is_an_error::<R>),
         case(g22_task_that_drops_it_is_cancelled::<R>),
         case(g22_caller_that_goes_away_cancels_it::<R>),
@@ -142,6 +146,25 @@ fn g22_panic_before_it_is_raised_in_the_caller<R: Runtime>(env: &Env<R>) {
             .await;
         outcome.unwrap();
     });
+}
+
+/// The panic is the caller's, whose group makes a failure of it.
+fn c5_cleanups_of_a_task_that_panics_before_it_are_told_so<R: Runtime>(env: &Env<R>) {
+    let (tell, told) = mpsc::channel();
+    env.run(async |rt| {
+        let group = rt.group(async |g| {
+            let panics = async move |_: Started<()>| {
+                defer(async move |exit| tell.send(exit).unwrap());
+                yield_now().await;
+                panic!("before it is ready")
+            };
+            g.start::<_, _, _, ()>(panics).await?;
+            Ok(())
+        });
+        let outcome: Outcome<()> = group.panics(PanicPolicy::Capture).await;
+        outcome.unwrap_err();
+    });
+    assert_eq!(told.try_recv(), Ok(ExitKind::Panicked));
 }
 
 fn g22_task_that_ends_without_it_is_an_error<R: Runtime>(env: &Env<R>) {

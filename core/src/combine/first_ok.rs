@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use crate::combine::Branch;
 use crate::combine::branch::{poll_stopped, stop_all};
 use crate::error::{AsDynError, Gravest};
+use crate::panics::Contained;
 use crate::set::Set;
 
 /// The value of the first that ends with `Ok`. The others are stopped, and have ended before it is
@@ -17,10 +18,10 @@ use crate::set::Set;
 /// [`race`](crate::race).
 ///
 /// It is for plain futures, and for handles of a group that a failure does not concern: one with
-/// [`Supervise::reporting`](crate::Supervise::reporting), or with [`FirstSuccess`](crate::FirstSuccess), which
-/// is a whole group that ends with the first success. In a fail-fast group the first failure of a task cancels
-/// the group before another can win, and under [`Supervise`](crate::Supervise) the group fails by it in the
-/// end, though another has won.
+/// [`Supervise::reporting`](crate::Supervise::reporting), or with [`FirstSuccess`](crate::FirstSuccess),
+/// which is a whole group that ends with the first success. In a fail-fast group the first failure of a task
+/// cancels the group before another can win, and under [`Supervise`](crate::Supervise) the group fails by it
+/// in the end, though another has won.
 ///
 /// # Errors
 ///
@@ -61,9 +62,9 @@ where
 pub struct FirstOk<B: Branch> {
     running: Set<B>,
     /// In the order in which they came, with the position in the input.
-    failed: Vec<(usize, B::Output)>,
-    /// The first value, while the others are stopped.
-    won: Option<B::Output>,
+    failed: Vec<(usize, Contained<B::Output>)>,
+    /// The first value, while the others are stopped: if that panics, this is dropped meanwhile (P3).
+    won: Option<Contained<B::Output>>,
 }
 
 impl<B, T, X> FirstOk<B>
@@ -71,9 +72,10 @@ where
     B: Branch<Output = Result<T, X>>,
 {
     /// Looks at all by position, up to the first that has a value. `None` when all have failed.
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<B::Output>> {
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Contained<B::Output>>> {
         self.running.begin();
         while let Some((index, outcome)) = ready!(self.running.poll_next(cx, Future::poll)) {
+            let outcome = Contained::new(outcome);
             if outcome.is_ok() {
                 return Poll::Ready(Some(outcome));
             }
@@ -85,7 +87,8 @@ where
     fn all_failed(&mut self) -> AllFailed<X> {
         let mut failed = mem::take(&mut self.failed);
         failed.sort_by_key(|(index, _)| *index);
-        AllFailed::new(failed.into_iter().filter_map(|(_, outcome)| outcome.err()).collect())
+        let errors = failed.into_iter().filter_map(|(_, outcome)| outcome.into_inner().err());
+        AllFailed::new(errors.collect())
     }
 }
 
@@ -107,7 +110,7 @@ where
             stop_all(&mut self.running);
         }
         ready!(poll_stopped(&mut self.running, cx));
-        let outcome = self.won.take().expect("not polled after it was ready");
+        let outcome = self.won.take().expect("not polled after it was ready").into_inner();
         Poll::Ready(outcome.map_err(|error| AllFailed::new(vec![error])))
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
 use crate::combine::branch::{poll_stopped, stop_all};
+use crate::panics::Contained;
 use crate::set::Set;
 
 /// Waits for all and gives their values, in the order of the input. The first that ends without a
@@ -67,8 +68,8 @@ pub struct Gather<B: Branch> {
     running: Set<B, B::Output>,
     /// How many there were.
     many: usize,
-    /// The first failure, while the others are stopped.
-    failure: Option<B::Output>,
+    /// The first failure, while the others are stopped: if that panics, this is dropped meanwhile (P3).
+    failure: Option<Contained<B::Output>>,
 }
 
 impl<B: Branch> Gather<B> {
@@ -119,7 +120,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.failure.is_none() {
-            self.failure = ready!(self.poll_until(cx, Result::is_err));
+            self.failure = ready!(self.poll_until(cx, Result::is_err)).map(Contained::new);
             if self.failure.is_some() {
                 stop_all(&mut self.running);
             }
@@ -127,7 +128,7 @@ where
         if self.failure.is_some() {
             ready!(poll_stopped(&mut self.running, cx));
         }
-        if let Some(Err(error)) = self.failure.take() {
+        if let Some(Err(error)) = self.failure.take().map(Contained::into_inner) {
             return Poll::Ready(Err(error));
         }
         let mut values = Vec::with_capacity(self.many);

@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::combine::branch::{poll_stopped, stop_all};
 use crate::combine::{Branch, ItemError, MapAsCompleted, MapItems, MapOrdered};
+use crate::panics::Contained;
 use crate::set::Set;
 
 /// Runs `f` for each item, at most `limit` of them at once (W6). What `f` gives is a task's handle
@@ -97,8 +98,8 @@ pin_project! {
         running: Set<B>,
         // Those of the items that run, by their index in the set.
         positions: Vec<usize>,
-        // The first failure, while the others are stopped.
-        failed: Option<(usize, B::Output)>,
+        // The first failure, while the others are stopped: if that panics, this is dropped meanwhile (P3).
+        failed: Option<(usize, Contained<B::Output>)>,
     }
 }
 
@@ -142,7 +143,7 @@ where
         ready!(poll_stopped(this.running, cx));
         let failed = this.failed.take();
         Poll::Ready(failed.and_then(|(index, failure)| {
-            failure.err().map(|error| Err(ItemError::new(index, error)))
+            failure.into_inner().err().map(|error| Err(ItemError::new(index, error)))
         }))
     }
 
@@ -168,7 +169,7 @@ where
     /// Nothing more is pulled; what runs is stopped.
     fn fail(self: Pin<&mut Self>, index: usize, failure: B::Output) {
         let mut this = self.project();
-        *this.failed = Some((index, failure));
+        *this.failed = Some((index, Contained::new(failure)));
         stop_all(this.running);
         this.items.set(None);
     }

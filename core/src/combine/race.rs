@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
 use crate::combine::branch::{poll_stopped, stop_all};
+use crate::panics::Contained;
 use crate::set::Set;
 
 /// The outcome of the first that ends, value or not. The others are stopped, and have ended before
@@ -54,8 +55,8 @@ where
 #[must_use = "futures do nothing unless awaited"]
 pub struct Race<B: Branch> {
     running: Set<B>,
-    /// The first outcome, while the others are stopped.
-    won: Option<B::Output>,
+    /// The first outcome, while the others are stopped: if that panics, this is dropped meanwhile (P3).
+    won: Option<Contained<B::Output>>,
 }
 
 /// Outcomes are kept, never pinned.
@@ -70,11 +71,11 @@ impl<B: Branch> Future for Race<B> {
             // Looks at all by position, up to the first that has ended.
             this.running.begin();
             let first = ready!(this.running.poll_next(cx, Future::poll));
-            this.won = first.map(|(_, outcome)| outcome);
+            this.won = first.map(|(_, outcome)| Contained::new(outcome));
             stop_all(&mut this.running);
         }
         ready!(poll_stopped(&mut this.running, cx));
-        Poll::Ready(this.won.take().expect("not polled after it was ready"))
+        Poll::Ready(this.won.take().expect("not polled after it was ready").into_inner())
     }
 }
 

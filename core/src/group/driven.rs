@@ -286,9 +286,11 @@ impl<O> Cleaning<O> {
     }
 }
 
-impl<T, X> Ended<Result<T, X>> {
+type TaskCleaning<T, E> = Cleaning<Result<T, Fault<E>>>;
+
+impl<T, E> Ended<Result<T, Fault<E>>> {
     /// Gives the end back if there is nothing to be cleaned up.
-    fn begin_cleaning(self) -> Result<Box<Cleaning<Result<T, X>>>, Self> {
+    fn begin_cleaning(self) -> Result<Box<TaskCleaning<T, E>>, Self> {
         match cleanups(&self.unit, &self.end) {
             None => Err(self),
             Some(run) => Ok(Box::new(Cleaning { unit: Some(self.unit), end: self.end, run })),
@@ -325,7 +327,7 @@ fn panicked<T, E: AsDynError>(
 
 /// What is to be cleaned up after a future that is gone.
 #[inline]
-fn cleanups<T, X>(unit: &Unit, end: &End<Result<T, X>>) -> Option<CleanupRun> {
+fn cleanups<T, E>(unit: &Unit, end: &End<Result<T, Fault<E>>>) -> Option<CleanupRun> {
     let cover = unit.cleanups()?;
     Some(CleanupRun::new(end.exit_kind(), Some(unit.info()), cover))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ use crate::sync::{drop_waker, wake};
 pin_project! {
     /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
     ///
-    /// The options must be set before it is first polled, which their signatures see to.
+    /// The options must be set before it is first polled, which their signatures see to: once it is pinned it
+    /// cannot be taken back out.
     #[must_use = "a group does nothing unless awaited"]
     pub struct GroupFuture<R, E, B>
     where
@@ -57,6 +59,9 @@ pin_project! {
         guard: Option<Arc<GuardedWaker>>,
         value: Option<B::Value>,
         kept_back: KeptBack,
+        // Not `Unpin`, whatever its body is.
+        #[pin]
+        pinned: PhantomPinned,
     }
 
     impl<R, E, B> PinnedDrop for GroupFuture<R, E, B>
@@ -94,6 +99,7 @@ where
             guard: None,
             value: None,
             kept_back: KeptBack::default(),
+            pinned: PhantomPinned,
         }
     }
 

@@ -51,13 +51,15 @@ impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
     }
 }
 
-impl<T, X> End<Result<T, X>> {
+impl<T, E> End<Result<T, Fault<E>>> {
     /// As its clean-ups are told (C5).
     pub(crate) fn exit_kind(&self) -> ExitKind {
         match self {
             Self::Value(Ok(_)) => ExitKind::Value,
+            Self::Value(Err(Fault::Returned { panicked: true })) | Self::Panicked(_) => {
+                ExitKind::Panicked
+            }
             Self::Value(Err(_)) => ExitKind::Failed,
-            Self::Panicked(_) => ExitKind::Panicked,
             Self::Cancelled(cause) => ExitKind::Cancelled(cause.clone()),
         }
     }
@@ -68,8 +70,10 @@ pub(crate) enum Fault<E> {
     Error(E),
     /// The error of a group that the unit ran (G14).
     Group(GroupError<E>),
-    /// It went to whoever started the task, who has not been told yet that it runs (G22).
-    Returned,
+    /// It, or a panic, went to whoever started the task, who has not been told yet that it runs (G22).
+    Returned {
+        panicked: bool,
+    },
     /// A detached task's: whoever awaits its handle gets it (C9).
     Lone(BoxError),
 }
@@ -80,7 +84,7 @@ impl<E: AsDynError> Fault<E> {
         match self {
             Self::Error(error) => Some(error.as_error()),
             Self::Group(error) => Some(error),
-            Self::Returned => None,
+            Self::Returned { .. } => None,
             Self::Lone(error) => Some(error.as_error()),
         }
     }
@@ -221,7 +225,7 @@ impl<E: AsDynError> Ledger<E> {
                 Echo::end_in(&inner);
                 FailureKind::Group(Box::new(inner))
             }
-            Fault::Returned => {
+            Fault::Returned { .. } => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
                 return Settled { outcome, cancel: None };
             }

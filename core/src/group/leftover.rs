@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
+
 use crate::error::AsDynError;
 use crate::group::core::Core;
 use crate::group::ledger::Fault;
@@ -12,9 +14,9 @@ use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::time::Alarm;
 use crate::group::unit::Unit;
-use crate::panics::drop_contained;
+use crate::panics::{catch, drop_contained, drop_payload};
 use crate::protect::CleanupRun;
-use crate::runtime::Runtime;
+use crate::runtime::{GuardedSleep, Runtime};
 use crate::task::{NoCallback, TaskFuture, TaskInfo};
 
 /// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
@@ -86,10 +88,47 @@ pub(crate) fn watch_grace<R: Runtime, E: AsDynError>(runtime: &R, node: &Arc<Nod
     let watched = node.clone();
     let watch = async move {
         // Not made before, where its thread may be ending and without the runtime's context.
-        Core::<R, E>::of(&watched).runtime.sleep_until(at).await;
+        let sleep = catch(|| Core::<R, E>::of(&watched).runtime.sleep_until(at));
+        match sleep {
+            Ok(sleep) => GuardedSleep::new(sleep).await,
+            // A runtime without timers, or one that is gone: nobody can measure it.
+            Err(payload) => drop_payload(payload),
+        }
         watched.harden();
         // Cut by what it just did.
         pending::<Result<(), Fault<E>>>().await
     };
-    drop(runtime.start(TaskFuture::<R, E, _, _>::new(watch, unit.running(), NoCallback)));
+    let watch = TaskFuture::<R, E, _, _>::new(watch, unit.running(), NoCallback);
+    drop(runtime.start(GraceWatch { watch, node: node.clone(), has_ended: false }));
+}
+
+pin_project! {
+    /// What measures a grace period. Dropped before its end, because the runtime was shut down, it ends the
+    /// period: nobody else would (C3, R1).
+    struct GraceWatch<F> {
+        #[pin]
+        watch: F,
+        node: Arc<Node>,
+        has_ended: bool,
+    }
+
+    impl<F> PinnedDrop for GraceWatch<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.has_ended {
+                this.node.harden();
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for GraceWatch<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        drop(ready!(this.watch.poll(cx)));
+        *this.has_ended = true;
+        Poll::Ready(())
+    }
 }

@@ -34,8 +34,8 @@ enum Standing {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Number(u64);
 
-/// What somebody who waits to spawn holds: a number in the line, or the place that came of it. It is given back,
-/// unless a unit has taken over its place.
+/// What somebody who waits to spawn holds: a number in the line, or the place that came of it. It is given
+/// back, unless a unit has taken over its place.
 pub(crate) struct Ticket(Number);
 
 enum Waiting {

@@ -14,8 +14,8 @@ pub enum Verdict {
     /// The siblings go on, and a failure stays in the group's error.
     Continue,
     /// The siblings go on, and the failure is dropped: the policy has dealt with it, and the group keeps
-    /// nothing of it. Whoever awaits the task is told that it failed, and fails by that if it is passed on. To
-    /// a failure of the body, and in other answers, it is as `Continue`.
+    /// nothing of it. Whoever awaits the task is told that it failed, and fails by that if it is passed on.
+    /// To a failure of the body, and in other answers, it is as `Continue`.
     Discard,
     /// The group is cancelled: after a failure with cause
     /// [`SiblingFailed`](crate::CauseKind::SiblingFailed), after a success with cause
@@ -102,9 +102,9 @@ pub trait Policy<E>: Send + Sync + 'static {
         Verdict::Continue
     }
 
-    /// A task came back cancelled by the deadline of a group that it had opened. That is a cause
-    /// and never a failure (E6); the default lets it end this group too, so that it is not lost. Not asked once
-    /// this group is cancelled itself, by a deadline further out say.
+    /// A task came back cancelled by the deadline of a group that it had opened. That is a cause and never a
+    /// failure (E6); the default lets it end this group too, so that it is not lost. Not asked once this
+    /// group is cancelled itself, by a deadline further out say.
     fn on_expired(&self, _task: &EndedTask<'_>) -> Verdict {
         Verdict::Cancel
     }
@@ -130,15 +130,15 @@ impl<E> Policy<E> for FailFast {
 /// [`panics`](crate::GroupFuture::panics) makes a failure of it.
 ///
 /// All failures are kept until the group returns. For a group that lives long, a server's, there is
-/// [`Supervise::reporting`], which keeps none. With both, a task whose own inner group was cut by a deadline is
-/// cancelled, which is no failure: only its handle says so.
+/// [`Supervise::reporting`], which keeps none. With both, a task whose own inner group was cut by a deadline
+/// is cancelled, which is no failure: only its handle says so.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Supervise;
 
 impl Supervise {
     /// Siblings go on, and each failure goes to `report` and no further: the group keeps nothing of it and
-    /// does not fail by it (G16). `report` is called where the task ended, by several threads perhaps at once,
-    /// and must not block.
+    /// does not fail by it (G16). `report` is called where the task ended, by several threads perhaps at
+    /// once, and must not block.
     ///
     /// # Examples
     ///

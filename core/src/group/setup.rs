@@ -148,12 +148,11 @@ where
     /// Gives the tasks time to stop by themselves when the group is cancelled, for whatever cause
     /// (C3): first they are told, and only after `grace` those that are still running are dropped.
     ///
-    /// A task is told by what it waits for
-    /// ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or asks
-    /// ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once
-    /// (G11): to finish all that was spawned, let the body return instead of cancelling. The time is one for all that is below the group; who did not stop in it is listed in
-    /// the [error](crate::GroupError::overdue). While it lasts, awaiting a task that was cancelled
-    /// or has failed gives its error.
+    /// A task is told by what it waits for ([`TaskContext::cancelled`](crate::TaskContext::cancelled)) or
+    /// asks ([`check_cancelled`](crate::check_cancelled)). One that has not begun is dropped at once (G11):
+    /// to finish all that was spawned, let the body return instead of cancelling. The time is one for all
+    /// that is below the group; who did not stop in it is listed in the [error](crate::GroupError::overdue).
+    /// While it lasts, awaiting a task that was cancelled or has failed gives its error.
     ///
     /// If the group's future is dropped, its body goes with it, and its tasks have their time.
     pub fn grace(self, grace: Duration) -> Self {

@@ -85,8 +85,8 @@ impl TaskError {
         Self::new(task, Kind::Panicked { message, recorded: None, payload })
     }
 
-    /// A failure or panic that is in no error, because the group's policy has dealt with it: so this is no echo
-    /// of one (G16).
+    /// A failure or panic that is in no error, because the group's policy has dealt with it: so this is no
+    /// echo of one (G16).
     pub(crate) fn discarded(mut self) -> Self {
         match &mut self.0.kind {
             Kind::Panicked { recorded, .. } => *recorded = None,

@@ -256,8 +256,8 @@ impl<T: Send + 'static, R: Spawner> fmt::Debug for TaskHandle<T, R> {
 
 /// A handle that cancels its task when it is dropped (T2): [`TaskHandle::cancel_on_drop`].
 ///
-/// It derefs to the handle inside, by which the task can be asked, or cancelled earlier. As `AbortOnDropHandle` of
-/// `tokio-util`.
+/// It derefs to the handle inside, by which the task can be asked, or cancelled earlier. As
+/// `AbortOnDropHandle` of `tokio-util`.
 ///
 /// # Cancel safety
 ///

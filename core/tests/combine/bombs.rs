@@ -1,11 +1,11 @@
 //! Branches and outcomes whose destructors panic, several of them at once (P3).
 
 use std::cell::Cell;
-use std::future::{Future, pending, poll_fn, ready};
+use std::future::{Future, IntoFuture, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use anyscope_core::{Branch, gather, in_place, race};
+use anyscope_core::{Branch, first_ok, gather, in_place, map_concurrent, race};
 
 use crate::panics::{self, panic_of};
 use crate::support::{drive, poll_once};
@@ -108,6 +108,39 @@ fn p3_branches_that_are_dropped_by_a_panic_of_one() {
     assert_eq!((text.as_str(), dropped.get()), ("of the first", 3));
     assert_eq!(take_lost(), ["1", "2"]);
 }
+
+/// What was kept is dropped while the panic of a loser unwinds: two at once would abort the process.
+#[test]
+fn p3_outcome_that_is_kept_while_a_loser_panics() {
+    let dropped = Cell::new(0);
+    let bomb = |n| Bomb(n, &dropped);
+    let ends = |outcome| Box::pin(in_place(ready(outcome))) as Fallible<'_>;
+    let loses = |n| Box::pin(in_place(armed(n, &dropped, pending()))) as Fallible<'_>;
+
+    assert_eq!(panic_of(|| drive(race([ends(Ok(bomb(1))), loses(2)])).is_ok()), "2");
+    assert_eq!(take_lost(), ["1"]);
+    assert_eq!(panic_of(|| drive(first_ok([ends(Ok(bomb(1))), loses(2)])).is_ok()), "2");
+    assert_eq!(take_lost(), ["1"]);
+    assert_eq!(panic_of(|| drive(gather([ends(Err(bomb(1))), loses(2)])).is_ok()), "2");
+    assert_eq!(take_lost(), ["1"]);
+    let mut all = [ends(Err(bomb(1))), loses(2)].into_iter();
+    let map = map_concurrent(0..2, 2, |_| all.next().unwrap());
+    assert_eq!(panic_of(|| drive(map.into_future()).is_ok()), "2");
+    assert_eq!(take_lost(), ["1"]);
+    assert_eq!(dropped.get(), 8);
+}
+
+#[test]
+fn p3_errors_that_first_ok_has_dropped() {
+    let dropped = Cell::new(0);
+    let fails = |n| Box::pin(in_place(ready(Err(Bomb(n, &dropped))))) as Fallible<'_>;
+    let mut first = first_ok([fails(1), fails(2), Box::pin(in_place(pending()))]);
+    assert!(poll_once(&mut first).is_pending());
+    drop(first);
+    assert_eq!((dropped.get(), take_lost()), (2, vec!["1".into(), "2".into()]));
+}
+
+type Fallible<'a> = Pin<Box<dyn Branch<Output = Result<Bomb<'a>, Bomb<'a>>> + 'a>>;
 
 type Value = Result<(), ()>;
 

@@ -214,8 +214,9 @@ where
             Ok(Poll::Ready(Err(error))) => Early::Error(error),
             Err(payload) => Early::Panic(payload),
         };
+        let panicked = matches!(early, Early::Panic(_));
         match this.handshake.keep(early, this.early) {
-            Ok(()) => Poll::Ready(Err(Fault::Returned)),
+            Ok(()) => Poll::Ready(Err(Fault::Returned { panicked })),
             Err(Early::Error(error)) => Poll::Ready(Err(Fault::Error(error))),
             Err(Early::Panic(payload)) => resume_unwind(payload),
         }
