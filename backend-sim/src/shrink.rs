@@ -19,8 +19,8 @@ pub(crate) fn switches(trace: &Trace) -> Vec<Switch> {
     switches
 }
 
-/// Leaves out what the failure does not need. `fails` runs a schedule and gives its own switches if it
-/// fails in the same way; it is called at most `runs` times.
+/// Leaves out what the failure does not need. `fails` runs a schedule and says whether it fails in the same
+/// way; it is called at most `runs` times.
 pub(crate) fn shrink(
     mut switches: Vec<Switch>,
     runs: usize,

@@ -1,4 +1,5 @@
-//! Why something was cancelled: the cause that travels with every cancellation (C2).
+//! Why something was cancelled: the cause that travels with every cancellation, the error that carries it, and
+//! how many cancellations are in effect (C2).
 
 use std::error::Error;
 use std::fmt;
@@ -69,8 +70,8 @@ impl CancelCause {
         matches!(self.kind(), CauseKind::Requested(_) | CauseKind::FirstSuccess(_))
     }
 
-    /// Whether there is more to it than how its group's own tasks ended, or an enclosing group was cancelled,
-    /// which that group's error says itself: so that it must not get lost with the failures (E3, G21).
+    /// Whether it says something that no failure and no enclosing group's error says already: a request, a
+    /// deadline, a shutdown or a drop. Such a cause stays when failures are taken out (E3, G21).
     pub(crate) fn stands_alone(&self) -> bool {
         use CauseKind::{Finished, FirstSuccess, Parent, SiblingFailed};
         !matches!(self.kind(), Parent(..) | SiblingFailed(_) | FirstSuccess(_) | Finished)

@@ -14,8 +14,8 @@ mod model;
 
 #[cfg(anyscope_loom)]
 pub(crate) use self::model::{Mutex, MutexGuard, OnceLock, atomic, thread_local};
-/// All that threads share in core is made of these, except what lies in statics. `Arc` and
-/// `Weak` are the standard library's in any case: no decision here depends on their counts.
+/// What decides anything between threads in core is made of these. Statics, a root's shared value and the
+/// memo of `Gravest` are the standard library's, and so are `Arc` and `Weak`: no decision depends on them.
 #[cfg(not(anyscope_loom))]
 pub(crate) use std::{
     sync::{Mutex, MutexGuard, OnceLock, atomic},

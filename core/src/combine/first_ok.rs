@@ -44,7 +44,9 @@ use crate::set::Set;
 /// assert_eq!(number.unwrap(), 1);
 ///
 /// let none = first_ok(["one", "two"].map(|text| in_place(parse(text)))).await;
-/// assert_eq!(none.unwrap_err().errors().len(), 2);
+/// let all = none.unwrap_err();
+/// assert_eq!(all.errors().len(), 2);
+/// assert!(format!("{all:#}").starts_with("all of 2 failed: invalid digit found in string; "));
 /// # });
 /// ```
 pub fn first_ok<I>(branches: I) -> FirstOk<I::Item>
@@ -121,7 +123,9 @@ impl<B: Branch> fmt::Debug for FirstOk<B> {
     }
 }
 
-/// None gave a value: the errors of all, in the order of the input.
+/// None gave a value: the errors of all, in the order of the input. `{:#}` shows each of them. As a tree, or to
+/// be handled by type, they are an [`ErrorGroup`](crate::ErrorGroup::from_errors) of
+/// [`into_errors`](Self::into_errors).
 ///
 /// Its source is the first that is a failure of its own, where there is one, and not a report of what
 /// a group has already, nor a mere cancellation: those count for nothing in the group that this is
@@ -164,7 +168,16 @@ impl<X: AsDynError> fmt::Display for AllFailed<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gravest() {
             None => f.write_str("there was nothing that could succeed"),
-            Some(error) => write!(f, "all of {} failed: {error}", self.errors.len()),
+            Some(error) if !f.alternate() => {
+                write!(f, "all of {} failed: {error}", self.errors.len())
+            }
+            Some(_) => {
+                write!(f, "all of {} failed", self.errors.len())?;
+                let mut errors = self.errors.iter().enumerate();
+                errors.try_for_each(|(at, error)| {
+                    write!(f, "{} {}", if at == 0 { ":" } else { ";" }, error.as_error())
+                })
+            }
         }
     }
 }

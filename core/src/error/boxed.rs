@@ -1,12 +1,13 @@
-//! `BoxError`: any error, for groups whose tasks fail in different ways (E6).
+//! `BoxError`: any error, for groups whose tasks fail in different ways (E6); and `err_into`, which converts a
+//! future's error.
 
 use std::error::Error;
 use std::fmt;
-
-use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
 
 /// Any error, boxed. Every type that is `Error + Send + Sync + 'static` converts into it by `?`;
 /// handlers match it by type (E6).

@@ -1,4 +1,4 @@
-//! What becomes of a group that the unit has left open which opened it: nobody will poll it in time (G2).
+//! Abandoned groups: the unit that opened a group has ended, while the group's future is still there (G2).
 
 use std::sync::{Arc, Weak};
 

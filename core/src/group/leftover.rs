@@ -20,8 +20,8 @@ use crate::runtime::{GuardedSleep, Runtime};
 use crate::task::{NoCallback, TaskFuture, TaskInfo};
 
 /// Runs the clean-ups of a body on the runtime. The group counts them, and so the enclosing group
-/// waits (C5); if the group has been told already not to wait for the body, the root does: as for a
-/// detached task, whose group has a runtime (X1).
+/// waits (C5). If the group was told already not to wait for the body, the root waits for them, as for a
+/// detached task (X1).
 pub(crate) fn leave_cleanups<R: Runtime>(runtime: &R, unit: Unit, run: CleanupRun) {
     let (unit, run) = match unit.claim_body() {
         true => (unit, run),

@@ -1,12 +1,16 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! `node` is the state that does not depend on any type, `tree` its place among other groups,
-//! `time` its deadline and grace period, `table` its live units (each a `unit`, of which it has a
-//! `record` in a `slab`), `entry` and `leaving` how they come and go, `alone` how single ones are
-//! cancelled, `abandon` what becomes of inner groups that are left open, `limit` who of the units has
-//! a place. `ledger` decides what each end means, `driven` polls users' futures, `setup` has a group's
-//! options, `future` is the group as its owner awaits it, `info` what it is called, and `handle` is
-//! what the body and the tasks spawn with.
+//! - State that does not depend on any type: `node`, its place among other groups (`tree`), its deadline and
+//!   grace period (`time`), its live units (`table`; each is a `unit`, of which there is a `record` in a
+//!   `slab`), how they come and go (`entry`, `leaving`), how single ones are cancelled (`alone`), inner groups
+//!   that are left open (`abandon`), who has a place (`limit`).
+//! - What depends on runtime and error: `core`, and its `ledger`, which decides what each end means and asks
+//!   the `policy`.
+//! - The life of a group: its options (`setup`), its future (`future`, with the `body`, the `clock`, and
+//!   `move_on` for one without an error), what users' futures are `driven` by, what goes on without it
+//!   (`leftover`).
+//! - What is done with its `handle`: `spawn`, `spawn_all`, `waiting` for a place, `start`, `job`; what it is
+//!   called (`info`), and who is `live`.
 
 mod abandon;
 mod alone;

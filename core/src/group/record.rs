@@ -126,7 +126,8 @@ pub(super) struct Extra {
     pub(super) cover: Option<Arc<Cover>>,
     /// What it was given at its spawn (X4). The user's: dropped outside the lock.
     pub(super) carried: Carried,
-    /// A job that was given up: it is not counted, and its place stays its own until it ends (B3).
+    /// Not waited for any more, though still there: a job that was given up (B3), or a body whose opener has
+    /// ended (G2). Its place stays its own until it ends.
     pub(super) is_given_up: bool,
 }
 

@@ -214,9 +214,8 @@ impl Node {
         lock(&self.parent).as_ref().and_then(Link::inherited)
     }
 
-    /// A grace period around it may have ended before it was told, or while it was (C3). Whoever ends one
-    /// looks for those below after that, and passes by who is not cancelled yet; this looks for the end after
-    /// it was told.
+    /// Closes a race (C3): a grace period around this group may end while this group is being cancelled. Whoever
+    /// ends one passes by groups that have no cause yet, so this looks for the end after the cause is set.
     fn harden_if_late(&self) {
         if self.is_grace_over() {
             return;
@@ -280,8 +279,7 @@ impl Node {
         wake_all(wakers);
     }
 
-    /// Who is told of it a second time has been told before: nobody is woken twice (C10). Jobs stay, to be
-    /// revoked by whoever cancels, which may not have come to that yet.
+    /// Wakes nobody a second time (C10). Jobs are left to whoever cancels, which may not have come to them yet.
     fn mark_hard(&self, top: &Node, queue: &mut Vec<Arc<Node>>, wakers: &mut Vec<Waker>) {
         // Looked at under the lock, which whoever cancels takes afterwards.
         let mut table = lock(&self.table);

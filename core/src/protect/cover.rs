@@ -201,9 +201,9 @@ impl Hold {
         }
     }
 
-    /// Who is under way here looks at its cover when that is over. A cancelled unit that is not would
-    /// not notice, nor would a timeout in one, which has left its waker. Whether a unit is cancelled is
-    /// not asked: that may not be seen here yet.
+    /// Wakes all that were held up, unless each of them is being polled on this thread, and will look at its
+    /// cover by itself: a cancelled unit, or a timeout in one, would not notice otherwise. Whether a unit is
+    /// cancelled is not asked: that may not be visible here yet.
     fn tell(&self) {
         let cutters = &self.covers[..self.covers.len() - self.units.len()];
         let here =

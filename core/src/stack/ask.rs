@@ -25,8 +25,8 @@ pub(crate) fn frames() -> usize {
     look(|stack| Some(stack.frames.len())).unwrap_or(0)
 }
 
-/// Whether what runs is below a child of a local scope, the first after so many frames, that no shield
-/// protects: around what runs, or beside it.
+/// Whether the code that runs is inside a child of a local scope that no shield protects, neither one around
+/// that code nor one beside it. The child is the first after so many frames.
 pub(crate) fn is_below_unshielded(outside: usize) -> bool {
     let is_unshielded = |frame: &Frame| match frame {
         Frame::Cutter { cover, .. } => !cover.as_ref().is_some_and(|cover| cover.is_active()),
