@@ -1,5 +1,5 @@
-//! Why something was cancelled: the cause that travels with every cancellation, the error that carries it, and
-//! how many cancellations are in effect (C2).
+//! Why something was cancelled: the cause that travels with every cancellation, the error that carries it,
+//! and how many cancellations are in effect (C2).
 
 use std::error::Error;
 use std::fmt;

@@ -8,8 +8,9 @@ impl KeptBack {
     /// Far more often than any set polls what has woken itself, and less than anybody notices.
     const MOST: u16 = 1000;
 
-    /// Whether to withhold it once more, where `is_due` says so. Not for ever: a task that asks again and again
-    /// is not dropped, because its thread is blocked in the middle of a poll, by another runtime's `block_on` say.
+    /// Whether to withhold it once more, where `is_due` says so. Not for ever: a task that asks again and
+    /// again is not dropped, because its thread is blocked in the middle of a poll, by another runtime's
+    /// `block_on` say.
     pub(crate) fn again(&mut self, is_due: impl FnOnce() -> bool) -> bool {
         let again = self.0 < Self::MOST && is_due();
         self.0 += u16::from(again);

@@ -15,6 +15,7 @@ mod context;
 mod error;
 mod group;
 mod guarded;
+mod job;
 mod kept_back;
 mod local;
 mod panics;
@@ -52,10 +53,11 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupBody, GroupFuture, GroupHandle, GroupId,
-    GroupInfo, JobBuilder, LiveGroup, LiveTask, LiveWatch, Policy, Refused, Reporting, SpawnAll,
+    GroupInfo, LiveGroup, LiveTask, LiveWatch, Policy, Refused, Reporting, SpawnAll,
     SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
     Verdict, root_future,
 };
+pub use job::{Job, JobBuilder, block_on};
 pub use local::{LocalHandle, LocalTaskBuilder, Scope, ScopeFuture, scope};
 pub use panics::{PanicPolicy, Payload, panic_message};
 pub use protect::{
@@ -65,8 +67,8 @@ pub use queue::{ItemDone, PutError, Queue, QueueItem};
 #[doc(hidden)]
 pub use runtime::late;
 pub use runtime::{
-    AnyHandle, AnyRuntime, Blocking, CpuPool, Drained, Elapsed, Job, MoveOn, NativeHandle, Root,
-    Roots, Runtime, Sleep, Spawner, Timeout, Timer, block_on,
+    AnyHandle, AnyRuntime, Blocking, CpuPool, Drained, Elapsed, MoveOn, NativeHandle, Root, Roots,
+    Runtime, Sleep, Spawner, Timeout, Timer,
 };
 pub use semaphore::{Permit, Semaphore};
 pub use slot::{Remote, RemoteHandle, remote};

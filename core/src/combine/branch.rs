@@ -72,6 +72,9 @@ impl<P: DerefMut<Target: Branch>> Branch for Pin<P> {
     }
 }
 
+/// So many polls of each are made with a shared waker: most end within them, and need none of their own.
+pub(super) const SHARED_POLLS: u8 = 2;
+
 /// Tells all that run to stop, before one of them is waited for, also those behind one whose destructor
 /// panics.
 pub(super) fn stop_all<B: Branch, O>(branches: &mut Set<B, O>) {

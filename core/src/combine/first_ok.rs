@@ -123,8 +123,8 @@ impl<B: Branch> fmt::Debug for FirstOk<B> {
     }
 }
 
-/// None gave a value: the errors of all, in the order of the input. `{:#}` shows each of them. As a tree, or to
-/// be handled by type, they are an [`ErrorGroup`](crate::ErrorGroup::from_errors) of
+/// None gave a value: the errors of all, in the order of the input. `{:#}` shows each of them. As a tree, or
+/// to be handled by type, they are an [`ErrorGroup`](crate::ErrorGroup::from_errors) of
 /// [`into_errors`](Self::into_errors).
 ///
 /// Its source is the first that is a failure of its own, where there is one, and not a report of what

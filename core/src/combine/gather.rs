@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::combine::Branch;
-use crate::combine::branch::{poll_stopped, stop_all};
+use crate::combine::branch::{SHARED_POLLS, poll_stopped, stop_all};
 use crate::panics::Contained;
 use crate::set::Set;
 
@@ -57,9 +57,6 @@ where
 
 /// So few are polled in turn, with the caller's waker: that is cheaper than to know who was woken.
 const FEW: usize = 32;
-
-/// Most end within so many polls, and need no waker of their own.
-const SHARED_POLLS: u8 = 2;
 
 /// The future of [`gather`].
 #[must_use = "futures do nothing unless awaited"]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::combine::Branch;
+use crate::combine::branch::SHARED_POLLS;
 use crate::error::{AsDynError, is_cancellation};
 use crate::set::Set;
 
@@ -67,9 +68,6 @@ where
     let running = Set::of(SHARED_POLLS, branches);
     Wait { running, done: Vec::new(), what, reached: false, limit: pending() }
 }
-
-/// Most end within so many polls, and need no waker of their own.
-const SHARED_POLLS: u8 = 2;
 
 pin_project! {
     /// The future of [`wait`].

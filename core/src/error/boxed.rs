@@ -1,5 +1,5 @@
-//! `BoxError`: any error, for groups whose tasks fail in different ways (E6); and `err_into`, which converts a
-//! future's error.
+//! `BoxError`: any error, for groups whose tasks fail in different ways (E6); and `err_into`, which converts
+//! a future's error.
 
 use std::error::Error;
 use std::fmt;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::error::GroupError;
-use crate::group::ledger::Fault;
+use crate::group::end::Fault;
 
 pin_project! {
     /// A task's future, its error made a fault. Adds no bytes.

@@ -4,12 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::error::AsDynError;
-use crate::group::job::Pool;
-use crate::group::ledger::{End, Ending, Fault, Ledger, Role, Settled};
+use crate::group::end::{End, Ending, Fault, Role, Settled};
+use crate::group::ledger::Ledger;
 use crate::group::leftover::watch_grace;
 use crate::group::node::{AnyCore, Node, NodeOptions};
 use crate::group::unit::Unit;
-use crate::runtime::{AnyRuntime, Job, Runtime, when_permitted};
+use crate::job::{Job, Pool, when_permitted};
+use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::TaskError;
 
 pub(crate) struct Core<R, E> {

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::CancelCause;
 use crate::error::AsDynError;
-use crate::group::ledger::{End, Fault};
+use crate::group::end::{End, Fault};
 use crate::group::node::Node;
 use crate::group::unit::{Resting, Unit};
 use crate::panics::Payload;

@@ -8,8 +8,8 @@ use crate::group::alone::Told;
 use crate::group::node::Node;
 use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
 use crate::group::unit::Unit;
+use crate::job::RunJob;
 use crate::protect::Guarded;
-use crate::runtime::RunJob;
 use crate::sync::lock;
 use crate::task::{TaskId, TaskInfo};
 

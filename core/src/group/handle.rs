@@ -14,11 +14,11 @@ use crate::group::core::Core;
 use crate::group::entry::Admission;
 use crate::group::future::GroupFuture;
 use crate::group::info::GroupId;
-use crate::group::job::{JobBuilder, JobInfo, Pool, spawn_plain, spawn_trying};
 use crate::group::node::Node;
 use crate::group::spawn::{Refused, TaskBuilder, spawn_task};
 use crate::group::start::{StartTask, Started};
 use crate::group::waiting::SpawnWhenFree;
+use crate::job::{JobBuilder, JobInfo, Pool, spawn_plain, spawn_trying};
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskHandle, TaskInfo};
 

@@ -1,6 +1,5 @@
 //! The ledger of a group: decides what each end means, keeps failures and panics, closes the account.
 
-use std::error::Error;
 use std::mem;
 use std::time::Instant;
 
@@ -8,116 +7,13 @@ use crate::cancel::{CancelCause, CauseKind};
 use crate::error::{
     AsDynError, BoxError, Echo, ErrorGroup, Failure, FailureKind, GroupError, drop_echo,
 };
-use crate::group::GroupId;
+use crate::group::end::{End, Ending, Fault, Role, Settled};
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::group::time::report_overdue;
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, panic_message};
-use crate::protect::ExitKind;
 use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
-
-/// How a future or closure came to its end.
-pub(crate) enum End<T> {
-    Value(T),
-    Panicked(Payload),
-    Cancelled(CancelCause),
-}
-
-impl<T, E: AsDynError> End<Result<T, Fault<E>>> {
-    /// The destructor panicked after this end: that is a panic of the unit, unless there was one
-    /// already. A value that was there is dropped, a failure goes to the hook (P1).
-    pub(crate) fn and_panicked(
-        self,
-        payload: Payload,
-        group: GroupId,
-        info: &dyn Fn() -> TaskInfo,
-    ) -> Self {
-        match &self {
-            Self::Panicked(_) => {
-                unhandled::report_panic(UnhandledKind::Destructor, None, payload);
-                return self;
-            }
-            Self::Value(Err(fault)) => {
-                let failure = fault.as_error().filter(|error| Echo::of(*error, group).is_none());
-                if let Some(error) = failure {
-                    unhandled::report_error(UnhandledKind::Failure, Some(&info()), error);
-                }
-            }
-            _ => {}
-        }
-        drop_contained(self);
-        Self::Panicked(payload)
-    }
-}
-
-impl<T, E> End<Result<T, Fault<E>>> {
-    /// As its clean-ups are told (C5).
-    pub(crate) fn exit_kind(&self) -> ExitKind {
-        match self {
-            Self::Value(Ok(_)) => ExitKind::Value,
-            Self::Value(Err(Fault::Returned { panicked: true })) | Self::Panicked(_) => {
-                ExitKind::Panicked
-            }
-            Self::Value(Err(_)) => ExitKind::Failed,
-            Self::Cancelled(cause) => ExitKind::Cancelled(cause.clone()),
-        }
-    }
-}
-
-/// What a unit of a group returns as its error.
-pub(crate) enum Fault<E> {
-    Error(E),
-    /// The error of a group that the unit ran (G14).
-    Group(GroupError<E>),
-    /// It, or a panic, went to whoever started the task, who has not been told yet that it runs (G22).
-    Returned {
-        panicked: bool,
-    },
-    /// A detached task's: whoever awaits its handle gets it (C9).
-    Lone(BoxError),
-}
-
-impl<E: AsDynError> Fault<E> {
-    /// `None` if it went to somebody else.
-    pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Error(error) => Some(error.as_error()),
-            Self::Group(error) => Some(error),
-            Self::Returned { .. } => None,
-            Self::Lone(error) => Some(error.as_error()),
-        }
-    }
-}
-
-/// The parts of a group that can end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Body,
-    Task,
-    Job,
-}
-
-/// Who ended, and whether its group is cancelled already: each is looked up only when it is needed.
-pub(crate) struct Ending<'a> {
-    pub(crate) group: GroupId,
-    pub(crate) role: Role,
-    pub(crate) info: &'a dyn Fn() -> TaskInfo,
-    pub(crate) now: &'a dyn Fn() -> Instant,
-    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
-}
-
-impl Ending<'_> {
-    fn id(&self) -> TaskId {
-        (self.info)().id()
-    }
-}
-
-/// What an end means: for the handle, and for the group.
-pub(crate) struct Settled<T> {
-    pub(crate) outcome: Result<T, TaskError>,
-    pub(crate) cancel: Option<CancelCause>,
-}
 
 pub(crate) struct Ledger<E> {
     policy: OwnPolicy<E>,
@@ -204,42 +100,39 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn failed<T>(&self, ending: &Ending<'_>, fault: Fault<E>) -> Settled<T> {
-        let fault = match fault {
-            Fault::Error(error) => error.into_nested().map_or_else(Fault::Error, Fault::Group),
-            group => group,
-        };
-        let kind = match fault {
-            Fault::Error(error) => {
-                if let Some(echo) = Echo::of(error.as_error(), ending.group) {
-                    drop_echo(error);
-                    return self.echoed(ending, echo);
-                }
-                Echo::end_in(error.as_error());
-                FailureKind::Error(error)
-            }
-            Fault::Group(inner) => {
-                if let Some(echo) = Echo::of_group(&inner, ending.group) {
-                    report_overdue(inner.overdue());
-                    return self.echoed(ending, echo);
-                }
-                Echo::end_in(&inner);
-                FailureKind::Group(Box::new(inner))
-            }
+        match fault {
+            Fault::Error(error) => match error.into_nested() {
+                Ok(inner) => self.failed_by_group(ending, inner),
+                Err(error) => self.failed_by_error(ending, error),
+            },
+            Fault::Group(inner) => self.failed_by_group(ending, inner),
             Fault::Returned { .. } => {
                 let outcome = Err(TaskError::failed(ending.id(), ending.group));
-                return Settled { outcome, cancel: None };
+                Settled { outcome, cancel: None }
             }
-            Fault::Lone(error) => {
-                let outcome = Err(match Echo::of(error.as_error(), ending.group) {
-                    Some(Echo::Cancelled(cause)) => {
-                        drop_echo(error);
-                        TaskError::cancelled(ending.id(), cause)
-                    }
-                    _ => TaskError::failed_alone((ending.info)(), error),
-                });
-                return Settled { outcome, cancel: None };
-            }
-        };
+            Fault::Lone(error) => Settled { outcome: Err(lone(ending, error)), cancel: None },
+        }
+    }
+
+    fn failed_by_error<T>(&self, ending: &Ending<'_>, error: E) -> Settled<T> {
+        if let Some(echo) = Echo::of(error.as_error(), ending.group) {
+            drop_echo(error);
+            return self.echoed(ending, echo);
+        }
+        Echo::end_in(error.as_error());
+        self.failed_by(ending, FailureKind::Error(error))
+    }
+
+    fn failed_by_group<T>(&self, ending: &Ending<'_>, inner: GroupError<E>) -> Settled<T> {
+        if let Some(echo) = Echo::of_group(&inner, ending.group) {
+            report_overdue(inner.overdue());
+            return self.echoed(ending, echo);
+        }
+        Echo::end_in(&inner);
+        self.failed_by(ending, FailureKind::Group(Box::new(inner)))
+    }
+
+    fn failed_by<T>(&self, ending: &Ending<'_>, kind: FailureKind<E>) -> Settled<T> {
         let in_group = TaskError::failed(ending.id(), ending.group);
         self.record(ending, Failure::new((ending.info)(), kind), in_group)
     }
@@ -396,6 +289,17 @@ impl<E: AsDynError> Ledger<E> {
 
     fn take(&self) -> Book<E> {
         mem::replace(&mut *lock(&self.book), Book { failures: Vec::new(), panic: None })
+    }
+}
+
+/// What the handle of a detached task says: the failure is there, unless it is a mere cancellation.
+fn lone(ending: &Ending<'_>, error: BoxError) -> TaskError {
+    match Echo::of(error.as_error(), ending.group) {
+        Some(Echo::Cancelled(cause)) => {
+            drop_echo(error);
+            TaskError::cancelled(ending.id(), cause)
+        }
+        _ => TaskError::failed_alone((ending.info)(), error),
     }
 }
 

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::error::AsDynError;
 use crate::group::core::Core;
-use crate::group::ledger::Fault;
+use crate::group::end::Fault;
 use crate::group::node::Node;
 use crate::group::spawn::single;
 use crate::group::time::Alarm;

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use crate::group::job::Pool;
 use crate::group::table::UnitKey;
-use crate::runtime::Job;
+use crate::job::{Job, Pool};
 
 /// The places of a group with a limit. Part of its table and guarded by the same lock; nothing is
 /// woken or launched in here.

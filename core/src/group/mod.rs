@@ -1,15 +1,15 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! - State that does not depend on any type: `node`, its place among other groups (`tree`), its deadline and
-//!   grace period (`time`), its live units (`table`; each is a `unit`, of which there is a `record` in a
-//!   `slab`), how they come and go (`entry`, `leaving`), how single ones are cancelled (`alone`), inner groups
-//!   that are left open (`abandon`), who has a place (`limit`).
-//! - What depends on runtime and error: `core`, and its `ledger`, which decides what each end means and asks
-//!   the `policy`.
+//! - State that does not depend on any type: `node`, its place among other groups (`tree`), its deadline
+//!   and grace period (`time`), its live units (`table`; each is a `unit`, of which there is a `record` in
+//!   a `slab`), how they come and go (`entry`, `leaving`), how single ones are cancelled (`alone`), inner
+//!   groups that are left open (`abandon`), who has a place (`limit`).
+//! - What depends on runtime and error: `core`, and its `ledger`, which decides what each `end` means and
+//!   asks the `policy`.
 //! - The life of a group: its options (`setup`), its future (`future`, with the `body`, the `clock`, and
 //!   `move_on` for one without an error), what users' futures are `driven` by, what goes on without it
 //!   (`leftover`).
-//! - What is done with its `handle`: `spawn`, `spawn_all`, `waiting` for a place, `start`, `job`; what it is
+//! - What is done with its `handle`: `spawn`, `spawn_all`, `waiting` for a place, `start`; what it is
 //!   called (`info`), and who is `live`.
 
 mod abandon;
@@ -18,11 +18,11 @@ mod body;
 mod clock;
 mod core;
 mod driven;
+mod end;
 mod entry;
 mod future;
 mod handle;
 mod info;
-mod job;
 mod leaving;
 mod ledger;
 mod leftover;
@@ -47,16 +47,16 @@ pub(crate) use self::core::Core;
 pub use body::GroupBody;
 pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::{Driven, Ended, OnEnd};
+pub(crate) use end::{End, Ending, Fault, Role, Settled};
 pub(crate) use entry::Admission;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
 pub use info::{GroupId, GroupInfo};
-pub use job::JobBuilder;
-pub(crate) use job::Pool;
-pub(crate) use ledger::{End, Ending, Fault, Ledger, Role, Settled, report_failures};
+pub(crate) use ledger::{Ledger, report_failures};
 pub use live::{LiveGroup, LiveTask, LiveWatch};
 pub(crate) use node::{AnyCore, Node};
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Reporting, Supervise, Verdict};
+pub(crate) use spawn::single;
 pub use spawn::{Refused, TaskBuilder};
 pub use spawn_all::{SpawnAll, SpawnAllSettled};
 pub use start::{StartError, StartTask, Started};
@@ -69,6 +69,7 @@ use std::convert::Infallible;
 use std::future::Future;
 
 use crate::error::{AsDynError, BoxError};
+use crate::job::JobBuilder;
 use crate::runtime::{Blocking, CpuPool, Drained, Spawner, Timer};
 use crate::stack::enclosing;
 use crate::task::TaskHandle;

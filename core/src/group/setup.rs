@@ -18,7 +18,7 @@ use crate::group::unit::Unit;
 use crate::panics::PanicPolicy;
 use crate::runtime::Runtime;
 use crate::stack::{enclosing, shielded_by};
-use crate::task::{TaskId, TaskInfo, next_id};
+use crate::task::TaskInfo;
 
 /// What a group is opened with, besides its body: apart from that, so that what is done with it exists once
 /// for each runtime and type of error, and not for each body.
@@ -89,7 +89,7 @@ impl<R: Runtime, E: AsDynError> Setup<R, E> {
         if deadline.is_some() {
             node.set_deadline(deadline);
         }
-        let unit = node.enter_first(TaskInfo { id: TaskId(next_id()), name, location });
+        let unit = node.enter_first(TaskInfo::new(name, location));
         let enclosing = enclosing();
         let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
         unit.carry(self.carried.or(inherited).unwrap_or_default());

@@ -23,7 +23,6 @@ use crate::panics::{PanicPolicy, contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::task::{
     Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
-    next_id,
 };
 use crate::unhandled::UnhandledKind;
 
@@ -108,7 +107,7 @@ where
     pub(super) fn spawn_with(self, admission: Admission) -> TaskHandle<T, R> {
         let admission = admission.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
-        let info = TaskInfo { id: TaskId(next_id()), name, location };
+        let info = TaskInfo::new(name, location);
         let future = MapFault::new(future);
         match on_done {
             None => spawn_carrying(&group, info, admission, carried, future, NoCallback),
@@ -125,8 +124,9 @@ where
     pub fn try_spawn(self) -> Result<TaskHandle<T, R>, Refused<F>> {
         let admission = Admission::IfFree.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
-        let id = TaskId(next_id());
-        let unit = match group.node().enter(TaskInfo { id, name, location }, admission) {
+        let info = TaskInfo::new(name, location);
+        let id = info.id;
+        let unit = match group.node().enter(info, admission) {
             Ok(unit) => unit,
             Err(why) => {
                 drop_contained(on_done);
@@ -291,7 +291,7 @@ where
 }
 
 /// A group for one task or job, whose panic is a value at its handle.
-pub(super) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
+pub(crate) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
     let policy = Some(Box::new(Supervise) as _);
     let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume, runtime.now()).at_handle();
     let node = Core::open(runtime.clone(), ledger, NodeOptions::default());

@@ -17,7 +17,7 @@ use crate::group::handle::GroupHandle;
 use crate::group::spawn::spawn_carrying;
 use crate::group::waiting::SpawnWhenFree;
 use crate::runtime::{Runtime, Spawner};
-use crate::task::{NoCallback, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
+use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
 
 /// So many are spawned before the executor has its turn: they fit into its queue, and their memory
 /// into the cache.
@@ -316,7 +316,7 @@ where
             self.waiting = Some(task.spawn_when_free());
             return;
         }
-        let info = TaskInfo { id: TaskId(next_id()), name: None, location };
+        let info = TaskInfo::new(None, location);
         let (future, ordinary) = (MapFault::new(future), Admission::Ordinary);
         let task = spawn_carrying(&self.group, info, ordinary, carried, future, NoCallback);
         self.keep(task);

@@ -8,14 +8,13 @@ use std::task::Waker;
 
 use crate::cancel::CancelCause;
 use crate::carried::Carried;
-use crate::group::job::Pool;
 use crate::group::limit::Limiter;
 use crate::group::live::LiveTask;
 use crate::group::node::Node;
 use crate::group::record::{Extra, MarkedId, Slot, Unit};
 use crate::group::slab::Slab;
+use crate::job::{Job, Pool, RunJob};
 use crate::protect::{Cover, Guarded};
-use crate::runtime::{Job, RunJob};
 use crate::sync::WakerId;
 use crate::task::{TaskId, TaskInfo};
 

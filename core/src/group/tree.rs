@@ -214,8 +214,9 @@ impl Node {
         lock(&self.parent).as_ref().and_then(Link::inherited)
     }
 
-    /// Closes a race (C3): a grace period around this group may end while this group is being cancelled. Whoever
-    /// ends one passes by groups that have no cause yet, so this looks for the end after the cause is set.
+    /// Closes a race (C3): a grace period around this group may end while this group is being cancelled.
+    /// Whoever ends one passes by groups that have no cause yet, so this looks for the end after the cause
+    /// is set.
     fn harden_if_late(&self) {
         if self.is_grace_over() {
             return;
@@ -279,7 +280,8 @@ impl Node {
         wake_all(wakers);
     }
 
-    /// Wakes nobody a second time (C10). Jobs are left to whoever cancels, which may not have come to them yet.
+    /// Wakes nobody a second time (C10). Jobs are left to whoever cancels, which may not have come to them
+    /// yet.
     fn mark_hard(&self, top: &Node, queue: &mut Vec<Arc<Node>>, wakers: &mut Vec<Waker>) {
         // Looked at under the lock, which whoever cancels takes afterwards.
         let mut table = lock(&self.table);

@@ -7,8 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::job::Job;
 use crate::runtime::erased::{AnyHandle, Erased, ErasedHandle};
-use crate::runtime::{Blocking, CpuPool, Job, Root, Runtime, Sleep, Spawner, Timer};
+use crate::runtime::{Blocking, CpuPool, Root, Runtime, Sleep, Spawner, Timer};
 
 /// A runtime of any type. It behaves like the one inside (R3) and costs two allocations more for
 /// each task: the boxed future, in which its value stays, and the boxed handle.

@@ -1,7 +1,6 @@
 //! `Blocking`: running closures that block, off the async threads.
 
-use crate::runtime::Job;
-use crate::runtime::block_on::park_until;
+use crate::job::{Job, park_until};
 
 /// Runs jobs that block: file access, DNS, locks, synchronous libraries.
 ///

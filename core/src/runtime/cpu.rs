@@ -1,6 +1,6 @@
 //! `CpuPool`: running computations on a bounded pool of their own.
 
-use crate::runtime::Job;
+use crate::job::Job;
 
 /// Runs computations on a pool that is bounded by the number of cores and apart from the async and
 /// the blocking threads, so that timers stay on time while it is saturated (U1).

@@ -1,31 +1,22 @@
 //! What a runtime must be able to do: the traits that a backend implements, and the erased runtime.
 
 mod any;
-mod block_on;
 mod blocking;
 mod cpu;
 mod erased;
 mod guarded_sleep;
-mod in_turn;
-mod job;
 mod late;
-mod permit;
 mod root;
 mod spawner;
 mod timer;
 
 pub use any::AnyRuntime;
-pub use block_on::block_on;
 pub use blocking::Blocking;
 pub use cpu::CpuPool;
 pub use erased::AnyHandle;
 pub(crate) use guarded_sleep::GuardedSleep;
-pub(crate) use in_turn::in_turn;
-pub use job::Job;
-pub(crate) use job::{JobCell, RunJob};
 #[doc(hidden)]
 pub use late::late;
-pub(crate) use permit::when_permitted;
 pub use root::{Drained, Root, Roots};
 pub use spawner::{NativeHandle, Spawner};
 pub(crate) use timer::later;

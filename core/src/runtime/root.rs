@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use crate::group::{AnyCore, Node, Pool, WatchKey};
-use crate::runtime::block_on::park_until;
-use crate::runtime::{AnyRuntime, Job};
+use crate::group::{AnyCore, Node, WatchKey};
+use crate::job::{Job, Pool, park_until};
+use crate::runtime::AnyRuntime;
 
 /// Counts what was left to the underlying runtime: groups that were opened where no other encloses
 /// them and whose futures were dropped, detached tasks, and jobs that were given up (R6).

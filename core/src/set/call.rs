@@ -82,8 +82,8 @@ impl Queue {
 struct Signal {
     queue: Arc<Queue>,
     whom: Woken,
-    /// Whether it is in the queue, or counts no more. A wake swaps it in, which releases what was done before;
-    /// a poll swaps it out and acquires that, also from wakes that found it raised.
+    /// Whether it is in the queue, or counts no more. A wake swaps it in, which releases what was done
+    /// before; a poll swaps it out and acquires that, also from wakes that found it raised.
     raised: AtomicBool,
 }
 

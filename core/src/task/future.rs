@@ -2,20 +2,19 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CauseKind;
 use crate::error::AsDynError;
 use crate::group::{Core, Driven, End, Ended, Fault, Node, OnEnd, Role, Unit};
-use crate::panics::{catch, contained, drop_contained};
+use crate::panics::{contained, drop_contained};
 use crate::runtime::Runtime;
 use crate::stack::end_as;
-use crate::task::{TaskError, TaskId};
+use crate::task::{OnDone, Output};
 use crate::unhandled::UnhandledKind;
 
 pin_project! {
@@ -142,117 +141,5 @@ impl<R: Runtime, D> Finish<'_, R, D> {
         let (unit, called) = end_as(unit, &mut || self.on_done.call(outcome.as_ref()));
         contained(UnhandledKind::Callback, called);
         unit.end_with(Output::new(outcome))
-    }
-}
-
-/// What is called with a task's outcome before the task counts as ended (T5).
-pub(crate) trait OnDone<T>: Send {
-    /// Whether there may be something to call.
-    const CALLS: bool = true;
-
-    fn call(&mut self, outcome: Result<&T, &TaskError>);
-}
-
-/// No callback, and no bytes for it.
-pub(crate) struct NoCallback;
-
-impl<T> OnDone<T> for NoCallback {
-    const CALLS: bool = false;
-
-    fn call(&mut self, _: Result<&T, &TaskError>) {}
-}
-
-/// A user's callback, until it is called.
-pub(crate) struct Callback<T>(Option<BoxedCallback<T>>);
-
-type BoxedCallback<T> = Box<dyn FnOnce(Result<&T, &TaskError>) + Send>;
-
-impl<T> Callback<T> {
-    pub(crate) fn new(callback: impl FnOnce(Result<&T, &TaskError>) + Send + 'static) -> Self {
-        Self(Some(Box::new(callback)))
-    }
-}
-
-impl<T> OnDone<T> for Callback<T> {
-    fn call(&mut self, outcome: Result<&T, &TaskError>) {
-        if let Some(callback) = self.0.take() {
-            callback(outcome);
-        }
-    }
-}
-
-/// A task's or job's outcome on its way to the handle. Dropped unseen, its destructor's panic is
-/// contained (P3), and what only the handle would have shown goes to the hook (C9).
-///
-/// What is kept is dropped by this alone, so that one whose outcome was taken has nothing to drop.
-#[derive(Debug)]
-pub(crate) struct Output<T>(ManuallyDrop<Kept<T>>);
-
-#[derive(Debug)]
-enum Kept<T> {
-    Outcome(Result<T, TaskError>),
-    /// As an error it would cost an allocation, for which most often nobody asks.
-    Cancelled(CancelCause),
-    /// The handle is gone, and the output was dropped already; or it was taken.
-    Nothing,
-}
-
-impl<T> Output<T> {
-    #[inline]
-    pub(crate) fn new(outcome: Result<T, TaskError>) -> Self {
-        Self(ManuallyDrop::new(Kept::Outcome(outcome)))
-    }
-
-    #[inline]
-    pub(crate) fn cancelled(cause: CancelCause) -> Self {
-        Self(ManuallyDrop::new(Kept::Cancelled(cause)))
-    }
-
-    pub(crate) fn nothing() -> Self {
-        Self(ManuallyDrop::new(Kept::Nothing))
-    }
-
-    #[inline]
-    fn keep_nothing(&mut self) -> Kept<T> {
-        mem::replace(&mut *self.0, Kept::Nothing)
-    }
-
-    /// The value, if it is one.
-    pub(crate) fn value(mut self) -> Option<T> {
-        match self.keep_nothing() {
-            Kept::Outcome(outcome) => outcome.ok(),
-            _ => None,
-        }
-    }
-
-    /// That of the task or job with this id.
-    #[inline]
-    pub(crate) fn take(mut self, id: TaskId) -> Option<Result<T, TaskError>> {
-        match self.keep_nothing() {
-            Kept::Outcome(outcome) => Some(outcome),
-            Kept::Cancelled(cause) => Some(Err(TaskError::cancelled(id, cause))),
-            Kept::Nothing => None,
-        }
-    }
-
-    #[inline(never)]
-    fn drop_unseen(&mut self) {
-        let Kept::Outcome(outcome) = self.keep_nothing() else {
-            return;
-        };
-        let dropped = catch(|| match outcome {
-            Ok(value) => drop(value),
-            Err(error) => error.report_unseen(),
-        });
-        contained(UnhandledKind::Destructor, dropped);
-    }
-}
-
-impl<T> Drop for Output<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if !matches!(*self.0, Kept::Nothing) {
-            self.drop_unseen();
-        }
     }
 }

@@ -27,15 +27,21 @@ pub struct TaskInfo {
 }
 
 impl TaskInfo {
+    /// With a new id.
+    #[inline]
+    pub(crate) fn new(name: Option<Arc<str>>, location: &'static Location<'static>) -> Self {
+        Self { id: TaskId(next_id()), name, location }
+    }
+
     /// A new id, and the caller's place.
     #[track_caller]
     pub(crate) fn here() -> Self {
-        Self { id: TaskId(next_id()), name: None, location: Location::caller() }
+        Self::new(None, Location::caller())
     }
 
     /// The same place and name, and another id.
     pub(crate) fn with_new_id(&self) -> Self {
-        Self { id: TaskId(next_id()), ..self.clone() }
+        Self::new(self.name.clone(), self.location)
     }
 
     /// Writes its name, or its id if it has none.

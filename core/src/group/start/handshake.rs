@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::error::{AsDynError, Echo, drop_echo};
 use crate::group::GroupId;
-use crate::group::ledger::Fault;
+use crate::group::end::Fault;
 use crate::panics::{Payload, catch, drop_contained};
 use crate::stack::ending;
 use crate::sync::{Mutex, drop_waker, lock, wake};
@@ -40,7 +40,7 @@ impl<V> Drop for Started<V> {
     /// Where it goes with its task's future, the end of the task says what happened.
     fn drop(&mut self) {
         if !ending().iter().any(|unit| unit.info().id() == self.task) {
-            self.handshake.give_up(Phase::Silent);
+            self.handshake.end_waiting(Phase::Silent);
         }
     }
 }
@@ -75,29 +75,22 @@ impl<V> Handshake<V> {
     }
 
     fn hand_over(&self, value: V) -> bool {
+        self.end_waiting(Phase::Ready(value))
+    }
+
+    /// Goes on to this phase, if the caller still waits. Whether it did.
+    fn end_waiting(&self, next: Phase<V>) -> bool {
         let mut phase = lock(&self.0);
         let Phase::Waiting(waker) = &mut *phase else {
             drop(phase);
-            drop(value);
+            drop(next);
             return false;
         };
         let waker = waker.take();
-        *phase = Phase::Ready(value);
+        *phase = next;
         drop(phase);
         waker.into_iter().for_each(wake);
         true
-    }
-
-    /// Ends the waiting, if it goes on.
-    fn give_up(&self, end: Phase<V>) {
-        let mut phase = lock(&self.0);
-        let Phase::Waiting(waker) = &mut *phase else {
-            return;
-        };
-        let waker = waker.take();
-        *phase = end;
-        drop(phase);
-        waker.into_iter().for_each(wake);
     }
 
     /// Keeps a failure for the caller as long as it is the caller's; else it comes back.
@@ -195,7 +188,7 @@ pin_project! {
     impl<F, V, E> PinnedDrop for Starting<F, V, E> {
         // The handle alone does not say whether a value came before the end.
         fn drop(this: Pin<&mut Self>) {
-            this.project().handshake.give_up(Phase::Ended);
+            this.project().handshake.end_waiting(Phase::Ended);
         }
     }
 }

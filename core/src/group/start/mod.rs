@@ -23,7 +23,7 @@ use crate::group::handle::GroupHandle;
 use crate::group::spawn::spawn_carrying;
 use crate::runtime::{Runtime, Spawner};
 use crate::sync::lock;
-use crate::task::{NoCallback, TaskHandle, TaskId, TaskInfo, next_id};
+use crate::task::{NoCallback, TaskHandle, TaskInfo};
 
 type StartOutcome<V, T, E, R> = Result<(V, TaskHandle<T, R>), StartError<E>>;
 
@@ -77,8 +77,7 @@ where
 {
     fn begin(&mut self, task: C) -> Begun<V, T, E, R> {
         let (handshake, early) = (Arc::new(Handshake::new()), EarlySlot::default());
-        let info =
-            TaskInfo { id: TaskId(next_id()), name: self.name.take(), location: self.location };
+        let info = TaskInfo::new(self.name.take(), self.location);
         let started = Started { handshake: handshake.clone(), task: info.id() };
         // The closure is called in the first poll, where its panic is caught.
         let future = async move { task(started).await };

@@ -7,14 +7,10 @@ use std::sync::{Arc, Weak};
 
 use crate::carried::Carried;
 use crate::error::AsDynError;
-use crate::group::handle::GroupHandle;
-use crate::group::ledger::Fault;
-use crate::group::node::Node;
-use crate::group::spawn::single;
-use crate::group::table::UnitKey;
-use crate::group::unit::Unit;
+use crate::group::{Fault, GroupHandle, Node, Unit, UnitKey, single};
+use crate::job::{Job, JobCell, RunJob};
 use crate::panics::drop_contained;
-use crate::runtime::{Job, JobCell, RunJob, Runtime};
+use crate::runtime::Runtime;
 use crate::semaphore::Semaphore;
 use crate::stack::{enclosing, shielded_by};
 use crate::task::{JoinJob, TaskError, TaskHandle, TaskId, TaskInfo, next_id};
@@ -166,7 +162,7 @@ pub(crate) enum Pool {
 }
 
 impl Pool {
-    pub(super) fn run<R: Runtime>(self, runtime: &R, job: Job) {
+    pub(crate) fn run<R: Runtime>(self, runtime: &R, job: Job) {
         match self {
             Self::Blocking => runtime.run_blocking(job),
             Self::Cpu => runtime.run_cpu(job),
@@ -176,7 +172,7 @@ impl Pool {
 
 /// Spawns a job whose value is plain (U3).
 #[track_caller]
-pub(super) fn spawn_plain<E, R, C, T>(
+pub(crate) fn spawn_plain<E, R, C, T>(
     group: &GroupHandle<E, R>,
     pool: Pool,
     info: JobInfo,
@@ -193,7 +189,7 @@ where
 
 /// Spawns a job whose `Err` is a failure of the group (U3).
 #[track_caller]
-pub(super) fn spawn_trying<E, R, C, T, X>(
+pub(crate) fn spawn_trying<E, R, C, T, X>(
     group: &GroupHandle<E, R>,
     pool: Pool,
     info: JobInfo,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::runtime::{Job, in_turn};
+use crate::job::{Job, in_turn};
 use crate::semaphore::{Permit, Semaphore};
 use crate::sync::{Mutex, lock};
 

@@ -83,7 +83,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
 }
 
 /// Parks the thread until the condition holds. Whoever makes it hold unparks the thread afterwards.
-pub(super) fn park_until(condition: &mut dyn FnMut() -> bool) {
+pub(crate) fn park_until(condition: &mut dyn FnMut() -> bool) {
     while !condition() {
         thread::park();
     }
