@@ -7,8 +7,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyscope::{BoxError, CancelCause, GroupError, GroupHandle, Runtime, Supervise};
-use async_lock::Semaphore;
+use anyscope::{BoxError, CancelCause, GroupError, GroupHandle, Runtime, Semaphore, Supervise};
 use sha2::{Digest, Sha256};
 
 use crate::hash::{Sum, hash_contents, hash_piece};
@@ -53,15 +52,14 @@ pub(crate) async fn sum_trees<R: Runtime>(
 #[derive(Clone)]
 struct Engine {
     /// Whoever has one may have a file or directory open, and pieces of files in memory.
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
     sums: Arc<Mutex<Vec<Sum>>>,
     progress: Progress,
 }
 
 impl Engine {
     fn new(jobs: usize) -> Self {
-        let permits = Arc::new(Semaphore::new(jobs));
-        Self { permits, sums: Arc::default(), progress: Progress::new() }
+        Self { permits: Semaphore::new(jobs), sums: Arc::default(), progress: Progress::new() }
     }
 
     /// Starts what there is to do, and awaits none of it: the group does that.
