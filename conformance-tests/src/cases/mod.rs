@@ -21,7 +21,6 @@ mod ending;
 mod errors;
 mod given_up;
 mod grace;
-mod grace_shutdown;
 mod grid;
 mod group;
 mod handle;
@@ -66,6 +65,7 @@ mod task;
 mod time;
 mod unseen;
 mod until_cancelled;
+mod waiting_shutdown;
 mod wakers;
 
 use std::time::Duration;
@@ -133,7 +133,6 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         errors::cases(),
         given_up::cases(),
         grace::cases(),
-        grace_shutdown::cases(),
         grid::cases(),
         group::cases(),
         handle::cases(),
@@ -178,6 +177,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         time::cases(),
         unseen::cases(),
         until_cancelled::cases(),
+        waiting_shutdown::cases(),
         wakers::cases(),
     ]
     .into_iter()

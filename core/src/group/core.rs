@@ -88,7 +88,8 @@ impl<R: Runtime, E: AsDynError> AnyCore for Core<R, E> {
             None => pool.run(&self.runtime, job),
             Some(semaphore) => {
                 let runtime = self.runtime.clone();
-                when_permitted(semaphore, job, move |job| pool.run(&runtime, job));
+                let go = move |job| pool.run(&runtime, job);
+                when_permitted(semaphore, job, go, |watch| drop(self.runtime.start(watch)));
             }
         }
     }
