@@ -246,6 +246,7 @@ fn jobs_that_wait_for_a_place_have_no_names_of_others() {
     assert_eq!(seen, ["blocking job 3 'b", "task 1 'a", "task 2 'd"]);
 }
 
+/// Each in line has a task, by which it learns of a shutdown: that bears its name.
 #[test]
 fn jobs_that_wait_for_a_permit_have_no_names_of_others() {
     let main = async |g: GroupHandle<BoxError, Sim>| {
@@ -259,7 +260,7 @@ fn jobs_that_wait_for_a_permit_have_no_names_of_others() {
         g.task(async { Ok(()) }).name("e").spawn();
     };
     let seen = labelled(main, 10);
-    assert_eq!(seen, ["task 3 'e"]);
+    assert_eq!(seen, ["blocking job 5 'd", "task 1 'a", "task 2 'b", "task 3 'c", "task 6 'e"]);
 }
 
 /// Its opener's place in the table is another's then.
