@@ -23,7 +23,17 @@ use crate::task::{TaskId, TaskInfo};
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::TaskContext;
+/// use anyscope_core::{BoxError, Group, GroupError, Runtime, TaskContext};
+///
+/// async fn check() -> Result<(), BoxError> {
+///     let task = TaskContext::current().expect("it runs in a task");
+///     println!("{:?} has until {:?}", task.name(), task.deadline());
+///     Ok(())
+/// }
+///
+/// async fn run<R: Runtime>(rt: &R) -> Result<(), GroupError> {
+///     rt.group(async |g| Ok(g.task(check()).name("check").spawn().await?)).await
+/// }
 ///
 /// // Outside any task there is none.
 /// assert!(TaskContext::current().is_none());

@@ -155,6 +155,27 @@ where
     /// While it lasts, awaiting a task that was cancelled or has failed gives its error.
     ///
     /// If the group's future is dropped, its body goes with it, and its tasks have their time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use anyscope_core::{BoxError, Group, GroupError, Queue, Runtime, until_cancelled};
+    ///
+    /// /// Works for a minute, and ends with the item that it is at.
+    /// async fn work<R: Runtime>(rt: &R, items: Queue<u32>) -> Result<(), GroupError> {
+    ///     let all = rt.group(async |g| {
+    ///         g.spawn(async move {
+    ///             while let Some(Some(item)) = until_cancelled(items.get()).await {
+    ///                 println!("{}", *item);
+    ///             }
+    ///             Ok(())
+    ///         });
+    ///         Ok(())
+    ///     });
+    ///     all.deadline(Duration::from_secs(60)).grace(Duration::from_secs(5)).await
+    /// }
+    /// ```
     pub fn grace(self, grace: Duration) -> Self {
         self.with(|setup| setup.options.grace = Some(grace))
     }
@@ -166,6 +187,26 @@ where
     /// drops it unpolled; [`spawn_when_free`](GroupHandle::spawn_when_free) waits for a place, and
     /// [`try_spawn`](GroupHandle::try_spawn) says that there is none. A task that holds a place and
     /// awaits one that is in the queue can wait for ever, if all places are held like that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+    ///
+    /// async fn fetch(_url: String) -> Result<(), BoxError> {
+    ///     Ok(())
+    /// }
+    ///
+    /// async fn fetch_all<R: Runtime>(rt: &R, urls: Vec<String>) -> Result<(), GroupError> {
+    ///     let all = rt.group(async |g| {
+    ///         for url in urls {
+    ///             g.spawn_when_free(fetch(url)).await; // the next is not begun before there is a place
+    ///         }
+    ///         Ok(())
+    ///     });
+    ///     all.limit(8).await
+    /// }
+    /// ```
     pub fn limit(self, limit: usize) -> Self {
         self.with(|setup| setup.options.limit = Some(limit))
     }

@@ -31,6 +31,23 @@ use crate::task::{CancelHandle, Output, TaskError, TaskId};
 /// # Cancel safety
 ///
 /// Awaiting by reference loses nothing if it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use anyscope_core::{BoxError, Group, GroupError, Runtime};
+///
+/// async fn first_word<R: Runtime>(rt: &R, text: String) -> Result<String, GroupError> {
+///     rt.group(async |g| {
+///         let task = g.spawn(async move {
+///             let word = text.split(' ').next().ok_or_else(|| BoxError::msg("there is none"))?;
+///             Ok(word.to_owned())
+///         });
+///         Ok(task.await?) // its value; if it fails, the group does, by its error
+///     })
+///     .await
+/// }
+/// ```
 pub struct TaskHandle<T, R = AnyRuntime>
 where
     T: Send + 'static,
