@@ -65,7 +65,8 @@ fn section(scenario: &Scenario, results: &Results, folder: &str) -> String {
         blocks.into_iter().partition(|block| block[0].heap.is_none());
     let mut text = format!("\n## {name}\n\nMeasured: {about}");
     if let Some(first) = rounds.first() {
-        let (many, s) = (first[0].rounds.len(), if first[0].rounds.len() == 1 { "" } else { "s" });
+        let many = first[0].rounds.len();
+        let s = if many == 1 { "" } else { "s" };
         text += &format!("; {many} round{s}.\n\n![{name}]({folder}/{name}.svg)\n\n");
         text += &tables::rounds(&rounds);
     } else {
