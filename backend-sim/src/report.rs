@@ -277,7 +277,7 @@ fn why(kind: &CauseKind) -> &str {
         CauseKind::Deadline(_) => "its deadline passed",
         CauseKind::FirstSuccess(_) => "a task of it succeeded first",
         CauseKind::Shutdown => "shutdown",
-        CauseKind::Dropped => "its future was dropped",
+        CauseKind::Dropped => "it was dropped",
         CauseKind::Finished => "all others have ended",
         _ => "from outside",
     }

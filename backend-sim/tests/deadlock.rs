@@ -137,7 +137,7 @@ fn what_is_cancelled_and_left_to_the_runtime_says_so() {
     });
     let seen = simulation.report();
     assert!(seen.contains("left to the runtime\n"), "{seen}");
-    assert!(seen.contains(", cancelled: its future was dropped\n"), "{seen}");
+    assert!(seen.contains(", cancelled: it was dropped\n"), "{seen}");
     assert!(seen.contains("'kept'"), "{seen}");
 }
 
@@ -295,7 +295,7 @@ group (here)
   body: waits for the group below to end
     group whose body has ended
       task 3 'other' (here): waits for something that only code of the program knows (a channel, a lock, a gate)
-      group whose body has ended, cancelled: its future was dropped
+      group whose body has ended, cancelled: it was dropped
         task 2 'left' (here), shielded: waits for something that only code of the program knows (a channel, a lock, a gate)
 "
         .trim_end()

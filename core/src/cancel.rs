@@ -29,7 +29,7 @@ pub enum CauseKind {
     FirstSuccess(TaskId),
     /// The runtime was shut down, or the program is stopping (R7).
     Shutdown,
-    /// The future of the group was dropped, or the task that opened it ended.
+    /// The future or value of the group was dropped, or the task that opened it ended.
     Dropped,
     /// It was a background task, and the others of its group have ended (G19).
     Finished,
@@ -94,7 +94,7 @@ impl fmt::Display for CauseKind {
             Self::Parent(group, root) => write!(f, "enclosing group {group} cancelled: {root}"),
             Self::FirstSuccess(task) => write!(f, "task {task} succeeded first"),
             Self::Shutdown => f.write_str("shutdown"),
-            Self::Dropped => f.write_str("its future was dropped"),
+            Self::Dropped => f.write_str("it was dropped"),
             Self::Finished => f.write_str("the others of its group have ended"),
         }
     }

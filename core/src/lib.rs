@@ -53,7 +53,7 @@ pub use error::{
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupBody, GroupFuture, GroupHandle, GroupId,
-    GroupInfo, LiveGroup, LiveTask, LiveWatch, Policy, Refused, Reporting, SpawnAll,
+    GroupInfo, LiveGroup, LiveTask, LiveWatch, OpenGroup, Policy, Refused, Reporting, SpawnAll,
     SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, Supervise, TaskBuilder,
     Verdict, root_future,
 };

@@ -34,6 +34,8 @@ mod local;
 mod lost;
 mod misuse;
 mod nesting;
+mod open_dropped;
+mod open_group;
 mod outcome;
 mod overdue;
 mod panics;
@@ -146,6 +148,8 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         lost::cases(),
         misuse::cases(),
         nesting::cases(),
+        open_dropped::cases(),
+        open_group::cases(),
         outcome::cases(),
         overdue::cases(),
         panics::cases(),

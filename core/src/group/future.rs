@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::cancel::{CancelCause, CauseKind};
+use crate::carried::Carried;
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::{Body, GroupBody};
 use crate::group::clock::Clock;
@@ -130,7 +131,7 @@ where
         self.node.as_ref().map(|node| node.id())
     }
 
-    fn open(self: Pin<&mut Self>, setup: Setup<R, E>, body: B) {
+    fn begin(self: Pin<&mut Self>, setup: Setup<R, E>, body: B) {
         let mut this = self.project();
         let Opened { unit, handle, on_open } = setup.open(this.name.clone(), this.location);
         *this.node = Some(unit.node().clone());
@@ -138,6 +139,20 @@ where
         if let Some(on_open) = on_open {
             on_open(&handle);
         }
+    }
+
+    /// Opens it below none and before it is polled. Its body carries `inherited`, unless it was given
+    /// something.
+    pub(super) fn opened(mut self, inherited: Carried) -> (Self, GroupHandle<E, R>) {
+        let (setup, body) = self.setup.take().expect("a group that was polled is pinned");
+        let opened = setup.open_apart(self.name.clone(), self.location, inherited);
+        let Opened { unit, handle, on_open } = opened;
+        self.node = Some(unit.node().clone());
+        self.body = Some(Driven::new(Body::new(body, handle.clone()), unit));
+        if let Some(on_open) = on_open {
+            on_open(&handle);
+        }
+        (self, handle)
     }
 
     fn poll_opened(
@@ -199,7 +214,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some((setup, body)) = self.as_mut().project().setup.take() {
-            self.as_mut().open(setup, body);
+            self.as_mut().begin(setup, body);
         }
         // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
         if is_native(cx.waker()) {

@@ -363,7 +363,8 @@ impl<E, R> GroupHandle<E, R> {
     }
 
     /// How many it has yet to wait for: the body, tasks, jobs, inner groups that are still open, and outputs
-    /// of ended tasks that nobody took and that are not dropped yet.
+    /// of ended tasks that nobody took and that are not dropped yet; and the value of an
+    /// [`OpenGroup`](crate::OpenGroup).
     pub fn live(&self) -> usize {
         self.node.live()
     }

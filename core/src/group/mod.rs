@@ -3,16 +3,18 @@
 //! - State that does not depend on any type: `node`, its place among other groups (`tree`), its deadline
 //!   and grace period (`time`), its live units (`table`; each is a `unit`, of which there is a `record` in
 //!   a `slab`), how they come and go (`entry`, `leaving`), how single ones are cancelled (`alone`), inner
-//!   groups that are left open (`abandon`), who has a place (`limit`).
+//!   groups that are left open (`abandon`), who waits for one that is a value (`adopt`), who has a place
+//!   (`limit`).
 //! - What depends on runtime and error: `core`, and its `ledger`, which decides what each `end` means and
 //!   asks the `policy`.
 //! - The life of a group: its options (`setup`), its future (`future`, with the `body`, the `clock`, and
-//!   `move_on` for one without an error), what users' futures are `driven` by, what goes on without it
-//!   (`leftover`).
+//!   `move_on` for one without an error), one that is a value (`open`), what users' futures are `driven` by,
+//!   what goes on without it (`leftover`).
 //! - What is done with its `handle`: `spawn`, `spawn_all`, `waiting` for a place, `start`; what it is
 //!   called (`info`), and who is `live`.
 
 mod abandon;
+mod adopt;
 mod alone;
 mod body;
 mod clock;
@@ -30,6 +32,7 @@ mod limit;
 mod live;
 mod move_on;
 mod node;
+mod open;
 mod policy;
 mod record;
 mod setup;
@@ -55,6 +58,7 @@ pub use info::{GroupId, GroupInfo};
 pub(crate) use ledger::{Ledger, report_failures};
 pub use live::{LiveGroup, LiveTask, LiveWatch};
 pub(crate) use node::{AnyCore, Node};
+pub use open::OpenGroup;
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Reporting, Supervise, Verdict};
 pub(crate) use spawn::single;
 pub use spawn::{Refused, TaskBuilder};
@@ -88,6 +92,7 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     /// descendant have ended (G1).
     ///
     /// Nothing happens before the first poll, which also fixes the enclosing group.
+    /// [`open`](GroupFuture::open) gives a value instead, that may lie in a struct (G24).
     ///
     /// The error type is that of the function which returns the group's result. Where nothing says it, as
     /// in a test that unwraps the result, it is written at the call:

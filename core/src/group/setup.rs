@@ -82,6 +82,24 @@ impl<R: Runtime, E: AsDynError> Setup<R, E> {
         name: Option<Arc<str>>,
         location: &'static Location<'static>,
     ) -> Opened<R, E> {
+        let enclosing = enclosing();
+        let carried = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
+        let opened = self.open_apart(name, location, carried.unwrap_or_default());
+        let node = opened.unit.node();
+        match enclosing {
+            Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
+            None => live::opened(node),
+        }
+        opened
+    }
+
+    /// Opens it under none. Its body carries `inherited`, unless it was given something.
+    pub(super) fn open_apart(
+        self,
+        name: Option<Arc<str>>,
+        location: &'static Location<'static>,
+        inherited: Carried,
+    ) -> Opened<R, E> {
         let runtime = self.runtime.unwrap_or_else(|find| find(location));
         let deadline = self.deadline.map(|deadline| deadline.instant(&runtime));
         let ledger = Ledger::new(self.policy, self.panics, runtime.now());
@@ -90,13 +108,7 @@ impl<R: Runtime, E: AsDynError> Setup<R, E> {
             node.set_deadline(deadline);
         }
         let unit = node.enter_first(TaskInfo::new(name, location));
-        let enclosing = enclosing();
-        let inherited = enclosing.as_ref().map(|(parent, opener)| parent.carried_by(*opener, None));
-        unit.carry(self.carried.or(inherited).unwrap_or_default());
-        match enclosing {
-            Some((parent, opener)) => node.attach(&parent, opener, shielded_by()),
-            None => live::opened(&node),
-        }
+        unit.carry(self.carried.unwrap_or(inherited));
         Opened { unit, handle: GroupHandle::new(node), on_open: self.on_open }
     }
 }

@@ -204,7 +204,7 @@ where
     }
 }
 
-fn start<R, E, F, D>(
+pub(super) fn start<R, E, F, D>(
     runtime: &R,
     unit: Unit,
     id: TaskId,

@@ -41,7 +41,7 @@ impl Link {
 }
 
 /// Whether an enclosing group counts this one.
-enum Linked {
+pub(super) enum Linked {
     /// It has ended.
     Refused,
     Free,
@@ -51,7 +51,7 @@ enum Linked {
 
 /// What a cancellation says to those below: why, and whether they are dropped or only told (C3).
 #[derive(Clone)]
-struct Order {
+pub(super) struct Order {
     cause: CancelCause,
     hard: bool,
 }
@@ -63,7 +63,7 @@ pub(super) fn inherit_all(scopes: &[Weak<Node>], wakers: Vec<Waker>) {
     inherit(orders.collect(), wakers);
 }
 
-fn inherit(queue: Vec<(Arc<Node>, Order)>, wakers: Vec<Waker>) {
+pub(super) fn inherit(queue: Vec<(Arc<Node>, Order)>, wakers: Vec<Waker>) {
     Cascade { queue: queue.clone(), wakers, ..Cascade::default() }.carry_out();
     queue.iter().for_each(|(scope, _)| scope.harden_if_late());
 }
@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    fn link_to(
+    pub(super) fn link_to(
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,

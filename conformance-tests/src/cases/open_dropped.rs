@@ -1,0 +1,271 @@
+//! Groups that are values, when those are dropped: who waits for them, and who is told (rules G24, R6, C9).
+
+use std::future::pending;
+use std::task::Poll;
+
+use anyscope_core::unhandled::UnhandledKind;
+use anyscope_core::{BoxError, OpenGroup, Runtime, TaskContext, root_future};
+
+use super::open_group::open;
+use super::{Case, LONG, case};
+use crate::env::Env;
+use crate::probe::{
+    Count, Gate, Outcome, Stuck, boom, eventually, lost, never, on_drop, parked, poll_once, unique,
+    yield_now,
+};
+use crate::thread;
+
+pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
+    vec![
+        case(g24_dropped_in_a_group_is_waited_for_by_that::<R>),
+        case(g24_dropped_in_a_task_is_waited_for_by_its_group::<R>),
+        case(g24_dropped_in_a_job_is_waited_for_by_its_group::<R>),
+        case(g24_dropped_with_a_cancelled_task_is_waited_for::<R>),
+        case(g24_dropped_while_it_is_closed_is_waited_for::<R>),
+        case(g24_run_returns_after_what_was_dropped_in_it::<R>),
+        case(r6_open_group_that_nothing_encloses_is_counted::<R>),
+        case(r6_open_group_dropped_by_its_own_task_is_counted::<R>),
+        case(r6_open_groups_that_drop_each_other_are_counted::<R>),
+        case(g24_dropped_gives_all_of_it_its_grace_period::<R>),
+        case(c9_failures_of_a_dropped_open_group_go_to_the_hook::<R>),
+        case(c9_failure_that_races_with_the_drop_is_told_once::<R>),
+    ]
+}
+
+/// One in which the job runs.
+async fn open_with<R: Runtime>(rt: &R, job: &Stuck) -> OpenGroup<(), BoxError, R> {
+    let group = open(rt);
+    job.spawn_into(&group);
+    eventually(rt, "the job runs", || job.running.is_open()).await;
+    group
+}
+
+fn g24_dropped_in_a_group_is_waited_for_by_that<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let outer = rt.group::<BoxError, _>(async |_| {
+            drop(open_with(&rt, &job).await);
+            dropped.open();
+            Ok(())
+        });
+        job.is_waited_for_by(outer, &dropped).await.unwrap();
+    });
+}
+
+/// Also where it was opened elsewhere.
+fn g24_dropped_in_a_task_is_waited_for_by_its_group<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let group = open_with(&rt, &job).await;
+        let outer = rt.group::<BoxError, _>(async |g| {
+            let dropped = dropped.clone();
+            g.spawn(async move {
+                drop(group);
+                dropped.open();
+                Ok(())
+            });
+            Ok(())
+        });
+        job.is_waited_for_by(outer, &dropped).await.unwrap();
+    });
+}
+
+fn g24_dropped_in_a_job_is_waited_for_by_its_group<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let group = open_with(&rt, &job).await;
+        let outer = rt.group::<BoxError, _>(async |g| {
+            let dropped = dropped.clone();
+            g.spawn_cpu(move || {
+                drop(group);
+                dropped.open();
+            });
+            Ok(())
+        });
+        job.is_waited_for_by(outer, &dropped).await.unwrap();
+    });
+}
+
+fn g24_dropped_with_a_cancelled_task_is_waited_for<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let group = open_with(&rt, &job).await;
+        let outer = rt.group::<BoxError, _>(async |g| {
+            let (owns, tell) = (Gate::new(), dropped.clone());
+            let begun = owns.clone();
+            g.spawn(async move {
+                let _told = on_drop(move || tell.open());
+                let _group = group;
+                begun.open();
+                never::<()>().await
+            });
+            owns.wait().await;
+            g.cancel();
+            Ok(())
+        });
+        job.is_waited_for_by(outer, &dropped).await.unwrap();
+    });
+}
+
+fn g24_dropped_while_it_is_closed_is_waited_for<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let outer = rt.group::<BoxError, _>(async |_| {
+            let mut closing = Box::pin(open_with(&rt, &job).await.close());
+            assert!(poll_once(closing.as_mut()).is_pending());
+            drop(closing);
+            dropped.open();
+            Ok(())
+        });
+        job.is_waited_for_by(outer, &dropped).await.unwrap();
+    });
+}
+
+fn g24_run_returns_after_what_was_dropped_in_it<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let run = root_future(&rt, async {
+            drop(open_with(&rt, &job).await);
+            dropped.open();
+        });
+        job.is_waited_for_by(run, &dropped).await;
+    });
+}
+
+fn r6_open_group_that_nothing_encloses_is_counted<R: Runtime>(env: &Env<R>) {
+    let job = Stuck::default();
+    env.block_on(async |rt: R| {
+        let group = open_with(&rt, &job).await;
+        thread::spawn(move || drop(group)).join().unwrap();
+        job.is_waited_for_by(rt.drained(), &job.running).await;
+    });
+}
+
+/// It would wait for itself.
+fn r6_open_group_dropped_by_its_own_task_is_counted<R: Runtime>(env: &Env<R>) {
+    let (job, dropped) = (Stuck::default(), Gate::new());
+    env.block_on(async |rt: R| {
+        let group = open_with(&rt, &job).await;
+        let (g, tell, inner) = (group.clone(), dropped.clone(), rt.clone());
+        g.spawn(async move {
+            let _told = on_drop(move || tell.open());
+            // In a group inside it as well.
+            let outcome: Outcome<()> = inner
+                .group(async move |_| {
+                    drop(group);
+                    Ok(())
+                })
+                .await;
+            Ok(outcome?)
+        });
+        eventually(&rt, "the task is gone", || dropped.is_open()).await;
+        assert!(g.is_cancelled());
+        job.is_waited_for_by(rt.drained(), &dropped).await;
+        assert_eq!(g.live(), 0);
+    });
+}
+
+/// The second of them would wait for the first, which waits for it.
+fn r6_open_groups_that_drop_each_other_are_counted<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for _ in env.rounds(50) {
+            let (go, began, gone) = (Gate::new(), Gate::new(), Count::new());
+            let (one, other) = (open(&rt), open(&rt));
+            let handles = [one.clone(), other.clone()];
+            for (g, owned) in handles.iter().zip([other, one]) {
+                let go = go.clone();
+                g.spawn(parked(&began, &gone));
+                g.spawn(async move {
+                    go.wait().await;
+                    drop(owned);
+                    Ok(())
+                });
+            }
+            eventually(&rt, "both wait", || go.waiters() == 2).await;
+            go.open();
+            rt.drained().await;
+            assert_eq!((gone.get(), handles.map(|g| g.live())), (2, [0, 0]));
+        }
+    });
+}
+
+/// The body too, which has a task of its own.
+fn g24_dropped_gives_all_of_it_its_grace_period<R: Runtime>(env: &Env<R>) {
+    async fn cooperative(begun: Count, told: Count) -> Result<(), BoxError> {
+        let here = TaskContext::current().expect("in a task");
+        begun.note();
+        here.cancelled().await;
+        yield_now().await;
+        told.note();
+        Ok(())
+    }
+    let (begun, told) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let body = cooperative(begun.clone(), told.clone());
+        let group: OpenGroup<(), BoxError, R> = rt.group(async |_| body.await).grace(LONG).open();
+        group.spawn(cooperative(begun.clone(), told.clone()));
+        eventually(&rt, "both have begun", || begun.get() == 2).await;
+    });
+    assert_eq!(told.get(), 2);
+}
+
+fn c9_failures_of_a_dropped_open_group_go_to_the_hook<R: Runtime>(env: &Env<R>) {
+    let (text, gone) = (unique("dropped open group"), Count::new());
+    assert!(lost(&text).is_empty());
+    let (error, panic, last) =
+        (format!("{text}error"), format!("{text}panic"), format!("{text}last"));
+    env.run(async |rt| {
+        let value = gone.on_drop();
+        let failed: OpenGroup<_, BoxError, R> = rt.group(async move |_| Ok(value)).open();
+        failed.spawn(async move { Err::<(), _>(boom(&error)) });
+        let panicked = open(&rt);
+        panicked.spawn::<_, ()>(async move { panic!("{panic}") });
+        let fails_at_its_end = open(&rt);
+        let began = Gate::new();
+        let tell = began.clone();
+        fails_at_its_end.spawn(async move {
+            let _fails = on_drop(move || panic!("{last}"));
+            tell.open();
+            pending::<Outcome<()>>().await?;
+            Ok(())
+        });
+        eventually(&rt, "both have failed", || {
+            failed.is_cancelled() && panicked.is_cancelled() && began.is_open()
+        })
+        .await;
+    });
+    // Before those were let go who have waited for it.
+    let mut kinds: Vec<_> = lost(&text).into_iter().map(|lost| lost.kind).collect();
+    kinds.sort_by_key(|kind| format!("{kind:?}"));
+    assert_eq!(kinds, [UnhandledKind::Failure, UnhandledKind::Panic, UnhandledKind::Panic]);
+    assert_eq!(gone.get(), 1, "the body's value is gone too");
+}
+
+fn c9_failure_that_races_with_the_drop_is_told_once<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        for round in env.rounds(100) {
+            let (text, failed) = (unique("failure and drop"), Count::new());
+            assert!(lost(&text).is_empty());
+            let (group, count, failing) = (open(&rt), failed.clone(), format!("{text}error"));
+            group.spawn(async move {
+                count.note();
+                Err::<(), _>(boom(&failing))
+            });
+            let returned = closed_within(round % 4, group).await;
+            rt.drained().await;
+            assert_eq!(usize::from(returned) + lost(&text).len(), failed.get());
+        }
+    });
+}
+
+/// Closes the group, and drops it after so many polls. Whether it has returned failures.
+async fn closed_within<R: Runtime>(polls: usize, group: OpenGroup<(), BoxError, R>) -> bool {
+    let mut closing = Box::pin(group.close());
+    for _ in 0..polls {
+        if let Poll::Ready(outcome) = poll_once(closing.as_mut()) {
+            return !outcome.unwrap_err().is_cancelled();
+        }
+        yield_now().await;
+    }
+    false
+}
