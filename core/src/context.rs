@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::cancel::{CancelCause, Cancelled, is_any_in_effect};
 use crate::carried::Carried;
 use crate::error::AsDynError;
-use crate::group::{GroupHandle, GroupId, Node, UnitKey, WatchKey};
+use crate::group::{GroupHandle, GroupId, Node, UnitKey, Watch};
 use crate::runtime::{AnyRuntime, Runtime, Timer};
 use crate::stack::enclosing;
 use crate::task::{TaskId, TaskInfo};
@@ -137,42 +137,39 @@ impl fmt::Debug for TaskContext {
 /// The future of [`TaskContext::cancelled`] and [`GroupHandle::cancelled`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitCancelled {
-    node: Arc<Node>,
+    watch: Watch,
     /// Whose own cancellation ends the wait as well.
     unit: Option<(UnitKey, TaskId)>,
-    slot: Option<WatchKey>,
 }
 
 impl WaitCancelled {
     pub(crate) fn new(node: Arc<Node>, unit: Option<(UnitKey, TaskId)>) -> Self {
-        Self { node, unit, slot: None }
+        let key = unit.map_or(UnitKey::NOBODY, |(key, _)| key);
+        Self { watch: Watch::of_unit(node, key), unit }
     }
 
     fn cause(&self) -> Option<CancelCause> {
-        match self.unit {
-            Some((key, id)) => self.node.cause_of(key, id),
-            None => self.node.cause().cloned(),
-        }
+        cause_in(self.watch.node(), self.unit)
+    }
+}
+
+/// That of the unit, if there is one, or of its group.
+fn cause_in(node: &Node, unit: Option<(UnitKey, TaskId)>) -> Option<CancelCause> {
+    match unit {
+        Some((key, id)) => node.cause_of(key, id),
+        None => node.cause().cloned(),
     }
 }
 
 impl Future for WaitCancelled {
     type Output = CancelCause;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CancelCause> {
-        let this = self.get_mut();
-        if let Some(cause) = this.cause() {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CancelCause> {
+        if let Some(cause) = self.cause() {
             return Poll::Ready(cause);
         }
-        let unit = this.unit.map_or(UnitKey::NOBODY, |(key, _)| key);
-        this.node.watch_unit(unit, &mut this.slot, cx);
-        this.cause().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl Drop for WaitCancelled {
-    fn drop(&mut self) {
-        self.node.unwatch(self.slot.take());
+        let unit = self.unit;
+        self.watch.poll(cx, |node| cause_in(node, unit))
     }
 }
 

@@ -48,8 +48,8 @@ pub use error::AsDiagnostic;
 #[doc(hidden)]
 pub use error::OneLine;
 pub use error::{
-    AsDynError, BoxError, ErrInto, ErrorGroup, Failure, FailureKind, GroupError, Handled, Handling,
-    IntoBoxError, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
+    AsDynError, BoxError, ErrInto, ErrIntoExt, ErrorGroup, Failure, FailureKind, GroupError,
+    Handled, Handling, Leaf, Leaves, PanicPayload, Tree, record_panic_sites,
 };
 pub use group::{
     EndedTask, FailFast, FirstSuccess, Group, GroupBody, GroupFuture, GroupHandle, GroupId,

@@ -4,7 +4,7 @@
 //! runtime ([`Group`](crate::Group), [`Timer`](crate::Timer) and [`Blocking`](crate::Blocking), without
 //! their names).
 //!
-//! [`IntoBoxError`](crate::IntoBoxError) is left out on purpose: its `err_into` would be ambiguous
+//! [`ErrIntoExt`](crate::ErrIntoExt) is left out on purpose: its `err_into` would be ambiguous
 //! where `futures::TryFutureExt`, which has a method of that name and meaning, is in scope as well.
 //! Import the one that you want. [`Queue`](crate::Queue) and [`Semaphore`](crate::Semaphore) are left
 //! out because runtimes have types of these names.

@@ -56,7 +56,7 @@
 //! the others when one fails. As a task it has all that tasks have:
 //!
 //! ```
-//! use anyscope_core::{Group, GroupError, IntoBoxError, Runtime, gather};
+//! use anyscope_core::{Group, GroupError, ErrIntoExt, Runtime, gather};
 //! use anyscope_process::{Job, ProcessPool};
 //!
 //! const WORDS: Job<String, usize> = Job::new("words", 1, |text| text.split(' ').count());

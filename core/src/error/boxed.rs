@@ -1,13 +1,7 @@
-//! `BoxError`: any error, for groups whose tasks fail in different ways (E6); and `err_into`, which converts
-//! a future's error.
+//! `BoxError`: any error, for groups whose tasks fail in different ways (E6).
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use pin_project_lite::pin_project;
 
 /// Any error, boxed. Every type that is `Error + Send + Sync + 'static` converts into it by `?`;
 /// handlers match it by type (E6).
@@ -126,53 +120,5 @@ impl fmt::Display for BoxError {
 impl fmt::Debug for BoxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-/// Converts the error of a future's `Result`, so that it can be spawned into a group with another
-/// error type.
-pub trait IntoBoxError: Future {
-    /// The same future, its error converted by `From`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use anyscope_core::{BoxError, IntoBoxError};
-    ///
-    /// async fn read() -> Result<u8, std::io::Error> { Ok(1) }
-    /// let task = async { read().err_into::<BoxError>().await };
-    /// # let _ = task;
-    /// ```
-    fn err_into<E>(self) -> ErrInto<Self, E>
-    where
-        Self: Sized,
-    {
-        ErrInto { future: self, error: std::marker::PhantomData }
-    }
-}
-
-impl<F: Future> IntoBoxError for F {}
-
-pin_project! {
-    /// The future of [`IntoBoxError::err_into`].
-    #[must_use = "futures do nothing unless awaited or spawned"]
-    #[derive(Debug)]
-    pub struct ErrInto<F, E> {
-        #[pin]
-        future: F,
-        error: std::marker::PhantomData<fn() -> E>,
-    }
-}
-
-impl<F, T, A, E> Future for ErrInto<F, E>
-where
-    F: Future<Output = Result<T, A>>,
-    E: From<A>,
-{
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(self.project().future.poll(cx));
-        Poll::Ready(outcome.map_err(E::from))
     }
 }

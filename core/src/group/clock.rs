@@ -7,8 +7,8 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::CauseKind;
 use crate::group::info::GroupInfo;
-use crate::group::node::Node;
-use crate::group::time::Alarm;
+use crate::group::state::node::Node;
+use crate::group::state::time::Alarm;
 use crate::panics::{catch, drop_payload};
 use crate::runtime::Runtime;
 

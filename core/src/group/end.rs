@@ -72,6 +72,18 @@ pub(crate) enum Fault<E> {
     Lone(BoxError),
 }
 
+impl<E> From<E> for Fault<E> {
+    fn from(error: E) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<E> From<GroupError<E>> for Fault<E> {
+    fn from(error: GroupError<E>) -> Self {
+        Self::Group(error)
+    }
+}
+
 impl<E: AsDynError> Fault<E> {
     /// `None` if it went to somebody else.
     pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {

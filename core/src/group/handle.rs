@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use crate::cancel::{CancelCause, CauseKind};
 use crate::context::WaitCancelled;
-use crate::error::{AsDynError, BoxError};
-use crate::group::body::{GroupBody, MapFault, NestFault};
+use crate::error::{AsDynError, BoxError, ErrIntoExt};
+use crate::group::body::GroupBody;
 use crate::group::core::Core;
-use crate::group::entry::Admission;
 use crate::group::future::GroupFuture;
 use crate::group::info::GroupId;
-use crate::group::node::Node;
-use crate::group::spawn::{Refused, TaskBuilder, spawn_task};
-use crate::group::start::{StartTask, Started};
-use crate::group::waiting::SpawnWhenFree;
+use crate::group::spawning::start::{StartTask, Started};
+use crate::group::spawning::task::{Refused, TaskBuilder, spawn_task};
+use crate::group::spawning::when_free::SpawnWhenFree;
+use crate::group::state::entry::Admission;
+use crate::group::state::node::Node;
 use crate::job::{JobBuilder, JobInfo, Pool, spawn_plain, spawn_trying};
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskHandle, TaskInfo};
@@ -38,7 +38,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// the handle says why (G10).
     ///
     /// A future with another error type is converted: `g.spawn(async { Ok(read().await?) })`, or
-    /// `g.spawn(read().err_into())` with [`IntoBoxError`](crate::IntoBoxError), which converts into
+    /// `g.spawn(read().err_into())` with [`ErrIntoExt`](crate::ErrIntoExt), which converts into
     /// any group's type that has a `From` for it.
     ///
     /// # Examples
@@ -61,7 +61,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        spawn_task(self, TaskInfo::here(), Admission::Ordinary, MapFault::new(future), NoCallback)
+        spawn_task(self, TaskInfo::here(), Admission::Ordinary, future.err_into(), NoCallback)
     }
 
     /// Spawns a task, or gives the future back if the group is cancelled or finished (G10), or has
@@ -186,7 +186,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         B: GroupBody<Self, Error = E, Value: Send, Future: Send> + Send + 'static,
     {
         let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
-        spawn_task(self, info, Admission::Ordinary, NestFault::new(group), NoCallback)
+        spawn_task(self, info, Admission::Ordinary, group.err_into(), NoCallback)
     }
 
     /// Runs a closure that blocks on the blocking pool (B1). Its return value is plain, whatever it

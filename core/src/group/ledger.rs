@@ -9,7 +9,7 @@ use crate::error::{
 };
 use crate::group::end::{End, Ending, Fault, Role, Settled};
 use crate::group::policy::{EndedTask, Policy, Verdict};
-use crate::group::time::report_overdue;
+use crate::group::state::time::report_overdue;
 use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, panic_message};
 use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};

@@ -1,266 +1,48 @@
 //! Groups: the scope that its tasks cannot outlive.
 //!
-//! - State that does not depend on any type: `node`, its place among other groups (`tree`), its deadline
-//!   and grace period (`time`), its live units (`table`; each is a `unit`, of which there is a `record` in
-//!   a `slab`), how they come and go (`entry`, `leaving`), how single ones are cancelled (`alone`), inner
-//!   groups that are left open (`abandon`), who waits for one that is a value (`adopt`), who has a place
-//!   (`limit`).
-//! - What depends on runtime and error: `core`, and its `ledger`, which decides what each `end` means and
-//!   asks the `policy`.
-//! - The life of a group: its options (`setup`), its future (`future`, with the `body`, the `clock`, and
-//!   `move_on` for one without an error), one that is a value (`open`), what users' futures are `driven` by,
-//!   what goes on without it (`leftover`).
-//! - What is done with its `handle`: `spawn`, `spawn_all`, `waiting` for a place, `start`; what it is
-//!   called (`info`), and who is `live`.
+//! - `state` is what of a group does not depend on any type: who is alive in it, and its place among other
+//!   groups. What depends on runtime and error is its `core`, and its `ledger`, which decides what each `end`
+//!   means and asks the `policy`.
+//! - The life of a group: what a runtime opens (`on_runtime`), with which options (`setup`); its future
+//!   (`future`, with the `body`, the `clock`, and `move_on` for one without an error), or its value (`open`);
+//!   what users' futures are `driven` by, and what goes on without its future (`leftover`).
+//! - What is done with its `handle`: `spawning`; what it is called (`info`). What belongs to no group is in a
+//!   `lone` one.
 
-mod abandon;
-mod adopt;
-mod alone;
 mod body;
 mod clock;
 mod core;
 mod driven;
 mod end;
-mod entry;
 mod future;
 mod handle;
 mod info;
-mod leaving;
 mod ledger;
 mod leftover;
-mod limit;
-mod live;
+mod lone;
 mod move_on;
-mod node;
+mod on_runtime;
 mod open;
 mod policy;
-mod record;
 mod setup;
-mod slab;
-mod spawn;
-mod spawn_all;
-mod start;
-mod table;
-mod time;
-mod tree;
-mod unit;
-mod waiting;
+mod spawning;
+mod state;
 
 pub(crate) use self::core::Core;
+pub(crate) use body::Body;
 pub use body::GroupBody;
-pub(crate) use body::{Body, MapFault};
 pub(crate) use driven::{Driven, Ended, OnEnd};
 pub(crate) use end::{End, Ending, Fault, Role, Settled};
-pub(crate) use entry::Admission;
 pub use future::GroupFuture;
 pub use handle::GroupHandle;
 pub use info::{GroupId, GroupInfo};
 pub(crate) use ledger::{Ledger, report_failures};
-pub use live::{LiveGroup, LiveTask, LiveWatch};
-pub(crate) use node::{AnyCore, Node};
+pub(crate) use lone::single;
+pub use on_runtime::{Group, root_future};
 pub use open::OpenGroup;
 pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Reporting, Supervise, Verdict};
-pub(crate) use spawn::single;
-pub use spawn::{Refused, TaskBuilder};
-pub use spawn_all::{SpawnAll, SpawnAllSettled};
-pub use start::{StartError, StartTask, Started};
-pub(crate) use table::{UnitKey, WatchKey};
-pub(crate) use time::report_overdue;
-pub(crate) use unit::Unit;
-pub use waiting::SpawnWhenFree;
-
-use std::convert::Infallible;
-use std::future::Future;
-
-use crate::error::{AsDynError, BoxError};
-use crate::job::JobBuilder;
-use crate::runtime::{Blocking, CpuPool, Drained, Spawner, Timer};
-use crate::stack::enclosing;
-use crate::task::TaskHandle;
-
-/// Opens groups. Implemented by itself for every runtime.
-///
-/// | a task ... | and the group is | then |
-/// |---|---|---|
-/// | fails | fail-fast (default) | the siblings and the body are cancelled, all have ended, the error holds every failure |
-/// | fails | [`Supervise`] | the siblings go on, the error holds every failure |
-/// | fails | [`Supervise::reporting`] | the siblings go on, the failure is reported and dropped |
-/// | succeeds | [`FirstSuccess`] | the siblings are cancelled and have ended before the group returns |
-/// | panics | any | the siblings and the body are cancelled, all have ended, then the panic is raised again; as a failure with [`PanicPolicy::Capture`](crate::PanicPolicy) |
-pub trait Group: Spawner + Blocking + CpuPool + Timer {
-    /// Opens a group: runs `body` with a handle to spawn with, and returns when the body and every
-    /// descendant have ended (G1).
-    ///
-    /// Nothing happens before the first poll, which also fixes the enclosing group.
-    /// [`open`](GroupFuture::open) gives a value instead, that may lie in a struct (G24).
-    ///
-    /// The error type is that of the function which returns the group's result. Where nothing says it, as
-    /// in a test that unwraps the result, it is written at the call:
-    /// `rt.group::<BoxError, _>(async |g| …)`.
-    ///
-    /// # Errors
-    ///
-    /// A [`GroupError`](crate::GroupError) with the cause, if the group was cancelled, and all
-    /// failures, if there were any (G4, G7).
-    ///
-    /// # Panics
-    ///
-    /// Raises the first panic of its body and tasks again, after all have ended (P1), unless
-    /// [`GroupFuture::panics`] says otherwise.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future cancels all descendants at once and does not block; the enclosing group,
-    /// or [`drained`](Group::drained) where there is none, waits for them (G2, R6). Failures that
-    /// it would have returned go to the [unhandled-failure hook](crate::unhandled) (C9).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use anyscope_core::{Group, GroupError, Runtime, TaskError};
-    ///
-    /// async fn sum<R: Runtime>(rt: &R) -> Result<u32, GroupError<TaskError>> {
-    ///     rt.group(async |g| {
-    ///         let a = g.spawn(async { Ok(1) });
-    ///         let b = g.spawn(async { Ok(2) });
-    ///         Ok(a.await? + b.await?)
-    ///     })
-    ///     .await
-    /// }
-    /// ```
-    #[track_caller]
-    fn group<E, B>(&self, body: B) -> GroupFuture<Self, E, B>
-    where
-        B: GroupBody<GroupHandle<E, Self>, Error = E> + FnOnce(GroupHandle<E, Self>) -> B::Future,
-        E: AsDynError,
-        Self: Sized,
-    {
-        GroupFuture::new(Ok(self.clone()), body)
-    }
-
-    /// Starts a task that belongs to no group: only [`drained`](Group::drained) waits for it. Its
-    /// panic is a value at its handle, or goes to the hook if the handle is gone (C9).
-    ///
-    /// Groups are what to use; this is for background work of a whole program.
-    #[track_caller]
-    fn spawn_detached<F>(&self, future: F) -> TaskHandle<F::Output, Self>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-        Self: Sized,
-    {
-        spawn::spawn_detached(self, async { Ok(future.await) })
-    }
-
-    /// Like [`spawn_detached`](Group::spawn_detached); an `Err` is a failure. It is a value at the
-    /// handle ([`TaskError::take_error`](crate::TaskError::take_error)), or goes to the hook if
-    /// nobody awaits that (C9).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use anyscope_core::{BoxError, Runtime};
-    ///
-    /// fn report<R: Runtime>(rt: &R) {
-    ///     // Nobody waits for it, and yet its failure is not lost.
-    ///     rt.try_spawn_detached(async { Err::<(), _>(BoxError::msg("nobody listens")) });
-    /// }
-    /// ```
-    #[track_caller]
-    fn try_spawn_detached<F, T, X>(&self, future: F) -> TaskHandle<T, Self>
-    where
-        F: Future<Output = Result<T, X>> + Send + 'static,
-        T: Send + 'static,
-        X: Into<BoxError>,
-        Self: Sized,
-    {
-        let lone = async { future.await.map_err(|error| Fault::Lone(error.into())) };
-        spawn::spawn_detached(self, lone)
-    }
-
-    /// Runs a closure that blocks on the blocking pool (B1), as a job of whatever group encloses the
-    /// caller: that waits for it, and cancels it before it starts (B3). Where no group encloses the
-    /// caller it is left to the runtime (R6). Its panic is a value at the handle (P4).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use anyscope_core::{Runtime, TaskError};
-    ///
-    /// async fn size<R: Runtime>(rt: &R) -> Result<usize, TaskError> {
-    ///     rt.spawn_blocking(|| std::fs::read("Cargo.toml").map_or(0, |bytes| bytes.len())).await
-    /// }
-    /// ```
-    #[track_caller]
-    fn spawn_blocking<C, T>(&self, job: C) -> TaskHandle<T, Self>
-    where
-        C: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-        Self: Sized,
-    {
-        self.job(job).spawn_blocking()
-    }
-
-    /// Runs a computation on the CPU pool (U1), as a job of whatever group encloses the caller;
-    /// otherwise as [`spawn_blocking`](Group::spawn_blocking).
-    #[track_caller]
-    fn spawn_cpu<C, T>(&self, job: C) -> TaskHandle<T, Self>
-    where
-        C: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-        Self: Sized,
-    {
-        self.job(job).spawn_cpu()
-    }
-
-    /// A job with a name, or one that needs a permit: call one of the builder's `spawn` methods. It
-    /// belongs to whatever group encloses the caller, as with
-    /// [`spawn_blocking`](Group::spawn_blocking).
-    fn job<C>(&self, job: C) -> JobBuilder<Self, C>
-    where
-        Self: Sized,
-    {
-        JobBuilder::new(self.clone(), job)
-    }
-
-    /// Waits until nothing that was left to the underlying runtime is alive (R6). A detached task that
-    /// awaits it would wait for itself, for ever.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost if it is dropped.
-    fn drained(&self) -> Drained {
-        self.root().drained()
-    }
-}
-
-impl<R: Spawner + Blocking + CpuPool + Timer> Group for R {}
-
-/// The future that a backend's `run` blocks on: `main`, in a group of its own, so that nothing that
-/// was opened in it is left when this is ready (G2).
-///
-/// # Panics
-///
-/// If it is called inside a task, body or job: `run` blocks the thread, and there one awaits.
-///
-/// # Cancel safety
-///
-/// Dropping it cancels what was opened in it, as for any group, and nobody waits for that but the
-/// [`Root`](crate::Root) (R6).
-#[track_caller]
-pub fn root_future<R, F>(runtime: &R, main: F) -> impl Future<Output = F::Output> + use<R, F>
-where
-    R: Group,
-    F: Future,
-{
-    assert!(
-        enclosing().is_none(),
-        "`run` was called inside a running task and would block its thread: await the future instead"
-    );
-    let group = runtime.group::<Infallible, _>(move |_| async move { Ok(main.await) });
-    async move {
-        group
-            .await
-            .unwrap_or_else(|error| panic!("the main future of `run` was cut short: {error}"))
-    }
-}
+pub use spawning::{
+    Refused, SpawnAll, SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, TaskBuilder,
+};
+pub(crate) use state::{Admission, AnyCore, Node, Unit, UnitKey, Watch, report_overdue};
+pub use state::{LiveGroup, LiveTask, LiveWatch};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::error::{AsDynError, GroupError};
-use crate::group::time::report_overdue;
+use crate::group::state::time::report_overdue;
 use crate::group::{GroupBody, GroupFuture, GroupHandle, GroupId};
 use crate::runtime::Runtime;
 

@@ -13,9 +13,10 @@ use crate::group::body::GroupBody;
 use crate::group::future::GroupFuture;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::report_failures;
-use crate::group::node::Node;
-use crate::group::spawn::{single, start};
-use crate::group::time::report_overdue;
+use crate::group::lone::single;
+use crate::group::spawning::task::start;
+use crate::group::state::node::Node;
+use crate::group::state::time::report_overdue;
 use crate::runtime::{AnyRuntime, Runtime};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
 

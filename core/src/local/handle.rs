@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 
 use crate::cancel::CancelCause;
 use crate::combine::Branch;
-use crate::error::{AsDynError, BoxError};
-use crate::group::{GroupId, MapFault, Refused, Role};
+use crate::error::{AsDynError, BoxError, ErrIntoExt};
+use crate::group::{GroupId, Refused, Role};
 use crate::local::cell::ChildCell;
 use crate::local::child::{Child, Ends, Extras, LocalCallback};
 use crate::local::shared::{Shared, State};
@@ -199,7 +199,7 @@ where
         let (cell, extras) = (ChildCell::new(), Extras::of(name, on_done));
         let (role, handle) = (Role::Task, LocalHandle::new(shared.clone(), id, cell.clone()));
         let ends = Ends { state: state.clone(), cell, id, location, role, extras };
-        state.queue.borrow_mut().push(Child::boxed(MapFault::new(future), ends));
+        state.queue.borrow_mut().push(Child::boxed(future.err_into(), ends));
         shared.wake();
         Ok(handle)
     }

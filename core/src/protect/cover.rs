@@ -109,8 +109,8 @@ impl Registration {
     }
 }
 
-/// What one shield guards besides the futures above it: the groups that were opened inside it.
-pub(crate) struct Guarded {
+/// What one shield covers besides the futures above it: the groups that were opened inside it.
+pub(crate) struct ShieldState {
     /// Changed under the lock of the table of `node`, so that a cancellation that does not see it
     /// set is seen by whoever sets it.
     ended: AtomicBool,
@@ -118,12 +118,12 @@ pub(crate) struct Guarded {
     /// look at them. Raised in a poll inside the shield, as it is ended. Relaxed.
     open: AtomicUsize,
     /// The shield around this one.
-    outer: Option<Arc<Guarded>>,
+    outer: Option<Arc<ShieldState>>,
     /// Of the unit that shields; `None` outside any.
     node: Option<Arc<Node>>,
 }
 
-impl Guarded {
+impl ShieldState {
     /// It, or one around it.
     pub(crate) fn is_active(&self) -> bool {
         self.with_outer().any(|shield| !shield.ended.load(Ordering::Acquire))
@@ -157,7 +157,7 @@ impl Guarded {
 /// An active shield. Dropping it ends the protection.
 pub(crate) struct Hold {
     /// On the stack while the shielded future is polled.
-    guarded: Option<Arc<Guarded>>,
+    shield: Option<Arc<ShieldState>>,
     covers: Vec<Arc<Cover>>,
     /// Whose covers are among them.
     units: Vec<Unit>,
@@ -170,23 +170,23 @@ impl Hold {
         for cover in &covers {
             cover.shields.fetch_add(1, Ordering::Relaxed);
         }
-        let guarded = Arc::new(Guarded {
+        let shield = Arc::new(ShieldState {
             ended: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             outer: stack::shielded_by(),
             node: stack::enclosing().map(|(node, _)| node),
         });
-        Self { guarded: Some(guarded), covers, units }
+        Self { shield: Some(shield), covers, units }
     }
 
     /// Runs `f` inside the shield.
     #[inline]
     pub(crate) fn run<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        stack::run_shielded(&mut self.guarded, f)
+        stack::run_shielded(&mut self.shield, f)
     }
 
     /// What is shielded goes on elsewhere, as the unit whose it is: those around that are held up no more.
-    /// What was opened inside is guarded as before.
+    /// What was opened inside is covered as before.
     pub(crate) fn moved(&mut self) {
         let own = (self.covers.pop(), self.units.pop());
         self.lower();
@@ -218,10 +218,10 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.lower();
-        if let Some(guarded) = &self.guarded {
-            match &guarded.node {
-                Some(node) => node.uncover(guarded),
-                None => guarded.end(),
+        if let Some(shield) = &self.shield {
+            match &shield.node {
+                Some(node) => node.uncover(shield),
+                None => shield.end(),
             }
         }
         self.tell();

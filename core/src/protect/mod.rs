@@ -7,6 +7,6 @@ mod shield;
 
 pub(crate) use cleanup::{Cleanup, CleanupRun};
 pub use cleanup::{CleanupOutcome, ExitKind, defer, try_defer};
-pub(crate) use cover::{Cover, Guarded, Hold, Registration};
+pub(crate) use cover::{Cover, Hold, Registration, ShieldState};
 pub use resource::{Acquire, Resource, acquire};
 pub use shield::{Shield, shield};

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use crate::group::{AnyCore, Node, WatchKey};
+use crate::group::{AnyCore, Node, Watch};
 use crate::job::{Job, Pool, park_until};
 use crate::runtime::AnyRuntime;
 
@@ -35,7 +35,7 @@ impl Root {
     ///
     /// Nothing is lost if it is dropped.
     pub fn drained(&self) -> Drained {
-        Drained { node: self.node.clone(), slot: None }
+        Drained { watch: Watch::new(self.node.clone()) }
     }
 
     /// What a backend shares among all values made from one native runtime beside this, as the threads
@@ -115,24 +115,15 @@ impl<K: PartialEq> Roots<K> {
 /// The future of [`Root::drained`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Drained {
-    node: Arc<Node>,
-    slot: Option<WatchKey>,
+    watch: Watch,
 }
 
 impl Future for Drained {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        this.node.watch(&mut this.slot, cx);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // The one that is left is the root's own.
-        if this.node.live() == 1 { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl Drop for Drained {
-    fn drop(&mut self) {
-        self.node.unwatch(self.slot.take());
+        self.watch.poll(cx, |node| (node.live() == 1).then_some(()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::Waker;
 use super::{Doing, Frame, Outer, doing, look};
 use crate::cancel::CancelCause;
 use crate::group::{Node, Unit, UnitKey};
-use crate::protect::{Cleanup, Cover, Guarded, Registration};
+use crate::protect::{Cleanup, Cover, Registration, ShieldState};
 use crate::sync::WakerId;
 
 /// The group that a group opened here belongs to, and the unit that opens it.
@@ -15,9 +15,9 @@ pub(crate) fn enclosing() -> Option<(Arc<Node>, UnitKey)> {
 }
 
 /// The innermost shield that is still active, if one is inside the current unit.
-pub(crate) fn shielded_by() -> Option<Arc<Guarded>> {
-    look(|stack| stack.inside().iter().rev().find_map(Frame::guarded).cloned())
-        .filter(|guarded| guarded.is_active())
+pub(crate) fn shielded_by() -> Option<Arc<ShieldState>> {
+    look(|stack| stack.inside().iter().rev().find_map(Frame::shield).cloned())
+        .filter(|shield| shield.is_active())
 }
 
 /// How many frames are under way on this thread.

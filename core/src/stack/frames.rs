@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::look_at;
-use crate::protect::{Cover, Guarded};
+use crate::protect::{Cover, ShieldState};
 
 crate::sync::thread_local! {
     /// A cutter without a cover that is under way above all frames, and was not pushed yet: whether it
@@ -25,21 +25,21 @@ pub(super) enum Frame {
         is_child: bool,
     },
     /// The inside of a shield.
-    Shield(Option<Arc<Guarded>>),
+    Shield(Option<Arc<ShieldState>>),
 }
 
 impl Frame {
-    pub(super) fn guarded(&self) -> Option<&Arc<Guarded>> {
+    pub(super) fn shield(&self) -> Option<&Arc<ShieldState>> {
         match self {
-            Self::Shield(guarded) => guarded.as_ref(),
+            Self::Shield(shield) => shield.as_ref(),
             Self::Cutter { .. } => None,
         }
     }
 
     #[inline]
-    fn take_guarded(&mut self) -> Option<Arc<Guarded>> {
+    fn take_shield(&mut self) -> Option<Arc<ShieldState>> {
         match self {
-            Self::Shield(guarded) => guarded.take(),
+            Self::Shield(shield) => shield.take(),
             Self::Cutter { .. } => None,
         }
     }
@@ -122,38 +122,38 @@ fn push(frame: Frame) {
     look_at(|stack| stack.frames.push(frame));
 }
 
-/// Runs `f` inside the shield in `guarded`, which is put back when it is done, also by a panic.
+/// Runs `f` inside the shield in `shield`, which is put back when it is done, also by a panic.
 #[inline]
-pub(crate) fn run_shielded<T>(guarded: &mut Option<Arc<Guarded>>, f: impl FnOnce() -> T) -> T {
-    push_shield(guarded);
-    let _inside = Inside { guarded };
+pub(crate) fn run_shielded<T>(shield: &mut Option<Arc<ShieldState>>, f: impl FnOnce() -> T) -> T {
+    push_shield(shield);
+    let _inside = Inside { shield };
     f()
 }
 
 #[inline]
-fn push_shield(guarded: &mut Option<Arc<Guarded>>) {
+fn push_shield(shield: &mut Option<Arc<ShieldState>>) {
     push_unpushed();
     look_at(|stack| {
         // Made, filled and emptied where it lies: a processor that has just written the parts of
         // something is slow to read them as one.
         stack.frames.resize_with(stack.frames.len() + 1, || Frame::Shield(None));
         if let Some(Frame::Shield(inside)) = stack.frames.last_mut() {
-            *inside = guarded.take();
+            *inside = shield.take();
         }
     });
 }
 
 /// A shield while its inside is under way: then it is in its frame, if there is a stack.
 struct Inside<'a> {
-    guarded: &'a mut Option<Arc<Guarded>>,
+    shield: &'a mut Option<Arc<ShieldState>>,
 }
 
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.guarded.is_none() {
-            *self.guarded = look_at(|stack| {
-                let own = stack.frames.last_mut().and_then(Frame::take_guarded);
+        if self.shield.is_none() {
+            *self.shield = look_at(|stack| {
+                let own = stack.frames.last_mut().and_then(Frame::take_shield);
                 stack.frames.truncate(stack.frames.len() - 1);
                 own
             })

@@ -10,12 +10,11 @@ use std::time::Instant;
 use crate::cancel::{CancelCause, CauseKind};
 use crate::context::WaitCancelled;
 use crate::error::{AsDynError, GroupError};
-use crate::group::{GroupHandle, Started};
+use crate::group::{GroupHandle, Started, Watch};
 use crate::panics::{PanicPolicy, contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::supervise::child::Factory;
 use crate::supervise::machine::{Machine, Step};
-use crate::supervise::over::WaitOver;
 use crate::supervise::{InstanceEnd, Supervisor, SupervisorError};
 use crate::task::TaskHandle;
 use crate::unhandled::UnhandledKind;
@@ -73,7 +72,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
 
     pub(super) async fn run(mut self) -> Result<Result<(), SupervisorError<E>>, Infallible> {
         let mut cancelled = self.outer.cancelled();
-        let mut over = WaitOver::new(self.outer.node().clone());
+        let mut over = Watch::new(self.outer.node().clone());
         loop {
             if let (None, Some(cause)) = (&self.cause, self.outer.cause()) {
                 self.close(cause);
@@ -147,7 +146,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
     async fn event(
         &mut self,
         cancelled: &mut WaitCancelled,
-        over: &mut WaitOver,
+        over: &mut Watch,
         until: Option<Instant>,
     ) -> Option<Ended<E>> {
         let mut timer = pin!(until.map(|at| self.group.native().sleep_until(at)));
@@ -156,7 +155,7 @@ impl<E: AsDynError, R: Runtime> Driver<E, R> {
                 return Poll::Ready(None);
             }
             let waits = self.cause.is_some() && !self.hurries;
-            if waits && Pin::new(&mut *over).poll(cx).is_ready() {
+            if waits && over.poll(cx, |node| node.is_grace_over().then_some(())).is_ready() {
                 return Poll::Ready(None);
             }
             if let Some(ended) = self.poll_ended(cx) {

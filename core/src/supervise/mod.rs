@@ -22,7 +22,6 @@ mod drive;
 mod end;
 mod error;
 mod machine;
-mod over;
 mod strategy;
 mod supervisor;
 

@@ -6,9 +6,9 @@ use std::sync::Weak;
 use std::task::Waker;
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::group::node::Node;
-use crate::group::table::{Table, UnitKey};
-use crate::group::tree::inherit_all;
+use crate::group::state::node::Node;
+use crate::group::state::table::{Table, UnitKey};
+use crate::group::state::tree::inherit_all;
 use crate::sync::atomic::Ordering;
 use crate::sync::lock;
 use crate::task::TaskId;

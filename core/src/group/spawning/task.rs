@@ -1,6 +1,5 @@
 //! Spawning: how tasks enter a group, and how they are refused.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -9,17 +8,12 @@ use std::sync::Arc;
 
 use crate::cancel::CancelCause;
 use crate::carried::Carried;
-use crate::error::AsDynError;
-use crate::group::body::MapFault;
-use crate::group::core::Core;
-use crate::group::entry::{Admission, Refusal};
+use crate::error::{AsDynError, ErrIntoExt};
 use crate::group::handle::GroupHandle;
-use crate::group::ledger::Ledger;
-use crate::group::node::{Node, NodeOptions};
-use crate::group::policy::Supervise;
-use crate::group::unit::Unit;
-use crate::group::waiting::SpawnWhenFree;
-use crate::panics::{PanicPolicy, contain, drop_contained};
+use crate::group::spawning::when_free::SpawnWhenFree;
+use crate::group::state::entry::{Admission, Refusal};
+use crate::group::state::unit::Unit;
+use crate::panics::{contain, drop_contained};
 use crate::runtime::Runtime;
 use crate::task::{
     Callback, NoCallback, OnDone, TaskError, TaskFuture, TaskHandle, TaskId, TaskInfo, TaskOutput,
@@ -108,7 +102,7 @@ where
         let admission = admission.or_background(self.background);
         let Self { group, future, name, location, on_done, carried, .. } = self;
         let info = TaskInfo::new(name, location);
-        let future = MapFault::new(future);
+        let future = future.err_into();
         match on_done {
             None => spawn_carrying(&group, info, admission, carried, future, NoCallback),
             Some(on_done) => spawn_carrying(&group, info, admission, carried, future, on_done),
@@ -134,7 +128,7 @@ where
             }
         };
         unit.carry(carried);
-        let future = MapFault::new(future);
+        let future = future.err_into();
         Ok(match on_done {
             None => start::<R, E, _, _>(group.native(), unit, id, future, NoCallback),
             Some(on_done) => start::<R, E, _, _>(group.native(), unit, id, future, on_done),
@@ -204,7 +198,7 @@ where
     }
 }
 
-pub(super) fn start<R, E, F, D>(
+pub(in crate::group) fn start<R, E, F, D>(
     runtime: &R,
     unit: Unit,
     id: TaskId,
@@ -273,28 +267,3 @@ impl<F> fmt::Debug for Refused<F> {
 }
 
 impl<F> Error for Refused<F> {}
-
-/// A detached task is the only one of a group without a body, under the runtime's root (R6). Its
-/// failure is a [`Fault::Lone`].
-#[track_caller]
-pub(crate) fn spawn_detached<R, F>(runtime: &R, future: F) -> TaskHandle<F::Value, R>
-where
-    R: Runtime,
-    F: TaskOutput<Infallible> + Send + 'static,
-    F::Value: Send + 'static,
-{
-    let info = TaskInfo::here();
-    let (id, node) = (info.id, single(runtime));
-    let unit = node.enter_first(info);
-    node.leave_to(runtime.root().node());
-    start::<R, Infallible, _, _>(runtime, unit, id, future, NoCallback)
-}
-
-/// A group for one task or job, whose panic is a value at its handle.
-pub(crate) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
-    let policy = Some(Box::new(Supervise) as _);
-    let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume, runtime.now()).at_handle();
-    let node = Core::open(runtime.clone(), ledger, NodeOptions::default());
-    node.give_up();
-    node
-}

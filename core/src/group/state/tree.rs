@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::group::leaving::release_links;
-use crate::group::node::{Cancellation, Node, Owner};
-use crate::group::table::{ScopeKey, Signals, UnitKey};
-use crate::protect::Guarded;
+use crate::group::state::leaving::release_links;
+use crate::group::state::node::{Cancellation, Node, Owner};
+use crate::group::state::table::{ScopeKey, Signals, UnitKey};
+use crate::protect::ShieldState;
 use crate::sync::atomic::Ordering;
 use crate::sync::{drop_waker, lock, wake_all};
 
@@ -18,24 +18,24 @@ pub(crate) struct Link {
     pub(super) key: ScopeKey,
     opener: UnitKey,
     /// The shield that this group was opened in.
-    pub(super) guarded: Option<Arc<Guarded>>,
+    pub(super) shield: Option<Arc<ShieldState>>,
 }
 
 impl Link {
-    pub(super) fn is_guarded(&self) -> bool {
-        self.guarded.as_ref().is_some_and(|guarded| guarded.is_active())
+    pub(super) fn is_shielded(&self) -> bool {
+        self.shield.as_ref().is_some_and(|shield| shield.is_active())
     }
 
     /// Why this group is cancelled with its parent, and whether at once; `None` if it is not.
     fn inherited(&self) -> Option<Order> {
-        let cause = self.parent.cause_for(self.opener).filter(|_| !self.is_guarded())?;
+        let cause = self.parent.cause_for(self.opener).filter(|_| !self.is_shielded())?;
         let hard = self.parent.cutting_cause(self.opener).is_some();
         Some(Order { cause: cause.inherited_from(self.parent.id), hard })
     }
 
     /// The enclosing group, if a grace period that it was in has ended, and this group's with it.
     fn late_parent(&self) -> Option<Arc<Node>> {
-        let is_late = !self.is_guarded() && self.parent.is_grace_over();
+        let is_late = !self.is_shielded() && self.parent.is_grace_over();
         is_late.then(|| self.parent.clone())
     }
 }
@@ -104,9 +104,9 @@ impl Node {
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,
-        guarded: Option<Arc<Guarded>>,
+        shield: Option<Arc<ShieldState>>,
     ) {
-        match self.link_to(parent, opener, guarded) {
+        match self.link_to(parent, opener, shield) {
             Linked::Refused => self.cancel(CauseKind::Dropped.into()),
             Linked::Free => {}
             Linked::Cancelled(order) => inherit(vec![(self.clone(), order)], Vec::new()),
@@ -117,19 +117,19 @@ impl Node {
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,
-        guarded: Option<Arc<Guarded>>,
+        shield: Option<Arc<ShieldState>>,
     ) -> Linked {
-        if let Some(guarded) = &guarded {
-            guarded.opened();
+        if let Some(shield) = &shield {
+            shield.opened();
         }
         let inner = Arc::downgrade(self);
-        let entered = lock(&parent.table).enter_scope(inner, opener, guarded.clone(), parent);
+        let entered = lock(&parent.table).enter_scope(inner, opener, shield.clone(), parent);
         let Some((key, retired)) = entered else {
-            guarded.iter().for_each(|guarded| guarded.closed());
+            shield.iter().for_each(|shield| shield.closed());
             return Linked::Refused;
         };
         retired.tell();
-        let link = Link { parent: parent.clone(), key, opener, guarded };
+        let link = Link { parent: parent.clone(), key, opener, shield };
         // One step: who cancels the opener meanwhile finds the link, or is seen by the look at the cause.
         let order = lock(&self.parent).insert(link).inherited();
         // Closing takes the link after it has said so; whoever takes it gives the count back.
@@ -150,11 +150,11 @@ impl Node {
     }
 
     /// A shield of a unit of this group has ended: what was opened inside it is covered no more.
-    pub(crate) fn uncover(&self, guarded: &Guarded) {
+    pub(crate) fn uncover(&self, shield: &ShieldState) {
         let freed = {
             let mut table = lock(&self.table);
-            guarded.end();
-            if guarded.has_open() { table.uncovered() } else { Vec::new() }
+            shield.end();
+            if shield.has_open() { table.uncovered() } else { Vec::new() }
         };
         inherit_all(&freed, Vec::new());
     }
@@ -296,7 +296,7 @@ impl Node {
         if !cancelled.over.swap(true, Ordering::Relaxed) {
             wakers.extend(table.take_watchers());
         }
-        let scopes = table.unguarded();
+        let scopes = table.unshielded();
         drop(table);
         queue.extend(scopes.iter().filter_map(Weak::upgrade));
     }

@@ -8,13 +8,13 @@ use std::task::Waker;
 
 use crate::cancel::CancelCause;
 use crate::carried::Carried;
-use crate::group::limit::Limiter;
-use crate::group::live::LiveTask;
-use crate::group::node::Node;
-use crate::group::record::{Extra, MarkedId, Slot, Unit};
-use crate::group::slab::Slab;
+use crate::group::state::limit::Limiter;
+use crate::group::state::live::LiveTask;
+use crate::group::state::node::Node;
+use crate::group::state::record::{Extra, MarkedId, Slot, UnitRecord};
+use crate::group::state::slab::Slab;
 use crate::job::{Job, Pool, RunJob};
-use crate::protect::{Cover, Guarded};
+use crate::protect::{Cover, ShieldState};
 use crate::sync::WakerId;
 use crate::task::{TaskId, TaskInfo};
 
@@ -46,7 +46,7 @@ pub(crate) struct Table {
     pub(super) count: usize,
     /// How many of them are background tasks and inner groups of such (G19).
     pub(super) in_background: usize,
-    pub(super) units: Slab<Unit>,
+    pub(super) units: Slab<UnitRecord>,
     /// Inner groups that are still open.
     pub(super) scopes: Slab<Inner>,
     /// Jobs, to be revoked if they have not been started, each where its unit stands in `units`.
@@ -72,7 +72,7 @@ pub(crate) struct Inner {
     pub(super) node: Weak<Node>,
     pub(super) opener: UnitKey,
     /// The shield that it was opened in.
-    pub(super) guarded: Option<Arc<Guarded>>,
+    pub(super) shield: Option<Arc<ShieldState>>,
     /// Opened by a background task (G19).
     pub(super) in_background: bool,
 }
@@ -109,7 +109,7 @@ impl Table {
         id: TaskId,
         location: &'static Location<'static>,
     ) -> UnitKey {
-        let unit = Unit { slot: Slot::NoWaker(None), id: MarkedId::new(id), location };
+        let unit = UnitRecord { slot: Slot::NoWaker(None), id: MarkedId::new(id), location };
         UnitKey(self.units.insert(unit))
     }
 
@@ -137,7 +137,7 @@ impl Table {
 
     /// All live units, and how each stands.
     pub(crate) fn live(&self) -> Vec<(UnitKey, LiveTask)> {
-        let look = |(key, unit): (u32, &Unit)| {
+        let look = |(key, unit): (u32, &UnitRecord)| {
             let key = UnitKey(key);
             if !self.counts(key, unit) {
                 return None;
@@ -155,7 +155,7 @@ impl Table {
     }
 
     /// Whether it is one that its group has yet to wait for.
-    fn counts(&self, key: UnitKey, unit: &Unit) -> bool {
+    fn counts(&self, key: UnitKey, unit: &UnitRecord) -> bool {
         !unit.id.has_ended() && !self.is_given_up(key)
     }
 
@@ -270,8 +270,8 @@ impl Table {
     pub(crate) fn uncovered(&mut self) -> Vec<Weak<Node>> {
         let mut freed = Vec::new();
         for scope in self.scopes.values_mut() {
-            let ended = |guarded: &mut Arc<Guarded>| !guarded.is_active();
-            if scope.guarded.take_if(ended).is_some() {
+            let ended = |shield: &mut Arc<ShieldState>| !shield.is_active();
+            if scope.shield.take_if(ended).is_some() {
                 freed.push(scope.node.clone());
             }
         }
@@ -302,7 +302,7 @@ impl Table {
         let mut wakers = self.take_watchers();
         wakers.extend(self.take_wakers());
         let jobs = take(&mut self.jobs).into_iter().flatten().collect();
-        Signals { wakers, jobs, scopes: self.unguarded() }
+        Signals { wakers, jobs, scopes: self.unshielded() }
     }
 
     /// Those of the units.
@@ -311,9 +311,9 @@ impl Table {
     }
 
     /// The inner groups that no shield protects.
-    pub(super) fn unguarded(&self) -> Vec<Weak<Node>> {
-        let is_guarded = |scope: &Inner| scope.guarded.as_ref().is_some_and(|g| g.is_active());
-        let scopes = self.scopes.iter().filter(|(_, scope)| !is_guarded(scope));
+    pub(super) fn unshielded(&self) -> Vec<Weak<Node>> {
+        let is_shielded = |scope: &Inner| scope.shield.as_ref().is_some_and(|g| g.is_active());
+        let scopes = self.scopes.iter().filter(|(_, scope)| !is_shielded(scope));
         scopes.map(|(_, scope)| scope.node.clone()).collect()
     }
 

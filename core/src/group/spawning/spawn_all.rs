@@ -10,12 +10,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::carried::Carried;
-use crate::error::AsDynError;
-use crate::group::body::MapFault;
-use crate::group::entry::Admission;
+use crate::error::{AsDynError, ErrIntoExt};
 use crate::group::handle::GroupHandle;
-use crate::group::spawn::spawn_carrying;
-use crate::group::waiting::SpawnWhenFree;
+use crate::group::spawning::task::spawn_carrying;
+use crate::group::spawning::when_free::SpawnWhenFree;
+use crate::group::state::entry::Admission;
 use crate::runtime::{Runtime, Spawner};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
 
@@ -317,7 +316,7 @@ where
             return;
         }
         let info = TaskInfo::new(None, location);
-        let (future, ordinary) = (MapFault::new(future), Admission::Ordinary);
+        let (future, ordinary) = (future.err_into(), Admission::Ordinary);
         let task = spawn_carrying(&self.group, info, ordinary, carried, future, NoCallback);
         self.keep(task);
     }

@@ -7,53 +7,52 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::error::AsDynError;
-use crate::group::entry::Admission;
-use crate::group::limit::Ticket;
-use crate::group::node::Node;
-use crate::group::spawn::TaskBuilder;
-use crate::group::table::WatchKey;
+use crate::group::spawning::task::TaskBuilder;
+use crate::group::state::entry::Admission;
+use crate::group::state::limit::Ticket;
+use crate::group::state::node::Node;
+use crate::group::state::watch::Watch;
 use crate::runtime::Runtime;
-use crate::sync::{drop_waker, lock};
 use crate::task::TaskHandle;
 
 /// The future of [`GroupHandle::spawn_when_free`](crate::GroupHandle::spawn_when_free) and
 /// [`TaskBuilder::spawn_when_free`].
 #[must_use = "it spawns nothing unless awaited"]
 pub struct SpawnWhenFree<T, E, R, F> {
-    node: Arc<Node>,
+    /// To see that the group is cancelled.
+    watch: Watch,
     /// Until it is spawned.
     task: Option<TaskBuilder<T, E, R, F>>,
     /// Its turn.
     ticket: Option<Ticket>,
-    /// To see that the group is cancelled.
-    watch: Option<WatchKey>,
 }
 
 impl<T, E, R, F> SpawnWhenFree<T, E, R, F> {
     pub(super) fn new(node: Arc<Node>, task: TaskBuilder<T, E, R, F>) -> Self {
-        Self { node, task: Some(task), ticket: None, watch: None }
+        Self { watch: Watch::new(node), task: Some(task), ticket: None }
     }
 
     /// Most often there is a place, and nothing to wait for. Always in a group without a limit, and for a
     /// background task, which needs none.
     fn takes_free_place(&mut self) -> bool {
         let needs_none = self.task.as_ref().is_some_and(TaskBuilder::is_background);
-        needs_none || self.ticket.is_none() && self.node.take_free_place(&mut self.ticket)
+        needs_none || self.ticket.is_none() && self.watch.node().take_free_place(&mut self.ticket)
     }
 
     /// Whether its turn has come, or the group takes nobody any more.
     fn has_come_up(&mut self, cx: &mut Context<'_>) -> bool {
-        let node = &self.node;
-        node.watch(&mut self.watch, cx);
+        let Self { watch, ticket, .. } = self;
+        let come_up = watch.poll(cx, |node| node.cause().map(drop));
         // Who closes the group takes the wakers after it has said so; this looks for that after leaving one.
-        node.cause().is_some() || node.poll_place(&mut self.ticket, cx) || node.is_closed()
+        let node = watch.node();
+        come_up.is_ready() || node.poll_place(ticket, cx) || node.is_closed()
     }
 
     /// It waits for nothing any more. A place that no task has taken over is the next one's.
     fn leave(&mut self) {
-        self.node.unwatch(self.watch.take());
+        self.watch.stop();
         if let Some(ticket) = self.ticket.take() {
-            self.node.give_back(ticket);
+            self.watch.node().give_back(ticket);
         }
     }
 }
@@ -107,38 +106,8 @@ impl<T, E, R, F> Drop for SpawnWhenFree<T, E, R, F> {
 
 impl<T, E, R, F> fmt::Debug for SpawnWhenFree<T, E, R, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpawnWhenFree").field("group", &self.node.id()).finish_non_exhaustive()
-    }
-}
-
-impl Node {
-    fn take_free_place(&self, ticket: &mut Option<Ticket>) -> bool {
-        let Some(limiter) = &mut lock(&self.table).limiter else {
-            return true;
-        };
-        *ticket = limiter.take_free();
-        ticket.is_some()
-    }
-
-    fn poll_place(&self, ticket: &mut Option<Ticket>, cx: &mut Context<'_>) -> bool {
-        let fresh = cx.waker().clone();
-        let (has_place, old) = match &mut lock(&self.table).limiter {
-            None => (true, Some(fresh)),
-            Some(limiter) => {
-                let ticket = ticket.get_or_insert_with(|| limiter.draw());
-                limiter.poll(ticket, fresh)
-            }
-        };
-        drop_waker(old);
-        has_place
-    }
-
-    /// Nobody waits with this ticket any more; if it has a place that is the next one's.
-    fn give_back(self: &Arc<Self>, ticket: Ticket) {
-        let granted = {
-            let mut table = lock(&self.table);
-            table.limiter.as_mut().map(|limiter| limiter.give_back(ticket)).unwrap_or_default()
-        };
-        self.carry_out(granted);
+        f.debug_struct("SpawnWhenFree")
+            .field("group", &self.watch.node().id())
+            .finish_non_exhaustive()
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::CauseKind;
 use crate::group::info::GroupInfo;
-use crate::group::node::{Node, Owner};
-use crate::group::table::UnitKey;
+use crate::group::state::node::{Node, Owner};
+use crate::group::state::table::UnitKey;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, OnceLock, lock, wake};
 use crate::task::TaskInfo;
@@ -63,10 +63,10 @@ impl Node {
     /// outside a shield are not in force (C4).
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let mut earliest = self.own_deadline();
-        let mut above = self.unguarded_parent();
+        let mut above = self.unshielded_parent();
         while let Some(node) = above {
             earliest = earliest.into_iter().chain(node.own_deadline()).min();
-            above = node.unguarded_parent();
+            above = node.unshielded_parent();
         }
         earliest
     }
@@ -136,9 +136,9 @@ impl Node {
         report_overdue(&self.take_overdue());
     }
 
-    fn unguarded_parent(&self) -> Option<Arc<Node>> {
+    fn unshielded_parent(&self) -> Option<Arc<Node>> {
         let link = lock(&self.parent);
-        link.as_ref().filter(|link| !link.is_guarded()).map(|link| link.parent.clone())
+        link.as_ref().filter(|link| !link.is_shielded()).map(|link| link.parent.clone())
     }
 }
 

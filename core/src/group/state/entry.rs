@@ -4,12 +4,12 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 
 use crate::cancel::CancelCause;
-use crate::group::alone::Told;
-use crate::group::node::Node;
-use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
-use crate::group::unit::Unit;
+use crate::group::state::cancel_unit::Told;
+use crate::group::state::node::Node;
+use crate::group::state::table::{Inner, ScopeKey, Table, UnitKey};
+use crate::group::state::unit::Unit;
 use crate::job::RunJob;
-use crate::protect::Guarded;
+use crate::protect::ShieldState;
 use crate::sync::lock;
 use crate::task::{TaskId, TaskInfo};
 
@@ -213,7 +213,7 @@ impl Table {
         &mut self,
         inner: Weak<Node>,
         opener: UnitKey,
-        guarded: Option<Arc<Guarded>>,
+        shield: Option<Arc<ShieldState>>,
         node: &Node,
     ) -> Option<(ScopeKey, Told)> {
         if self.count == 0 || self.is_given_up(opener) {
@@ -221,7 +221,7 @@ impl Table {
         }
         self.count += 1;
         let in_background = self.background.contains_key(&opener);
-        let scope = Inner { node: inner, opener, guarded, in_background };
+        let scope = Inner { node: inner, opener, shield, in_background };
         let key = ScopeKey(self.scopes.insert(scope));
         if self.units.contains(opener.0) {
             self.extras.entry(opener).or_default().opened.insert(key);

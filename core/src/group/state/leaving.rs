@@ -5,12 +5,12 @@ use std::mem::{self, needs_drop};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use crate::group::alone::Told;
-use crate::group::limit::{Granted, Limiter};
-use crate::group::node::{Node, Owner};
-use crate::group::record::Extra;
-use crate::group::table::{Inner, ScopeKey, Table, UnitKey};
-use crate::group::tree::Link;
+use crate::group::state::cancel_unit::Told;
+use crate::group::state::limit::{Granted, Limiter};
+use crate::group::state::node::{Node, Owner};
+use crate::group::state::record::Extra;
+use crate::group::state::table::{Inner, ScopeKey, Table, UnitKey};
+use crate::group::state::tree::Link;
 use crate::panics::drop_contained;
 use crate::protect::{CleanupRun, Cover, ExitKind};
 use crate::sync::atomic::Ordering;
@@ -218,11 +218,11 @@ impl Node {
 
 /// Tells the enclosing group that one of its inner groups has closed, and so on upwards.
 pub(super) fn release_links(mut link: Option<Link>) {
-    while let Some(Link { parent, key, guarded, .. }) = link {
+    while let Some(Link { parent, key, shield, .. }) = link {
         let (scope, after) = lock(&parent.table).leave_scope(key, &parent);
         drop(scope);
-        if let Some(guarded) = guarded {
-            guarded.closed();
+        if let Some(shield) = shield {
+            shield.closed();
         }
         link = parent.follow(after);
     }

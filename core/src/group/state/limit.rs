@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use crate::group::table::UnitKey;
+use crate::group::state::table::UnitKey;
 use crate::job::{Job, Pool};
 
 /// The places of a group with a limit. Part of its table and guarded by the same lock; nothing is

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::group::leaving::release_links;
-use crate::group::node::Node;
-use crate::group::table::UnitKey;
-use crate::group::tree::{Link, Linked, Order, inherit};
+use crate::group::state::leaving::release_links;
+use crate::group::state::node::Node;
+use crate::group::state::table::UnitKey;
+use crate::group::state::tree::{Link, Linked, Order, inherit};
 use crate::stack::enclosing;
 use crate::sync::lock;
 

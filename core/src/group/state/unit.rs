@@ -6,9 +6,9 @@ use std::task::Waker;
 
 use crate::cancel::CancelCause;
 use crate::carried::Carried;
-use crate::group::leaving::GivenUp;
-use crate::group::node::Node;
-use crate::group::table::UnitKey;
+use crate::group::state::leaving::GivenUp;
+use crate::group::state::node::Node;
+use crate::group::state::table::UnitKey;
 use crate::protect::Cover;
 use crate::task::{Output, TaskId, TaskInfo};
 

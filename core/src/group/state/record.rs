@@ -7,19 +7,19 @@ use std::task::Waker;
 
 use crate::cancel::{CancelCause, InEffect};
 use crate::carried::Carried;
-use crate::group::table::ScopeKey;
+use crate::group::state::table::ScopeKey;
 use crate::protect::Cover;
 use crate::task::TaskId;
 
 /// What each live unit costs: 32 bytes.
-pub(super) struct Unit {
+pub(super) struct UnitRecord {
     pub(super) slot: Slot,
     /// The id, whether the handle is gone, and whether it has ended.
     pub(super) id: MarkedId,
     pub(super) location: &'static Location<'static>,
 }
 
-impl Unit {
+impl UnitRecord {
     /// Once. With its waker, if it has one.
     pub(super) fn cancel(&mut self, cause: CancelCause) -> Option<Option<Waker>> {
         if let Slot::NoWaker(Some(_)) = self.slot {
@@ -151,6 +151,6 @@ mod tests {
 
     #[test]
     fn a_unit_costs_32_bytes() {
-        assert_eq!(size_of::<Unit>(), 32);
+        assert_eq!(size_of::<UnitRecord>(), 32);
     }
 }

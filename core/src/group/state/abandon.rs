@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use crate::cancel::{CancelCause, CauseKind};
-use crate::group::node::Node;
-use crate::group::table::UnitKey;
+use crate::group::state::node::Node;
+use crate::group::state::table::UnitKey;
 use crate::sync::atomic::Ordering;
 use crate::sync::{lock, wake};
 

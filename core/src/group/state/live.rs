@@ -8,8 +8,8 @@ use std::sync::{Arc, Weak};
 
 use crate::cancel::CancelCause;
 use crate::group::info::GroupId;
-use crate::group::node::{Node, Owner};
-use crate::group::table::UnitKey;
+use crate::group::state::node::{Node, Owner};
+use crate::group::state::table::UnitKey;
 use crate::runtime::Root;
 use crate::sync::{Mutex, WakerId, lock, thread_local};
 use crate::task::{TaskId, TaskInfo};

@@ -10,21 +10,20 @@
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::cancel::{CancelCause, InEffect};
 use crate::carried::Carried;
 use crate::group::info::GroupId;
-use crate::group::limit::Granted;
-use crate::group::table::{Table, UnitKey, WatchKey};
-use crate::group::time::Time;
-use crate::group::tree::Link;
-use crate::job::{Job, Pool, RunJob, in_turn};
+use crate::group::state::table::{Table, UnitKey};
+use crate::group::state::time::Time;
+use crate::group::state::tree::Link;
+use crate::job::{Job, Pool, RunJob};
 use crate::protect::Cover;
 use crate::runtime::AnyRuntime;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Apart, Mutex, OnceLock, drop_waker, lock, wake, wake_all};
+use crate::sync::{Apart, Mutex, OnceLock, drop_waker, lock, wake};
 use crate::task::{TaskId, TaskInfo};
 
 pub(crate) struct Node {
@@ -305,58 +304,11 @@ impl Node {
         }
     }
 
-    /// Puts a job into its pool's queue, or keeps it until it has a place (G18).
-    pub(crate) fn launch(&self, key: UnitKey, id: TaskId, pool: Pool, job: Job) {
-        let job = match self.has_limit {
-            true => lock(&self.table).hold(key, id, pool, job),
-            false => Some(job),
-        };
-        if let Some(job) = job {
-            self.core.launch(pool, job);
-        }
-    }
-
-    pub(crate) fn is_queued(&self, key: UnitKey) -> bool {
-        lock(&self.table).limiter.as_ref().is_some_and(|limiter| limiter.is_queued(key))
-    }
-
-    /// Wakes and launches those who have been given a place.
-    pub(super) fn carry_out(self: &Arc<Self>, granted: Granted) {
-        granted.tasks.into_iter().for_each(|key| self.wake_unit(key));
-        wake_all(granted.wakers);
-        for (pool, job) in granted.jobs {
-            let node = self.clone();
-            in_turn(move || node.core.launch(pool, job));
-        }
-    }
-
     /// Wakes one unit, if it is suspended.
     pub(super) fn wake_unit(&self, key: UnitKey) {
         let waker = lock(&self.table).take_waker(key);
         if let Some(waker) = waker {
             wake(waker);
         }
-    }
-
-    /// Registers a watcher; to be called before its condition is looked at.
-    pub(crate) fn watch(&self, slot: &mut Option<WatchKey>, cx: &mut Context<'_>) {
-        self.watch_unit(UnitKey::NOBODY, slot, cx);
-    }
-
-    /// The same of one who waits for the cancellation of this unit alone as well.
-    pub(crate) fn watch_unit(
-        &self,
-        key: UnitKey,
-        slot: &mut Option<WatchKey>,
-        cx: &mut Context<'_>,
-    ) {
-        let fresh = cx.waker().clone();
-        let old = lock(&self.table).watch(key, slot, fresh);
-        drop_waker(old);
-    }
-
-    pub(crate) fn unwatch(&self, slot: Option<WatchKey>) {
-        let old = slot.and_then(|key| lock(&self.table).unwatch(key));
-        drop_waker(old);
     }
 }
