@@ -2,16 +2,19 @@
 
 use std::future::pending;
 use std::task::Poll;
+use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, OpenGroup, Runtime, TaskContext, root_future};
+use anyscope_core::{
+    BoxError, CauseKind, OpenGroup, Runtime, TaskContext, TaskInfo, root_future, shield,
+};
 
 use super::open_group::open;
 use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, Stuck, boom, eventually, lost, never, on_drop, parked, poll_once, unique,
-    yield_now,
+    Count, Gate, Outcome, Stuck, boom, eventually, holding, lost, never, on_drop, parked,
+    poll_once, unique, yield_now,
 };
 use crate::thread;
 
@@ -27,8 +30,12 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(r6_open_group_dropped_by_its_own_task_is_counted::<R>),
         case(r6_open_groups_that_drop_each_other_are_counted::<R>),
         case(g24_dropped_gives_all_of_it_its_grace_period::<R>),
+        case(g24_cancelled_group_around_leaves_all_of_it_its_grace_period::<R>),
+        case(g24_nobody_is_overdue_but_who_did_not_stop::<R>),
+        case(g19_background_task_that_dropped_it_does_not_keep_the_others::<R>),
         case(c9_failures_of_a_dropped_open_group_go_to_the_hook::<R>),
         case(c9_failure_that_races_with_the_drop_is_told_once::<R>),
+        case(c9_failure_of_a_dropped_open_group_is_told_before_that_around_returns::<R>),
     ]
 }
 
@@ -90,6 +97,7 @@ fn g24_dropped_with_a_cancelled_task_is_waited_for<R: Runtime>(env: &Env<R>) {
     let (job, dropped) = (Stuck::default(), Gate::new());
     env.block_on(async |rt: R| {
         let group = open_with(&rt, &job).await;
+        let handle = group.clone();
         let outer = rt.group::<BoxError, _>(async |g| {
             let (owns, tell) = (Gate::new(), dropped.clone());
             let begun = owns.clone();
@@ -104,6 +112,8 @@ fn g24_dropped_with_a_cancelled_task_is_waited_for<R: Runtime>(env: &Env<R>) {
             Ok(())
         });
         job.is_waited_for_by(outer, &dropped).await.unwrap();
+        let cause = handle.cause().unwrap();
+        assert!(matches!(cause.root().kind(), CauseKind::Requested(_)), "that of the task");
     });
 }
 
@@ -189,24 +199,122 @@ fn r6_open_groups_that_drop_each_other_are_counted<R: Runtime>(env: &Env<R>) {
     });
 }
 
+/// Goes on for a moment after it was told to stop.
+async fn cooperative(begun: Count, told: Count) -> Result<(), BoxError> {
+    let here = TaskContext::current().expect("in a task");
+    begun.note();
+    here.cancelled().await;
+    yield_now().await;
+    told.note();
+    Ok(())
+}
+
+/// One whose body and task do.
+async fn open_cooperative<R: Runtime>(rt: &R, told: &Count) -> OpenGroup<(), BoxError, R> {
+    let begun = Count::new();
+    let body = cooperative(begun.clone(), told.clone());
+    let group = rt.group(async |_| body.await).grace(LONG).open();
+    group.spawn(cooperative(begun.clone(), told.clone()));
+    eventually(rt, "both have begun", || begun.get() == 2).await;
+    group
+}
+
 /// The body too, which has a task of its own.
 fn g24_dropped_gives_all_of_it_its_grace_period<R: Runtime>(env: &Env<R>) {
-    async fn cooperative(begun: Count, told: Count) -> Result<(), BoxError> {
-        let here = TaskContext::current().expect("in a task");
-        begun.note();
-        here.cancelled().await;
-        yield_now().await;
-        told.note();
-        Ok(())
-    }
-    let (begun, told) = (Count::new(), Count::new());
-    env.run(async |rt| {
-        let body = cooperative(begun.clone(), told.clone());
-        let group: OpenGroup<(), BoxError, R> = rt.group(async |_| body.await).grace(LONG).open();
-        group.spawn(cooperative(begun.clone(), told.clone()));
-        eventually(&rt, "both have begun", || begun.get() == 2).await;
-    });
+    let told = Count::new();
+    env.run(async |rt| drop(open_cooperative(&rt, &told).await));
     assert_eq!(told.get(), 2);
+}
+
+/// Whether that is cancelled before the drop or after it.
+fn g24_cancelled_group_around_leaves_all_of_it_its_grace_period<R: Runtime>(env: &Env<R>) {
+    let told = Count::new();
+    env.run(async |rt| {
+        let group = open_cooperative(&rt, &told).await;
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let owns = Gate::new();
+                let begun = owns.clone();
+                g.spawn(async move {
+                    let _group = group;
+                    begun.open();
+                    never::<()>().await
+                });
+                owns.wait().await;
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(told.get(), 2);
+        let group = open_cooperative(&rt, &told).await;
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                drop(group);
+                g.cancel();
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+        assert_eq!(told.get(), 4);
+    });
+}
+
+fn g24_nobody_is_overdue_but_who_did_not_stop<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (began, dropped) = (Gate::new(), Count::new());
+                let group: OpenGroup<(), BoxError, R> =
+                    rt.group(async |_| Ok(())).name("client").grace(LONG).open();
+                drop(group.task(parked(&began, &dropped)).name("late").spawn());
+                began.wait().await;
+                eventually(&rt, "the body has ended", || group.tasks().len() == 1).await;
+                drop(group);
+                g.shut_down();
+                Ok(())
+            })
+            .grace(Duration::from_millis(5))
+            .await;
+        let error = outcome.unwrap_err();
+        let late: Vec<_> = error.overdue().iter().map(TaskInfo::name).collect();
+        assert_eq!(late, [Some("late")]);
+    });
+}
+
+/// It is one of its inner groups from then on. Its task waits for the other to go.
+fn g19_background_task_that_dropped_it_does_not_keep_the_others<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (other_gone, dropped) = (Gate::new(), Gate::new());
+                let (tell, tell_dropped) = (other_gone.clone(), dropped.clone());
+                let told = on_drop(move || tell.open());
+                g.spawn_background(holding(told, never::<()>()));
+                let group = open(&rt);
+                let (shielded, in_shield) = (Gate::new(), Gate::new());
+                let inside = in_shield.clone();
+                group.spawn(async move {
+                    let waits = async {
+                        inside.open();
+                        other_gone.wait().await;
+                    };
+                    shield(waits).await;
+                    Ok(())
+                });
+                in_shield.wait().await;
+                g.spawn_background(async move {
+                    drop(group);
+                    tell_dropped.open();
+                    shielded.wait().await;
+                    Ok(())
+                });
+                dropped.wait().await;
+                Ok(())
+            })
+            .await;
+        outcome.unwrap();
+    });
 }
 
 fn c9_failures_of_a_dropped_open_group_go_to_the_hook<R: Runtime>(env: &Env<R>) {
@@ -254,6 +362,34 @@ fn c9_failure_that_races_with_the_drop_is_told_once<R: Runtime>(env: &Env<R>) {
             let returned = closed_within(round % 4, group).await;
             rt.drained().await;
             assert_eq!(usize::from(returned) + lost(&text).len(), failed.get());
+        }
+    });
+}
+
+/// Also where the task that runs the group has ended, and its result is on its way to `close`.
+fn c9_failure_of_a_dropped_open_group_is_told_before_that_around_returns<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        for round in env.rounds(100) {
+            let (text, failed) = (unique("failure before the end"), Count::new());
+            assert!(lost(&text).is_empty());
+            let (count, failing) = (failed.clone(), format!("{text}error"));
+            let outcome: Outcome<usize> = rt
+                .group(async |_| {
+                    let body = async move |_| {
+                        count.note();
+                        Err(boom(&failing))
+                    };
+                    let group: OpenGroup<(), BoxError, R> = rt.group(body).open();
+                    let mut closing = Box::pin(group.close());
+                    let early = poll_once(closing.as_mut()).is_ready();
+                    while !early && failed.get() == 0 {
+                        yield_now().await;
+                    }
+                    (0..round * 20).for_each(|_| std::hint::spin_loop());
+                    Ok(usize::from(early))
+                })
+                .await;
+            assert_eq!(lost(&text).len() + outcome.unwrap(), failed.get());
         }
     });
 }

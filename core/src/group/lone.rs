@@ -30,9 +30,18 @@ where
 
 /// A group for one task or job, whose panic is a value at its handle.
 pub(crate) fn single<R: Runtime>(runtime: &R) -> Arc<Node> {
+    single_with(runtime, NodeOptions::default())
+}
+
+/// The same for the task that drives an open group.
+pub(super) fn driving<R: Runtime>(runtime: &R) -> Arc<Node> {
+    single_with(runtime, NodeOptions { drives: true, ..NodeOptions::default() })
+}
+
+fn single_with<R: Runtime>(runtime: &R, options: NodeOptions) -> Arc<Node> {
     let policy = Some(Box::new(Supervise) as _);
     let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume, runtime.now()).at_handle();
-    let node = Core::open(runtime.clone(), ledger, NodeOptions::default());
+    let node = Core::open(runtime.clone(), ledger, options);
     node.give_up();
     node
 }

@@ -16,9 +16,9 @@ use crate::task::TaskHandle;
 /// | a task ... | and the group is | then |
 /// |---|---|---|
 /// | fails | fail-fast (default) | the siblings and the body are cancelled, all have ended, the error holds every failure |
-/// | fails | [`Supervise`] | the siblings go on, the error holds every failure |
-/// | fails | [`Supervise::reporting`] | the siblings go on, the failure is reported and dropped |
-/// | succeeds | [`FirstSuccess`] | the siblings are cancelled and have ended before the group returns |
+/// | fails | [`Supervise`](crate::Supervise) | the siblings go on, the error holds every failure |
+/// | fails | [`Supervise::reporting`](crate::Supervise::reporting) | the siblings go on, the failure is reported and dropped |
+/// | succeeds | [`FirstSuccess`](crate::FirstSuccess) | the siblings are cancelled and have ended before the group returns |
 /// | panics | any | the siblings and the body are cancelled, all have ended, then the panic is raised again; as a failure with [`PanicPolicy::Capture`](crate::PanicPolicy) |
 pub trait Group: Spawner + Blocking + CpuPool + Timer {
     /// Opens a group: runs `body` with a handle to spawn with, and returns when the body and every

@@ -13,8 +13,9 @@ use crate::group::body::GroupBody;
 use crate::group::future::GroupFuture;
 use crate::group::handle::GroupHandle;
 use crate::group::ledger::report_failures;
-use crate::group::lone::single;
+use crate::group::lone::driving;
 use crate::group::spawning::task::start;
+use crate::group::state::adopt::cause_of_drop_here;
 use crate::group::state::node::Node;
 use crate::group::state::time::report_overdue;
 use crate::runtime::{AnyRuntime, Runtime};
@@ -47,7 +48,8 @@ where
     /// Of the detached task that drives the group's future. `None` once it was awaited or left. Never locked:
     /// whoever shares this has no use for it, so that what the group comes to need not be `Sync`.
     driver: Mutex<Option<TaskHandle<Unclaimed<T, E>, R>>>,
-    /// The group of that task, which counts the open group as one that it has opened.
+    /// The group of that task, which counts the open group as one that it has opened. Held by this to the
+    /// end.
     around: Arc<Node>,
     /// Whether the group is kept open by this.
     holds: bool,
@@ -99,10 +101,11 @@ where
     {
         let (group, handle) = self.opened(Carried::here());
         let (node, runtime) = (handle.node(), handle.native());
-        node.hold();
-        let around = single(runtime);
+        let around = driving(runtime);
         let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
         let (id, unit) = (info.id, around.enter_first(info));
+        node.hold();
+        around.hold();
         node.attach(&around, unit.key(), None);
         around.leave_to(runtime.root().node());
         let driver = async move { Ok(Unclaimed(Some(group.await))) };
@@ -120,7 +123,10 @@ where
     /// Waits until the body and all tasks have ended, and gives the value of the body. Tasks can spawn
     /// others meanwhile, as long as one is unfinished (G9).
     ///
-    /// One of its own tasks that awaits this would wait for itself, for ever.
+    /// One of its own tasks that awaits this would wait for itself, for ever. So would two groups whose
+    /// tasks close each other in a [`shield`](crate::shield()), which no cancellation ends. Under a
+    /// [`timeout`](crate::Timer::timeout) the group is dropped when the time is up, and the group around
+    /// waits.
     ///
     /// # Errors
     ///
@@ -170,21 +176,16 @@ where
     R: Runtime,
 {
     /// Cancels, does not wait. Who waits for its end is settled before it can end: until then it is held.
+    /// What it came to is dropped before that too, or waited for in its place (G1).
     fn drop(&mut self) {
         let driver = self.driver.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(driver) = driver.take() else {
-            return;
-        };
-        self.handle.node().cancel(CauseKind::Dropped.into());
-        let is_kept = self.around.hold();
-        if is_kept {
+        if let Some(driver) = driver.take() {
+            self.handle.node().cancel(cause_of_drop_here());
             self.around.move_to_enclosing();
+            drop(driver);
+            self.let_go();
         }
-        drop(driver);
-        self.let_go();
-        if is_kept {
-            self.around.release();
-        }
+        self.around.release();
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cancel::{CancelCause, CauseKind};
+use crate::group::state::cancel_unit::Told;
 use crate::group::state::leaving::release_links;
 use crate::group::state::node::Node;
 use crate::group::state::table::UnitKey;
-use crate::group::state::tree::{Link, Linked, Order, inherit};
+use crate::group::state::tree::{Link, Order, inherit};
 use crate::stack::enclosing;
 use crate::sync::lock;
 
@@ -14,12 +16,9 @@ use crate::sync::lock;
 static MOVES: Mutex<()> = Mutex::new(());
 
 impl Node {
-    /// Keeps it open, with a count that belongs to no unit. Not if it has closed.
-    pub(crate) fn hold(&self) -> bool {
-        let mut table = lock(&self.table);
-        let is_open = table.count > 0;
-        table.count += usize::from(is_open);
-        is_open
+    /// Keeps it open, with a count that belongs to no unit; it must be open yet.
+    pub(crate) fn hold(&self) {
+        lock(&self.table).count += 1;
     }
 
     /// Gives that count back.
@@ -29,9 +28,9 @@ impl Node {
     }
 
     /// From now on the group around the caller waits for this one, which is held, in place of the one that
-    /// has done so. Nothing changes where there is none, or it is below this one.
+    /// has done so. Nothing changes where there is none, it has given the caller up, or it is below this one.
     pub(crate) fn move_to_enclosing(self: &Arc<Self>) {
-        let Some((around, _)) = enclosing() else {
+        let Some((around, dropped_by)) = enclosing() else {
             return;
         };
         // Dropped after the lock is released: perhaps nobody else has them any more.
@@ -39,26 +38,24 @@ impl Node {
             let _one_by_one = MOVES.lock().unwrap_or_else(PoisonError::into_inner);
             let path = around.and_those_around();
             let is_below = path.iter().any(|node| Arc::ptr_eq(node, self));
-            (path, if is_below { None } else { self.move_to(&around) })
+            (path, if is_below { None } else { self.move_to(&around, dropped_by) })
         };
-        if let Some((former, order)) = moved {
+        if let Some(Moved { former, order, retired }) = moved {
+            retired.tell();
             order.into_iter().for_each(|order| inherit(vec![(self.clone(), order)], Vec::new()));
             release_links(former);
         }
     }
 
-    /// What it was below before, and the cancellation that it inherits now. Nothing changes if the new one
-    /// has ended.
-    fn move_to(self: &Arc<Self>, parent: &Arc<Self>) -> Option<(Option<Link>, Option<Order>)> {
-        let former = lock(&self.parent).take();
-        match self.link_to(parent, UnitKey::NOBODY, None) {
-            Linked::Refused => {
-                *lock(&self.parent) = former;
-                None
-            }
-            Linked::Free => Some((former, None)),
-            Linked::Cancelled(order) => Some((former, Some(order))),
-        }
+    /// Nothing changes if it is refused.
+    fn move_to(self: &Arc<Self>, parent: &Arc<Self>, dropped_by: UnitKey) -> Option<Moved> {
+        let inner = Arc::downgrade(self);
+        let (key, retired) = lock(&parent.table).enter_orphan(inner, dropped_by, parent)?;
+        let link = Link { parent: parent.clone(), key, opener: UnitKey::NOBODY, shield: None };
+        let mut own = lock(&self.parent);
+        let former = own.replace(link);
+        let order = own.as_ref().and_then(Link::inherited);
+        Some(Moved { former, order, retired })
     }
 
     /// It, and all that it is below.
@@ -66,4 +63,20 @@ impl Node {
         let above = |node: &Arc<Self>| lock(&node.parent).as_ref().map(|link| link.parent.clone());
         std::iter::successors(Some(self.clone()), above).collect()
     }
+}
+
+/// What follows from a move, when the lock is released.
+struct Moved {
+    /// To the one that it was below before.
+    former: Option<Link>,
+    /// The cancellation that it inherits now.
+    order: Option<Order>,
+    retired: Told,
+}
+
+/// Why what the caller drops is cancelled: because the caller is, if it is.
+pub(crate) fn cause_of_drop_here() -> CancelCause {
+    let inherited = enclosing()
+        .and_then(|(around, key)| Some(around.cause_for(key)?.inherited_from(around.id())));
+    inherited.unwrap_or_else(|| CauseKind::Dropped.into())
 }

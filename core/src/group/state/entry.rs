@@ -1,5 +1,6 @@
 //! How units and inner groups enter a group, and how they are refused (G10).
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
@@ -233,6 +234,19 @@ impl Table {
             }
             false => Told::default(),
         };
+        Some((key, retired))
+    }
+
+    /// Counts an inner group that is nobody's, as if this unit had opened it and then ended.
+    pub(super) fn enter_orphan(
+        &mut self,
+        inner: Weak<Node>,
+        dropped_by: UnitKey,
+        node: &Node,
+    ) -> Option<(ScopeKey, Told)> {
+        let (key, retired) = self.enter_scope(inner, dropped_by, None, node)?;
+        self.disown(&BTreeSet::from([key]));
+        self.forget_opened(dropped_by, key);
         Some((key, retired))
     }
 }

@@ -299,7 +299,7 @@ impl Table {
     }
 
     /// Inner groups that are nobody's from now on, whoever has the opener's place next.
-    fn disown(&mut self, opened: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
+    pub(super) fn disown(&mut self, opened: &BTreeSet<ScopeKey>) -> Vec<Weak<Node>> {
         for key in opened {
             self.scopes.get_mut(key.0).into_iter().for_each(|scope| scope.opener = UnitKey::NOBODY);
         }
@@ -339,7 +339,7 @@ impl Table {
         (scope, self.give_back(node))
     }
 
-    fn forget_opened(&mut self, opener: UnitKey, key: ScopeKey) {
+    pub(super) fn forget_opened(&mut self, opener: UnitKey, key: ScopeKey) {
         if let Some(extra) = self.extras.get_mut(&opener) {
             extra.opened.remove(&key);
             if extra.is_empty() {

@@ -59,6 +59,7 @@ pub(crate) struct Node {
     /// Failures are values at handles: there is no group that anyone awaits.
     pub(super) is_lone: bool,
     asks_policy: bool,
+    pub(super) drives: bool,
     pub(super) core: Box<dyn AnyCore>,
 }
 
@@ -94,6 +95,10 @@ pub(crate) struct NodeOptions {
     pub(crate) is_lone: bool,
     /// Whether its policy wants to know of successes.
     pub(crate) asks_policy: bool,
+    /// A lone group whose task drives an open group, and does nothing else: it is not cut before a grace
+    /// period around it is over, since that group may have one of its own, and never named as overdue
+    /// (G24).
+    pub(crate) drives: bool,
 }
 
 /// What holds the group's future.
@@ -144,6 +149,7 @@ impl Node {
             has_limit: options.limit.is_some(),
             is_lone: options.is_lone,
             asks_policy: options.asks_policy,
+            drives: options.drives,
             core,
         })
     }

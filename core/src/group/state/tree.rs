@@ -16,7 +16,7 @@ use crate::sync::{drop_waker, lock, wake_all};
 pub(crate) struct Link {
     pub(super) parent: Arc<Node>,
     pub(super) key: ScopeKey,
-    opener: UnitKey,
+    pub(super) opener: UnitKey,
     /// The shield that this group was opened in.
     pub(super) shield: Option<Arc<ShieldState>>,
 }
@@ -27,7 +27,7 @@ impl Link {
     }
 
     /// Why this group is cancelled with its parent, and whether at once; `None` if it is not.
-    fn inherited(&self) -> Option<Order> {
+    pub(super) fn inherited(&self) -> Option<Order> {
         let cause = self.parent.cause_for(self.opener).filter(|_| !self.is_shielded())?;
         let hard = self.parent.cutting_cause(self.opener).is_some();
         Some(Order { cause: cause.inherited_from(self.parent.id), hard })
@@ -41,7 +41,7 @@ impl Link {
 }
 
 /// Whether an enclosing group counts this one.
-pub(super) enum Linked {
+enum Linked {
     /// It has ended.
     Refused,
     Free,
@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    pub(super) fn link_to(
+    fn link_to(
         self: &Arc<Self>,
         parent: &Arc<Node>,
         opener: UnitKey,
@@ -239,7 +239,7 @@ impl Node {
     /// A group with a grace period of its own tells its tasks first, whoever cancels it (C3). Whether it was
     /// not cancelled yet.
     fn mark(&self, Order { cause, hard }: Order, cascade: &mut Cascade) -> bool {
-        let hard = hard && !self.time.has_grace();
+        let hard = hard && !self.time.has_grace() && !self.drives;
         let cancelled = Cancellation::new(cause.clone(), hard, self.is_closed());
         if self.cancelled.set(cancelled).is_err() {
             return false;
@@ -290,7 +290,9 @@ impl Node {
         };
         if !cancelled.hard.swap(true, Ordering::Relaxed) {
             // Before any of them can leave, after which the error may be made.
-            top.add_overdue(table.infos());
+            if !self.drives {
+                top.add_overdue(table.infos());
+            }
             wakers.extend(table.take_wakers());
         }
         if !cancelled.over.swap(true, Ordering::Relaxed) {
