@@ -62,6 +62,11 @@ fn leaks_a_child() {
 }
 
 #[test]
+fn leaks_what_drives_an_open_group() {
+    assert_hangs(Fault::LeaksTask, "open_group::g24_close_waits_for_all_and_gives_the_value");
+}
+
+#[test]
 fn drops_a_task_without_saying_so() {
     assert_hangs(Fault::DropsTask, "runtime::r1_started_future_ends_or_its_handle_says_so");
 }

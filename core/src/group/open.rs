@@ -104,6 +104,7 @@ where
         let around = driving(runtime);
         let info = TaskInfo { name: group.name_set(), ..TaskInfo::here() };
         let (id, unit) = (info.id, around.enter_first(info));
+        // Nothing has begun, so that neither has closed.
         node.hold();
         around.hold();
         node.attach(&around, unit.key(), None);
