@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
-    BoxError, CauseKind, OpenGroup, Runtime, TaskContext, TaskInfo, root_future, shield,
+    BoxError, CauseKind, GroupHandle, OpenGroup, Runtime, TaskContext, TaskInfo, root_future,
+    shield,
 };
 
 use super::open_group::open;
@@ -61,32 +62,35 @@ fn g24_dropped_in_a_group_is_waited_for_by_that<R: Runtime>(env: &Env<R>) {
 
 /// Also where it was opened elsewhere.
 fn g24_dropped_in_a_task_is_waited_for_by_its_group<R: Runtime>(env: &Env<R>) {
-    let (job, dropped) = (Stuck::default(), Gate::new());
-    env.block_on(async |rt: R| {
-        let group = open_with(&rt, &job).await;
-        let outer = rt.group::<BoxError, _>(async |g| {
-            let dropped = dropped.clone();
-            g.spawn(async move {
-                drop(group);
-                dropped.open();
-                Ok(())
-            });
+    assert_waited_for_where_dropped(env, |g, drop_it| {
+        g.spawn(async move {
+            drop_it();
             Ok(())
         });
-        job.is_waited_for_by(outer, &dropped).await.unwrap();
     });
 }
 
 fn g24_dropped_in_a_job_is_waited_for_by_its_group<R: Runtime>(env: &Env<R>) {
+    assert_waited_for_where_dropped(env, |g, drop_it| {
+        g.spawn_cpu(drop_it);
+    });
+}
+
+/// A group that does with `drop_within` what drops one that was opened outside.
+fn assert_waited_for_where_dropped<R: Runtime>(
+    env: &Env<R>,
+    drop_within: impl FnOnce(&GroupHandle<BoxError, R>, Box<dyn FnOnce() + Send>),
+) {
     let (job, dropped) = (Stuck::default(), Gate::new());
     env.block_on(async |rt: R| {
         let group = open_with(&rt, &job).await;
         let outer = rt.group::<BoxError, _>(async |g| {
             let dropped = dropped.clone();
-            g.spawn_cpu(move || {
+            let drop_it = move || {
                 drop(group);
                 dropped.open();
-            });
+            };
+            drop_within(&g, Box::new(drop_it));
             Ok(())
         });
         job.is_waited_for_by(outer, &dropped).await.unwrap();
