@@ -97,22 +97,27 @@ fn assert_waited_for_where_dropped<R: Runtime>(
     });
 }
 
+/// Cancels the group when a task of it owns this, which is dropped with the task.
+async fn cancel_around<R: Runtime>(g: &GroupHandle<BoxError, R>, owned: impl Send + 'static) {
+    let owns = Gate::new();
+    let begun = owns.clone();
+    g.spawn(async move {
+        let _owned = owned;
+        begun.open();
+        never::<()>().await
+    });
+    owns.wait().await;
+    g.cancel();
+}
+
 fn g24_dropped_with_a_cancelled_task_is_waited_for<R: Runtime>(env: &Env<R>) {
     let (job, dropped) = (Stuck::default(), Gate::new());
     env.block_on(async |rt: R| {
         let group = open_with(&rt, &job).await;
         let handle = group.clone();
         let outer = rt.group::<BoxError, _>(async |g| {
-            let (owns, tell) = (Gate::new(), dropped.clone());
-            let begun = owns.clone();
-            g.spawn(async move {
-                let _told = on_drop(move || tell.open());
-                let _group = group;
-                begun.open();
-                never::<()>().await
-            });
-            owns.wait().await;
-            g.cancel();
+            let tell = dropped.clone();
+            cancel_around(&g, (group, on_drop(move || tell.open()))).await;
             Ok(())
         });
         job.is_waited_for_by(outer, &dropped).await.unwrap();
@@ -237,15 +242,7 @@ fn g24_cancelled_group_around_leaves_all_of_it_its_grace_period<R: Runtime>(env:
         let group = open_cooperative(&rt, &told).await;
         let outcome: Outcome<()> = rt
             .group(async |g| {
-                let owns = Gate::new();
-                let begun = owns.clone();
-                g.spawn(async move {
-                    let _group = group;
-                    begun.open();
-                    never::<()>().await
-                });
-                owns.wait().await;
-                g.cancel();
+                cancel_around(&g, group).await;
                 Ok(())
             })
             .await;
