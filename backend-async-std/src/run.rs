@@ -18,6 +18,7 @@ use crate::AsyncStd;
 /// ```
 /// assert_eq!(anyscope_async_std::run(async { 7 }), 7);
 /// ```
+#[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     async_std::task::block_on(root_future(&AsyncStd::global(), main))
 }

@@ -18,6 +18,7 @@ use crate::Smol;
 /// ```
 /// assert_eq!(anyscope_smol::run(async { 7 }), 7);
 /// ```
+#[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     smol::block_on(root_future(&Smol::global(), main))
 }

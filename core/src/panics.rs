@@ -1,8 +1,8 @@
 //! The panic policy in one place: catching, containing, and what a group does with a panic.
 
 use std::any::Any;
-use std::mem::needs_drop;
-use std::ops::Deref;
+use std::mem::{self, needs_drop};
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::unhandled::{self, UnhandledKind};
@@ -87,6 +87,48 @@ impl EachByItself {
     pub(crate) fn finish(self) {
         if let Some(payload) = self.first {
             resume_unwind(payload);
+        }
+    }
+}
+
+/// Values of the user's, each dropped by itself: a second one whose destructor panics, while a `Vec` unwinds
+/// from the first, would abort (P3).
+#[derive(Default)]
+pub(crate) struct DropEach<C: IntoIterator + Default>(C);
+
+impl<C: IntoIterator + Default> DropEach<C> {
+    /// The values, which are the caller's now.
+    #[inline]
+    pub(crate) fn take(&mut self) -> C {
+        mem::take(&mut self.0)
+    }
+}
+
+impl<C: IntoIterator + Default> Deref for DropEach<C> {
+    type Target = C;
+
+    #[inline]
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C: IntoIterator + Default> DerefMut for DropEach<C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.0
+    }
+}
+
+impl<C: IntoIterator + Default> Drop for DropEach<C> {
+    #[inline]
+    fn drop(&mut self) {
+        if const { needs_drop::<C::Item>() } {
+            let mut each = EachByItself::default();
+            for value in self.take() {
+                each.panics(|| drop(value));
+            }
+            each.finish();
         }
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use crate::panics::Contained;
 use crate::runtime::NativeHandle;
 use crate::sync::{Mutex, drop_waker, lock, wake};
 
@@ -157,10 +158,10 @@ impl<F: Future> Future for Remote<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
-        let value = ready!(future.poll(cx));
+        let value = Contained::new(ready!(future.poll(cx)));
         this.future.set(None);
         if let Some(slot) = this.sender.0.take() {
-            slot.fill(value);
+            slot.fill(value.into_inner());
         }
         Poll::Ready(())
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::context::{TaskContext, WaitCancelled};
+use crate::panics::Contained;
 use crate::protect::Cover;
 use crate::stack::poll_below;
 
@@ -75,10 +76,11 @@ impl<F: Future> Future for UntilCancelled<F> {
         let own = || TaskContext::current().map(|task| task.cancelled());
         let told = this.told.get_or_insert_with(own).as_mut();
         let is_told = told.is_some_and(|told| Pin::new(told).poll(cx).is_ready());
+        // The future's destructor may panic, and then the value's (P3).
         let mut value = None;
         if !is_told || Cover::is_held_up(this.cover.as_ref(), cx.waker()) {
             match poll_below(this.cover, this.future.as_mut(), cx) {
-                Some(Poll::Ready(ready)) => value = Some(ready),
+                Some(Poll::Ready(ready)) => value = Some(Contained::new(ready)),
                 // A shield that has ended in this poll wakes nobody.
                 Some(Poll::Pending)
                     if !is_told || Cover::is_held_up(this.cover.as_ref(), cx.waker()) =>
@@ -90,7 +92,7 @@ impl<F: Future> Future for UntilCancelled<F> {
         }
         this.future.set(None);
         *this.told = Some(None);
-        Poll::Ready(value)
+        Poll::Ready(value.map(Contained::into_inner))
     }
 }
 

@@ -161,7 +161,7 @@ struct State {
     seats: Vec<Arc<Seat>>,
     /// Those whose conductors wait, the one that came last at the end.
     idle: Vec<Arc<Seat>>,
-    /// Those who wait for the end.
+    /// Those who wait for the end. That of a future which was dropped stays until then.
     closing: Vec<Waker>,
 }
 

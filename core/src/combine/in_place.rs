@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 use crate::combine::Branch;
+use crate::panics::Contained;
 use crate::protect::Cover;
 use crate::stack::run_below;
 
@@ -74,9 +75,10 @@ impl<F: Future> InPlace<F> {
         let StateProjected::Running { future } = this.state.as_mut().project() else {
             return Poll::Pending;
         };
-        let outcome = ready!(run_below(this.cover, false, || future.poll(cx)));
+        // The future's destructor may panic, and then the outcome's (P3).
+        let outcome = Contained::new(ready!(run_below(this.cover, false, || future.poll(cx))));
         this.state.set(State::Gone);
-        Poll::Ready(outcome)
+        Poll::Ready(outcome.into_inner())
     }
 
     /// One that was stopped is dropped, unless a shield holds it up.

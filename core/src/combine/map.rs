@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::combine::branch::{poll_stopped, stop_all};
 use crate::combine::{Branch, ItemError, MapAsCompleted, MapItems, MapOrdered};
-use crate::panics::Contained;
+use crate::panics::{Contained, DropEach};
 use crate::set::Set;
 
 /// Runs `f` for each item, at most `limit` of them at once (W6). What `f` gives is a task's handle
@@ -188,7 +187,7 @@ where
     type IntoFuture = MapCollect<S, F, B, T>;
 
     fn into_future(self) -> Self::IntoFuture {
-        MapCollect { map: self, values: Vec::new() }
+        MapCollect { map: self, values: DropEach::default() }
     }
 }
 
@@ -209,7 +208,7 @@ pin_project! {
         #[pin]
         map: MapConcurrent<S, F, B>,
         // By position in the input.
-        values: Vec<Option<T>>,
+        values: DropEach<Vec<Option<T>>>,
     }
 }
 
@@ -230,7 +229,7 @@ where
             }
             this.values[index] = Some(value);
         }
-        Poll::Ready(Ok(mem::take(this.values).into_iter().flatten().collect()))
+        Poll::Ready(Ok(this.values.take().into_iter().flatten().collect()))
     }
 }
 

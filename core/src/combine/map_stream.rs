@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,6 +10,7 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use crate::combine::{Branch, ItemError, MapConcurrent};
+use crate::panics::{DropEach, drop_contained};
 
 pin_project! {
     /// The stream of [`MapConcurrent::ordered`].
@@ -17,14 +19,14 @@ pin_project! {
         #[pin]
         map: MapConcurrent<S, F, B>,
         // Values that came before their turn.
-        early: BTreeMap<usize, T>,
+        early: DropEach<BTreeMap<usize, T>>,
         next: usize,
     }
 }
 
 impl<S, F, B: Branch, T> MapOrdered<S, F, B, T> {
     pub(super) fn new(map: MapConcurrent<S, F, B>) -> Self {
-        Self { map, early: BTreeMap::new(), next: 0 }
+        Self { map, early: DropEach::default(), next: 0 }
     }
 }
 
@@ -49,7 +51,7 @@ where
                     this.early.insert(index, value);
                 }
                 Some(Err(error)) => {
-                    this.early.clear();
+                    drop_contained(mem::take(this.early));
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => return Poll::Ready(None),

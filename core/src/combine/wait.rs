@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, Pending, pending};
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,6 +10,7 @@ use pin_project_lite::pin_project;
 use crate::combine::Branch;
 use crate::combine::branch::SHARED_POLLS;
 use crate::error::{AsDynError, is_cancellation};
+use crate::panics::DropEach;
 use crate::set::Set;
 
 /// What [`wait`] waits for.
@@ -66,7 +66,7 @@ where
     I::Item: Branch + Unpin,
 {
     let running = Set::of(SHARED_POLLS, branches);
-    Wait { running, done: Vec::new(), what, reached: false, limit: pending() }
+    Wait { running, done: DropEach::default(), what, reached: false, limit: pending() }
 }
 
 pin_project! {
@@ -75,7 +75,7 @@ pin_project! {
     pub struct Wait<B, L = Pending<()>> {
         running: Set<B>,
         // With their positions in the input.
-        done: Vec<(usize, B)>,
+        done: DropEach<Vec<(usize, B)>>,
         what: WaitFor,
         // Whether one of `done` is what was waited for.
         reached: bool,
@@ -117,7 +117,7 @@ where
         if !*this.reached && !this.running.is_empty() && this.limit.poll(cx).is_pending() {
             return Poll::Pending;
         }
-        Poll::Ready((in_order(mem::take(this.done)), in_order(this.running.drain())))
+        Poll::Ready((in_order(this.done.take()), in_order(this.running.drain())))
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
+use std::thread;
 
 use crate::panics::panic_message;
 
@@ -24,7 +25,8 @@ pub(crate) struct PanicSite {
 ///
 /// A panic is recognised by its thread and its text. If a task panics and its destructor then panics
 /// with the same text, the place is the destructor's. A panic that is raised again on another thread,
-/// as that of an inner group is, has no place.
+/// as that of an inner group is, has no place. Called while its thread unwinds from a panic this does
+/// nothing.
 ///
 /// # Examples
 ///
@@ -33,6 +35,10 @@ pub(crate) struct PanicSite {
 /// ```
 pub fn record_panic_sites() {
     static INSTALLED: Once = Once::new();
+    // The hook cannot be changed then.
+    if thread::panicking() {
+        return;
+    }
     INSTALLED.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

@@ -123,7 +123,14 @@ where
     ///
     /// As that of the group.
     pub fn or_move_on(self) -> impl Future<Output = Result<Option<B::Value>, GroupError<E>>> {
-        OrMoveOn { group: self, own: None }
+        OrMoveOn { group: self }
+    }
+
+    /// Opens it, if it was not polled yet.
+    pub(super) fn begin_once(mut self: Pin<&mut Self>) {
+        if let Some((setup, body)) = self.as_mut().project().setup.take() {
+            self.begin(setup, body);
+        }
     }
 
     /// While it runs.
@@ -213,9 +220,7 @@ where
     type Output = Result<B::Value, GroupError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some((setup, body)) = self.as_mut().project().setup.take() {
-            self.as_mut().begin(setup, body);
-        }
+        self.as_mut().begin_once();
         // Neither the body nor the timer nor who closes the group gets a stranger's waker (P3).
         if is_native(cx.waker()) {
             return self.poll_opened(cx);

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::error::{AsDynError, GroupError};
 use crate::group::state::time::report_overdue;
-use crate::group::{GroupBody, GroupFuture, GroupHandle, GroupId};
+use crate::group::{GroupBody, GroupFuture, GroupHandle};
 use crate::runtime::Runtime;
 
 pin_project! {
@@ -16,8 +16,6 @@ pin_project! {
     pub(super) struct OrMoveOn<G> {
         #[pin]
         pub(super) group: G,
-        // Known once it was polled.
-        pub(super) own: Option<GroupId>,
     }
 }
 
@@ -31,10 +29,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let polled = this.group.as_mut().poll(cx);
-        *this.own = this.own.or(this.group.id());
-        match ready!(polled) {
-            Err(error) if error.is_cancelled() && error.is_deadline_of(*this.own) => {
+        this.group.as_mut().begin_once();
+        // As long as it has not returned.
+        let own = this.group.id();
+        match ready!(this.group.poll(cx)) {
+            Err(error) if error.is_cancelled() && error.is_deadline_of(own) => {
                 report_overdue(error.overdue());
                 Poll::Ready(Ok(None))
             }

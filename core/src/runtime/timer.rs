@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
+use crate::panics::Contained;
 use crate::protect::Cover;
 use crate::runtime::GuardedSleep;
 use crate::stack::poll_below;
@@ -139,7 +140,8 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let outcome = match poll_below(this.cover, this.future.as_mut(), cx) {
+        // The future's destructor may panic, and then the value's (P3).
+        let outcome = Contained::new(match poll_below(this.cover, this.future.as_mut(), cx) {
             Some(Poll::Ready(value)) => Ok(value),
             _ => {
                 *this.is_up = *this.is_up || this.sleep.poll(cx).is_ready();
@@ -148,9 +150,9 @@ impl<F: Future, S: Sleep> Future for Timeout<F, S> {
                 }
                 Err(Elapsed(()))
             }
-        };
+        });
         this.future.set(None);
-        Poll::Ready(outcome)
+        Poll::Ready(outcome.into_inner())
     }
 }
 

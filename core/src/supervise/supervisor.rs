@@ -109,7 +109,8 @@ impl<E: AsDynError> Supervisor<E> {
         // is a task, so that it survives this future.
         let group = runtime.group(move |outer| async move {
             let supervisor = outer.clone();
-            let all = inner.group(move |group| Driver::new(self, supervisor, group).run());
+            let driver = move |group| Driver::new(self, supervisor, group).run();
+            let all = inner.group(driver).at(location);
             let shielded = shield(async move {
                 all.await.unwrap_or_else(|error| Err(SupervisorError::cut(error.cause())))
             });

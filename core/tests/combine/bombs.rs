@@ -1,11 +1,15 @@
 //! Branches and outcomes whose destructors panic, several of them at once (P3).
 
 use std::cell::Cell;
+use std::fmt;
 use std::future::{Future, IntoFuture, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use anyscope_core::{Branch, first_ok, gather, in_place, map_concurrent, race};
+use anyscope_core::{
+    Branch, WaitFor, first_ok, gather, in_place, map_concurrent, race, until_cancelled, wait,
+};
+use futures_util::StreamExt;
 
 use crate::panics::{self, panic_of};
 use crate::support::{drive, poll_once};
@@ -139,6 +143,77 @@ fn p3_errors_that_first_ok_has_dropped() {
     drop(first);
     assert_eq!((dropped.get(), take_lost()), (2, vec!["1".into(), "2".into()]));
 }
+
+#[test]
+fn p3_values_that_a_map_has_kept() {
+    let dropped = Cell::new(0);
+    let mut list = Box::pin(map_concurrent(0..3, 3, |n| later(n, &dropped)).into_future());
+    assert!(poll_once(&mut list).is_pending());
+    assert_eq!(panic_of(|| drop(list)), "1");
+    assert_eq!(take_lost(), ["2"]);
+
+    let mut early = Box::pin(map_concurrent(0..3, 3, |n| later(n, &dropped)).ordered());
+    assert!(poll_once(&mut early.next()).is_pending());
+    assert_eq!(panic_of(|| drop(early)), "1");
+    assert_eq!((dropped.get(), take_lost()), (4, vec!["2".into()]));
+}
+
+/// The failure is given none the less.
+#[test]
+fn p3_values_that_come_too_early_for_a_map_that_fails() {
+    take_lost();
+    let dropped = Cell::new(0);
+    let mut early = Box::pin(map_concurrent(0..4, 4, |n| later(n, &dropped)).ordered());
+    let failed = drive(early.next()).map(|outcome| outcome.is_err());
+    assert_eq!(failed, Some(true));
+    assert_eq!((dropped.get(), take_lost()), (2, vec!["2".into(), "1".into()]));
+}
+
+/// Of a map's items the first never ends, the next two are bombs, and the fourth fails.
+fn later(n: usize, dropped: &Cell<usize>) -> Item<'_> {
+    match n {
+        0 => Box::pin(in_place(pending())),
+        3 => Box::pin(in_place(ready(Err(fmt::Error)))),
+        n => Box::pin(in_place(ready(Ok(Bomb(n, dropped))))),
+    }
+}
+
+#[test]
+fn p3_branches_that_have_been_waited_for() {
+    let dropped = Cell::new(0);
+    let branches = (0..3).map(|n| later(n, &dropped));
+    let mut all = wait(branches, WaitFor::All);
+    assert!(poll_once(&mut all).is_pending());
+    assert_eq!(panic_of(|| drop(all)), "1");
+    assert_eq!((dropped.get(), take_lost()), (2, vec!["2".into()]));
+}
+
+/// A future and the value that it has just given.
+#[test]
+fn p3_value_of_a_future_whose_destructor_panics() {
+    take_lost();
+    let dropped = Cell::new(0);
+    let last = || Last { value: Some(Bomb(2, &dropped)), _own: Bomb(1, &dropped) };
+    assert_eq!(panic_of(|| drive(until_cancelled(last())).is_some()), "1");
+    assert_eq!(take_lost(), ["2"]);
+    assert_eq!(panic_of(|| drive(gather([in_place(last())])).is_ok()), "1");
+    assert_eq!((dropped.get(), take_lost()), (4, vec!["2".into()]));
+}
+
+struct Last<'a> {
+    value: Option<Bomb<'a>>,
+    _own: Bomb<'a>,
+}
+
+impl<'a> Future for Last<'a> {
+    type Output = Result<Bomb<'a>, ()>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(self.value.take().ok_or(()))
+    }
+}
+
+type Item<'a> = Pin<Box<dyn Branch<Output = Result<Bomb<'a>, fmt::Error>> + 'a>>;
 
 type Fallible<'a> = Pin<Box<dyn Branch<Output = Result<Bomb<'a>, Bomb<'a>>> + 'a>>;
 

@@ -29,7 +29,8 @@ impl Future for Watch {
         let Some(shared) = self.shared.upgrade() else {
             return Poll::Ready(());
         };
-        let old = shared.lock().watch.replace(cx.waker().clone());
+        let fresh = cx.waker().clone();
+        let old = shared.lock().watch.replace(fresh);
         drop(old);
         Poll::Pending
     }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,6 +14,7 @@ use crate::group::handle::GroupHandle;
 use crate::group::spawning::task::spawn_carrying;
 use crate::group::spawning::when_free::SpawnWhenFree;
 use crate::group::state::entry::Admission;
+use crate::panics::DropEach;
 use crate::runtime::{Runtime, Spawner};
 use crate::task::{NoCallback, TaskError, TaskHandle, TaskInfo};
 
@@ -71,7 +71,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
             waiting: None,
             tasks: VecDeque::new(),
         };
-        SpawnAll { spawning, values: Vec::new() }
+        SpawnAll { spawning, values: DropEach::default() }
     }
 }
 
@@ -80,7 +80,7 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
 pub struct SpawnAll<I: Iterator, T: Send + 'static, E, R: Spawner> {
     spawning: Spawning<I, T, E, R>,
     /// Those before the tasks that it has.
-    values: Vec<T>,
+    values: DropEach<Vec<T>>,
 }
 
 impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
@@ -115,9 +115,11 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
     ///     .await
     /// }
     /// ```
-    pub fn settled(self) -> SpawnAllSettled<I, T, E, R> {
+    pub fn settled(mut self) -> SpawnAllSettled<I, T, E, R> {
+        let mut outcomes: DropEach<Vec<_>> = DropEach::default();
+        outcomes.extend(self.values.take().into_iter().map(Ok));
         let spawning = Spawning { ends_refused: false, ..self.spawning };
-        SpawnAllSettled { spawning, outcomes: self.values.into_iter().map(Ok).collect() }
+        SpawnAllSettled { spawning, outcomes }
     }
 }
 
@@ -137,7 +139,7 @@ where
             values.push(outcome?);
             Ok(())
         });
-        all.map_ok(|()| mem::take(values))
+        all.map_ok(|()| values.take())
     }
 }
 
@@ -155,7 +157,7 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> fmt::Debug for SpawnAll<I, T
 pub struct SpawnAllSettled<I: Iterator, T: Send + 'static, E, R: Spawner> {
     spawning: Spawning<I, T, E, R>,
     /// Of those before the tasks that it has.
-    outcomes: Vec<Result<T, TaskError>>,
+    outcomes: DropEach<Vec<Result<T, TaskError>>>,
 }
 
 impl<I, F, T, E, R> Future for SpawnAllSettled<I, T, E, R>
@@ -174,7 +176,7 @@ where
             outcomes.push(outcome);
             Ok::<_, Infallible>(())
         });
-        all.map(|_| mem::take(outcomes))
+        all.map(|_| outcomes.take())
     }
 }
 
