@@ -212,7 +212,7 @@ impl<'a> Tree<'a> {
     fn waits_of(&self, unit: UnitId) -> Vec<String> {
         let awaited = self.state.units().filter(|(_, other)| other.awaited_by == Some(unit));
         let mut waits: Vec<_> = awaited.map(|(other, _)| self.name(other)).collect();
-        let Some((_, own)) = self.state.units().find(|(id, _)| *id == unit) else {
+        let Some(own) = self.state.units.get(&unit) else {
             return waits;
         };
         for (at, _) in self.state.timers().filter(|(_, waker)| waker.will_wake(&own.waker)) {
@@ -241,7 +241,7 @@ impl<'a> Tree<'a> {
     }
 
     fn name(&self, unit: UnitId) -> String {
-        let kind = self.state.units().find(|(id, _)| *id == unit).map(|(_, unit)| unit.kind);
+        let kind = self.state.units.get(&unit).map(|unit| unit.kind);
         match (kind, self.tasks.get(&unit)) {
             (Some(UnitKind::Main), _) => "main".to_owned(),
             (kind, Some(task)) => {

@@ -11,7 +11,7 @@ use anyscope_core::{AnyRuntime, Runtime, panic_message};
 
 use crate::cases::{self, Case};
 use crate::env::Env;
-use crate::{hushed, reported};
+use crate::{quiet_panics, reported};
 
 /// A native runtime that was started for one case.
 pub trait Harness: 'static {
@@ -89,7 +89,7 @@ impl Flavour {
         });
         let cases = ready.collect();
         if seeds.count() > 1 {
-            hushed::hush();
+            quiet_panics::hush();
         }
         Self { name: name.into(), cases, limit: LIMIT }
     }
@@ -141,12 +141,12 @@ impl Flavour {
 
 /// Names the seed in the failure of a case.
 fn under_seed(seed: u64, run: &impl Fn(u64)) {
-    hushed::forget();
+    quiet_panics::forget();
     let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
     reported::forget();
     if let Err(payload) = outcome {
         let text = panic_message(&*payload);
-        panic!("under seed {seed}: {}", hushed::last_of(text).as_deref().unwrap_or(text));
+        panic!("under seed {seed}: {}", quiet_panics::last_of(text).as_deref().unwrap_or(text));
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn failure_has_its_own_text_and_place() {
-        hushed::hush();
+        quiet_panics::hush();
         let text = text_of(1, |_| panic!("the failure"));
         assert!(text.contains("harness.rs:") && text.contains("the failure"), "{text}");
         let failure = |_| {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn failure_has_no_place_of_one_under_another_seed() {
-        hushed::hush();
+        quiet_panics::hush();
         under_seed(1, &|_| drop(contained("the failure")));
         let failure = |_| resume_unwind(Box::new("the failure"));
         assert_eq!(text_of(2, failure), "under seed 2: the failure");

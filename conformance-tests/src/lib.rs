@@ -18,11 +18,11 @@ mod harness;
 pub mod heap;
 mod held;
 mod hooked;
-mod hushed;
 #[cfg(feature = "model")]
 pub mod model;
 mod probe;
 mod queued;
+mod quiet_panics;
 mod reported;
 mod runner;
 mod shielded;

@@ -59,6 +59,11 @@ impl CancelCause {
         }
     }
 
+    /// What is dropped by who is not cancelled itself.
+    pub(crate) fn dropped() -> Self {
+        CauseKind::Dropped.into()
+    }
+
     /// The same cancellation as a group inside `parent` sees it. The chain is at most one long, so
     /// that depth costs nothing (G15).
     pub(crate) fn inherited_from(&self, parent: GroupId) -> Self {

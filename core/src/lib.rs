@@ -16,7 +16,6 @@ mod error;
 mod group;
 mod guarded;
 mod job;
-mod kept_back;
 mod local;
 mod panics;
 mod protect;
@@ -32,6 +31,7 @@ mod task;
 mod turns;
 pub mod unhandled;
 mod until_cancelled;
+mod withheld;
 
 pub use cancel::{CancelCause, Cancelled, CauseKind};
 pub use carried::Carried;

@@ -55,6 +55,14 @@ pub(crate) fn contained(what: UnhandledKind, outcome: Result<(), Payload>) {
     }
 }
 
+/// What user code answers; `otherwise` if it panics, which is reported.
+pub(crate) fn answer<T>(what: UnhandledKind, otherwise: T, f: impl FnOnce() -> T) -> T {
+    catch(f).unwrap_or_else(|payload| {
+        unhandled::report_panic(what, None, payload);
+        otherwise
+    })
+}
+
 /// Drops something of the user's, whose destructor may panic.
 pub(crate) fn drop_contained<T>(value: T) {
     if const { needs_drop::<T>() } {
@@ -65,11 +73,11 @@ pub(crate) fn drop_contained<T>(value: T) {
 /// Calls of user code that all come to their turn, though some panic: each by itself, because a second panic,
 /// while the others unwind from the first, would abort (P3).
 #[derive(Default)]
-pub(crate) struct EachByItself {
+pub(crate) struct CatchEach {
     first: Option<Payload>,
 }
 
-impl EachByItself {
+impl CatchEach {
     /// Calls it, and says whether it panicked. What cannot go on is reported.
     pub(crate) fn panics(&mut self, f: impl FnOnce()) -> bool {
         let Err(payload) = catch(f) else {
@@ -124,7 +132,7 @@ impl<C: IntoIterator + Default> Drop for DropEach<C> {
     #[inline]
     fn drop(&mut self) {
         if const { needs_drop::<C::Item>() } {
-            let mut each = EachByItself::default();
+            let mut each = CatchEach::default();
             for value in self.take() {
                 each.panics(|| drop(value));
             }

@@ -14,8 +14,9 @@ mod model;
 
 #[cfg(anyscope_loom)]
 pub(crate) use self::model::{Mutex, MutexGuard, OnceLock, atomic, thread_local};
-/// What decides anything between threads in core is made of these. Statics, a root's shared value and the
-/// memo of `Gravest` are the standard library's, and so are `Arc` and `Weak`: no decision depends on them.
+/// What decides anything between threads in core is made of these. The standard library's are
+/// `Arc` and `Weak`, statics (of which the lock that moves open groups decides something, and no model has
+/// it), a root's shared value, the memo of `Gravest`, and locks that are never locked, only to be `Sync`.
 #[cfg(not(anyscope_loom))]
 pub(crate) use std::{
     sync::{Mutex, MutexGuard, OnceLock, atomic},
@@ -49,7 +50,8 @@ impl<T> Deref for Apart<T> {
     }
 }
 
-/// Locks. No user code runs under a lock of this crate, so that poison says nothing.
+/// Locks. No user code runs under a lock of this crate, so that poison says nothing: but for the `Ord` of a
+/// priority queue's items, as `Queue::priority` says.
 #[inline]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,7 +5,7 @@ use std::ops::DerefMut;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::panics::EachByItself;
+use crate::panics::CatchEach;
 use crate::set::Set;
 
 /// Something that combinators wait for, and can stop: the handle of a task, job or local child, a
@@ -78,7 +78,7 @@ pub(super) const SHARED_POLLS: u8 = 2;
 /// Tells all that run to stop, before one of them is waited for, also those behind one whose destructor
 /// panics.
 pub(super) fn stop_all<B: Branch, O>(branches: &mut Set<B, O>) {
-    let mut each = EachByItself::default();
+    let mut each = CatchEach::default();
     branches.for_each(|branch| {
         each.panics(|| branch.stop());
     });

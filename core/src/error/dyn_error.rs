@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use crate::cancel::{CancelCause, CancelMarker, Cancelled};
 use crate::error::{BoxError, ErrorGroup, GroupError};
 use crate::group::{GroupId, report_overdue};
-use crate::panics::{catch, drop_contained};
+use crate::panics::{answer, drop_contained};
 use crate::task::Recorded;
-use crate::unhandled::{self, UnhandledKind};
+use crate::unhandled::UnhandledKind;
 
 /// An error type that a group can hold: every [`Error`] that is `Send + Sync + 'static`, and
 /// [`BoxError`]. There is nothing to implement.
@@ -143,8 +143,5 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 /// None where the error panics when it is asked: it is asked where a panic would lose the end of its task.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    catch(|| error.source()).unwrap_or_else(|payload| {
-        unhandled::report_panic(UnhandledKind::Panic, None, payload);
-        None
-    })
+    answer(UnhandledKind::Panic, None, || error.source())
 }

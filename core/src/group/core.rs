@@ -23,7 +23,7 @@ impl<R: Runtime, E: AsDynError> Core<R, E> {
     pub(crate) fn open(runtime: R, ledger: Ledger<E>, options: NodeOptions) -> Arc<Node> {
         let options =
             NodeOptions { is_lone: ledger.is_lone(), asks_policy: ledger.asks_policy(), ..options };
-        Node::with(Box::new(Self { runtime, ledger }), options)
+        Node::new(Box::new(Self { runtime, ledger }), options)
     }
 
     /// The typed part of a group that is known to have these types.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CancelCause;
 use crate::carried::Carried;
 use crate::error::{AsDynError, GroupError};
 use crate::group::body::{Body, GroupBody};
@@ -26,12 +26,12 @@ use crate::group::setup::{FindRuntime, Opened, Setup};
 use crate::group::state::node::Node;
 use crate::group::state::time::report_overdue;
 use crate::guarded::GuardedWaker;
-use crate::kept_back::KeptBack;
 use crate::panics::drop_contained;
 use crate::protect::CleanupRun;
 use crate::runtime::Runtime;
 use crate::stack::{is_about_to_be_dropped, is_native};
 use crate::sync::{drop_waker, wake};
+use crate::withheld::Withheld;
 
 pin_project! {
     /// A group that is about to run, or runs: the future of [`Group::group`](crate::Group::group).
@@ -59,7 +59,7 @@ pin_project! {
         // Stands before a waker that is not the executor's own.
         guard: Option<Arc<GuardedWaker>>,
         value: Option<B::Value>,
-        kept_back: KeptBack,
+        withheld: Withheld,
         // Not `Unpin`, whatever its body is.
         #[pin]
         pinned: PhantomPinned,
@@ -99,7 +99,7 @@ where
             clock: Clock::new(),
             guard: None,
             value: None,
-            kept_back: KeptBack::default(),
+            withheld: Withheld::default(),
             pinned: PhantomPinned,
         }
     }
@@ -173,7 +173,7 @@ where
         ready!(self.as_mut().poll_body(&node, cx));
         let this = self.as_mut().project();
         let whose = || info_of(&node, this.name, this.location);
-        if !ready!(poll_closed::<R, E>(&node, this.clock, &whose, this.kept_back, cx)) {
+        if !ready!(poll_closed::<R, E>(&node, this.clock, &whose, this.withheld, cx)) {
             return Poll::Ready(self.end_abandoned(&node));
         }
         *this.node = None;
@@ -244,7 +244,7 @@ fn poll_closed<R: Runtime, E: AsDynError>(
     node: &Arc<Node>,
     mut clock: Pin<&mut Clock<R>>,
     whose: &dyn Fn() -> GroupInfo,
-    kept_back: &mut KeptBack,
+    withheld: &mut Withheld,
     cx: &mut Context<'_>,
 ) -> Poll<bool> {
     let Core { runtime, ledger } = Core::<R, E>::of(node);
@@ -260,7 +260,7 @@ fn poll_closed<R: Runtime, E: AsDynError>(
     if is_closed
         && ledger.is_clean()
         && node.cause_in_time().is_some()
-        && kept_back.again(is_about_to_be_dropped)
+        && withheld.again(is_about_to_be_dropped)
     {
         // Unless a shield begins before that poll is over.
         wake(cx.waker().clone());
@@ -295,7 +295,7 @@ fn leave<R: Runtime, E: AsDynError>(node: &Arc<Node>, cut_body: &mut dyn FnMut()
 }
 
 fn cause_or_dropped(node: &Node) -> CancelCause {
-    node.cause().cloned().unwrap_or_else(|| CauseKind::Dropped.into())
+    node.cause().cloned().unwrap_or_else(CancelCause::dropped)
 }
 
 /// Enters the body's end, carries out what follows from it, and counts the body as ended.

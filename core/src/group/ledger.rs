@@ -10,7 +10,7 @@ use crate::error::{
 use crate::group::end::{End, Ending, Fault, Role, Settled};
 use crate::group::policy::{EndedTask, Policy, Verdict};
 use crate::group::state::time::report_overdue;
-use crate::panics::{PanicPolicy, Payload, catch, contain, drop_contained, panic_message};
+use crate::panics::{PanicPolicy, Payload, answer, contain, drop_contained, panic_message};
 use crate::sync::{Mutex, lock};
 use crate::task::{TaskError, TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
@@ -18,8 +18,9 @@ use crate::unhandled::{self, UnhandledKind};
 pub(crate) struct Ledger<E> {
     policy: OwnPolicy<E>,
     panics: PanicPolicy,
-    /// Panics of tasks are values at their handles: there is no group that anyone awaits.
-    panics_at_handle: bool,
+    /// Of detached tasks: failures and panics are values at their handles, because there is no group that
+    /// anyone awaits.
+    is_lone: bool,
     /// What the times of failures are counted from, by the same clock.
     began: Instant,
     /// Locked to push and to take; no user code runs under it.
@@ -53,22 +54,21 @@ impl<E: AsDynError> Ledger<E> {
     ) -> Self {
         let book = Mutex::new(Book { failures: Vec::new(), panic: None });
         let policy = OwnPolicy(policy);
-        Self { policy, panics, panics_at_handle: false, began, book }
+        Self { policy, panics, is_lone: false, began, book }
     }
 
-    /// For detached tasks: their panics are values, as those of jobs are.
-    pub(crate) fn at_handle(self) -> Self {
-        Self { panics_at_handle: true, ..self }
+    /// Of a detached task.
+    pub(crate) fn lone(began: Instant) -> Self {
+        Self { is_lone: true, ..Self::new(None, PanicPolicy::Resume, began) }
     }
 
-    /// Whether failures are values at handles.
     pub(crate) fn is_lone(&self) -> bool {
-        self.panics_at_handle
+        self.is_lone
     }
 
-    /// Whether a success means anything: to fail-fast, and to a lone task, it does not.
+    /// Whether a success means anything: to fail-fast it does not.
     pub(crate) fn asks_policy(&self) -> bool {
-        self.policy.0.is_some() && !self.panics_at_handle
+        self.policy.0.is_some()
     }
 
     /// Enters the end of one unit. The caller must carry out `cancel` before the unit counts as
@@ -159,7 +159,7 @@ impl<E: AsDynError> Ledger<E> {
     }
 
     fn panicked<T>(&self, ending: &Ending<'_>, payload: Payload) -> Settled<T> {
-        if ending.role == Role::Job || self.panics_at_handle {
+        if ending.role == Role::Job || self.is_lone {
             let outcome = Err(TaskError::panicked(ending.id(), payload));
             return Settled { outcome, cancel: None };
         }
@@ -227,7 +227,7 @@ impl<E: AsDynError> Ledger<E> {
         let Some(policy) = &self.policy.0 else {
             return by_default;
         };
-        answer(Verdict::Cancel, || question(&**policy))
+        answer(UnhandledKind::Policy, Verdict::Cancel, || question(&**policy))
     }
 
     /// Closes the account after the last child has ended. `value` is the body's.
@@ -264,7 +264,7 @@ impl<E: AsDynError> Ledger<E> {
         let Some(policy) = &self.policy.0 else {
             return false;
         };
-        answer(false, || policy.forgives())
+        answer(UnhandledKind::Policy, false, || policy.forgives())
     }
 
     /// Whether closing will raise a panic.
@@ -301,14 +301,6 @@ fn lone(ending: &Ending<'_>, error: BoxError) -> TaskError {
         }
         _ => TaskError::failed_alone((ending.info)(), error),
     }
-}
-
-/// What a policy says; `otherwise`, if it panics.
-fn answer<T>(otherwise: T, f: impl FnOnce() -> T) -> T {
-    catch(f).unwrap_or_else(|payload| {
-        unhandled::report_panic(UnhandledKind::Policy, None, payload);
-        otherwise
-    })
 }
 
 /// Reports failures that nobody can take (C9), and drops them.

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use crate::group::core::Core;
 use crate::group::ledger::Ledger;
-use crate::group::policy::Supervise;
 use crate::group::spawning::task::start;
 use crate::group::state::node::{Node, NodeOptions};
-use crate::panics::PanicPolicy;
 use crate::runtime::Runtime;
 use crate::task::{NoCallback, TaskHandle, TaskInfo, TaskOutput};
 
@@ -39,8 +37,7 @@ pub(super) fn driving<R: Runtime>(runtime: &R) -> Arc<Node> {
 }
 
 fn single_with<R: Runtime>(runtime: &R, options: NodeOptions) -> Arc<Node> {
-    let policy = Some(Box::new(Supervise) as _);
-    let ledger = Ledger::<Infallible>::new(policy, PanicPolicy::Resume, runtime.now()).at_handle();
+    let ledger = Ledger::<Infallible>::lone(runtime.now());
     let node = Core::open(runtime.clone(), ledger, options);
     node.give_up();
     node

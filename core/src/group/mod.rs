@@ -44,5 +44,7 @@ pub use policy::{EndedTask, FailFast, FirstSuccess, Policy, Reporting, Supervise
 pub use spawning::{
     Refused, SpawnAll, SpawnAllSettled, SpawnWhenFree, StartError, StartTask, Started, TaskBuilder,
 };
-pub(crate) use state::{Admission, AnyCore, Node, Unit, UnitKey, Watch, report_overdue};
+pub(crate) use state::{
+    Admission, AnyCore, Node, NodeOptions, Unit, UnitKey, Watch, report_overdue,
+};
 pub use state::{LiveGroup, LiveTask, LiveWatch};

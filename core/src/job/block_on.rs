@@ -1,6 +1,5 @@
 //! `block_on`: back from a job into async code (B5).
 
-use crate::sync::atomic::{AtomicBool, Ordering};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use crate::cancel::{CancelCause, Cancelled, CauseKind};
+use crate::group::Unit;
 use crate::stack::{current_job, run_waiting};
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Waits in a job for a future, on the job's thread: the way back into async code (B5). As
 /// `from_thread.run` of Trio and AnyIO.
@@ -66,20 +67,25 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Cancelled> {
         if let Poll::Ready(value) = run_waiting(poll) {
             return Ok(value);
         }
-        if let Some(cause) = job.park(&waker) {
-            return Err(cause.into());
-        }
-        job.node().core().block_until(&mut || signal.woken.load(Ordering::Acquire));
-        if !signal.woken.swap(false, Ordering::Acquire) {
-            // Nobody will wake it any more: the runtime is gone.
-            return Err(CancelCause::from(CauseKind::Shutdown).into());
-        }
-        // As of a task: what it would make of a cancellation that has come down to it must not depend on
-        // who is quicker.
-        if let Some(cause) = job.due() {
+        if let Some(cause) = wait(&mut job, &waker, &signal) {
             return Err(cause.into());
         }
     }
+}
+
+/// Blocks until the future is woken. Why it is to be dropped instead, if it is.
+fn wait(job: &mut Unit, waker: &Waker, signal: &Signal) -> Option<CancelCause> {
+    if let Some(cause) = job.park(waker) {
+        return Some(cause);
+    }
+    job.node().core().block_until(&mut || signal.woken.load(Ordering::Acquire));
+    if !signal.woken.swap(false, Ordering::Acquire) {
+        // Nobody will wake it any more: the runtime is gone.
+        return Some(CauseKind::Shutdown.into());
+    }
+    // As of a task: what it would make of a cancellation that has come down to it must not depend on who is
+    // quicker.
+    job.due()
 }
 
 /// Parks the thread until the condition holds. Whoever makes it hold unparks the thread afterwards.

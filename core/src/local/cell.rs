@@ -161,32 +161,3 @@ fn look_at<T, R>(cell: &Cell<T>, meanwhile: T, f: impl FnOnce(&T) -> R) -> R {
     cell.set(value);
     seen
 }
-
-/// Why something was cancelled; the first cause stays (C2).
-#[derive(Default)]
-pub(crate) struct FirstCause(Cell<Option<CancelCause>>);
-
-impl FirstCause {
-    pub(crate) fn get(&self) -> Option<CancelCause> {
-        self.look(Option::clone)
-    }
-
-    #[inline]
-    pub(crate) fn is_set(&self) -> bool {
-        self.look(Option::is_some)
-    }
-
-    /// Whether it is the first.
-    pub(crate) fn set(&self, cause: CancelCause) -> bool {
-        let first = !self.is_set();
-        if first {
-            self.0.set(Some(cause));
-        }
-        first
-    }
-
-    #[inline]
-    fn look<T>(&self, f: impl FnOnce(&Option<CancelCause>) -> T) -> T {
-        look_at(&self.0, None, f)
-    }
-}

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CancelCause;
 use crate::error::AsDynError;
 use crate::group::{End, Ending, Fault, Role, Settled};
 use crate::local::cell::ChildCell;
@@ -111,15 +111,15 @@ impl<T, E> Ends<'_, T, E> {
 
     #[inline]
     fn is_cancelled(&self) -> bool {
-        self.cell.is_cancelled() || self.state.shared.cause.is_set()
+        self.cell.is_cancelled() || self.state.shared.cause.get().is_some()
     }
 
     fn cause(&self) -> Option<CancelCause> {
-        self.cell.cause().or_else(|| self.state.shared.cause.get())
+        self.cell.cause().or_else(|| self.state.shared.cause.get().cloned())
     }
 
     fn cause_of_drop(&self) -> CancelCause {
-        self.cause().unwrap_or_else(|| CauseKind::Dropped.into())
+        self.cause().unwrap_or_else(CancelCause::dropped)
     }
 }
 
@@ -265,7 +265,7 @@ where
             role: ends.role,
             info: &|| ends.info(),
             now: &Instant::now,
-            is_cancelled: &|| shared.cause.is_set(),
+            is_cancelled: &|| shared.cause.get().is_some(),
         };
         let Settled { outcome, cancel } = ends.state.ledger.settle(&ending, end);
         if let Some(cause) = cancel {

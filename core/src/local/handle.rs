@@ -100,7 +100,7 @@ impl<E> Scope<'_, E> {
 
     /// Why the scope was cancelled, if it was (C2).
     pub fn cause(&self) -> Option<CancelCause> {
-        self.state.shared.cause.get()
+        self.state.shared.cause.get().cloned()
     }
 
     /// Whether the scope was cancelled.
@@ -192,8 +192,8 @@ where
     ) -> Result<LocalHandle<T>, (Refused<F>, Rc<Shared>, Option<LocalCallback<'env, T>>)> {
         let Self { scope: Scope { state }, future, name, location, on_done } = self;
         let shared = state.shared.clone();
-        if shared.cause.is_set() || shared.live() == 0 {
-            let cause = shared.cause.get();
+        if shared.cause.get().is_some() || shared.live() == 0 {
+            let cause = shared.cause.get().cloned();
             return Err((Refused::new(future, cause), shared, on_done));
         }
         let (cell, extras) = (ChildCell::new(), Extras::of(name, on_done));
@@ -267,7 +267,7 @@ impl<T> LocalHandle<T> {
 
     fn cancel_with(&self, cause: CancelCause) {
         if let Join::Child(cell) = &self.join {
-            cell.cancel(self.shared.cause.get().unwrap_or(cause));
+            cell.cancel(self.shared.cause.get().cloned().unwrap_or(cause));
         }
     }
 
@@ -307,7 +307,7 @@ impl<T> Future for LocalHandle<T> {
         let this = self.get_mut();
         let mut outcome = ready!(this.poll_outcome(cx));
         let shared = &this.shared;
-        if outcome.as_mut().is_err_and(|error| error.is_kept_back(|| shared.is_cutting())) {
+        if outcome.as_mut().is_err_and(|error| error.is_withheld(|| shared.is_cutting())) {
             this.join = Join::Known(outcome);
             // Asked again where it is not dropped after all: a shield may begin before this poll is
             // over, each time.

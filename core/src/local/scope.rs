@@ -211,7 +211,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
         let Self { state, children, cut, .. } = self;
         let stops = || {
             *ends += 1;
-            *ends >= ENDS_IN_ONE_POLL || (state.shared.cause.is_set() && !*cut)
+            *ends >= ENDS_IN_ONE_POLL || (state.shared.cause.get().is_some() && !*cut)
         };
         state.shared.while_polling(|| children.poll_each(cx, Future::poll, stops))
     }
@@ -226,7 +226,7 @@ impl<E: AsDynError, T> Run<'_, E, T> {
     }
 
     fn must_cut(&self) -> bool {
-        self.state.shared.cause.is_set() && !self.cut
+        self.state.shared.cause.get().is_some() && !self.cut
     }
 
     /// The scope was cancelled: drops its children in place, but for those that are protected. They
@@ -290,7 +290,7 @@ where
             return Poll::Pending;
         }
         run.returned = true;
-        let (value, cause) = (run.value(), run.state.shared.cause.get());
+        let (value, cause) = (run.value(), run.state.shared.cause.get().cloned());
         let state = run.state.clone();
         this.run = None;
         Poll::Ready(state.ledger.close(value, cause))

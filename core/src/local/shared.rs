@@ -1,12 +1,12 @@
 //! What the parts of a local scope share: its children, its handles and its future.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
 use crate::cancel::CancelCause;
 use crate::group::{GroupId, Ledger};
-use crate::local::cell::{ChildCell, FirstCause};
+use crate::local::cell::ChildCell;
 use crate::local::child::LocalFuture;
 use crate::stack::{frames, is_below_unshielded};
 use crate::sync::{drop_waker, wake};
@@ -16,7 +16,7 @@ use crate::task::{Output, TaskError};
 /// runs.
 pub(crate) struct Shared {
     pub(crate) id: GroupId,
-    pub(crate) cause: FirstCause,
+    pub(crate) cause: OnceCell<CancelCause>,
     /// The body and the children that have not ended; zero once closes the scope.
     live: Cell<usize>,
     /// That the scope's future is being polled, and below how many frames: only then will an awaiting
@@ -30,7 +30,7 @@ impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             id: GroupId::new(),
-            cause: FirstCause::default(),
+            cause: OnceCell::new(),
             live: Cell::new(0),
             polling: Cell::new(None),
             waker: Cell::new(None),
@@ -57,11 +57,11 @@ impl Shared {
     /// Whether the one who is polled right now is about to be dropped, with the child of this scope that
     /// it is in.
     pub(crate) fn is_cutting(&self) -> bool {
-        self.cause.is_set() && self.polling.get().is_some_and(is_below_unshielded)
+        self.cause.get().is_some() && self.polling.get().is_some_and(is_below_unshielded)
     }
 
     pub(crate) fn cancel(&self, cause: CancelCause) {
-        if self.cause.set(cause) {
+        if self.cause.set(cause).is_ok() {
             self.wake();
         }
     }

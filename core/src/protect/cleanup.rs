@@ -135,11 +135,8 @@ where
     C: FnOnce(ExitKind) -> F + Send + 'static,
     F: Future<Output: CleanupOutcome> + Send + 'static,
 {
-    if !stack::has_cleanups() {
-        return Err(cleanup);
-    }
-    let registered = stack::push_cleanup(Cleanup::new(cleanup));
-    debug_assert!(registered.is_ok(), "looked at before");
+    let Some(owner) = stack::cleanup_owner() else { return Err(cleanup) };
+    owner.push(Cleanup::new(cleanup));
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::error::BoxError;
 use crate::group::Group;
 use crate::protect::{Cleanup, CleanupOutcome, ExitKind, Hold, Registration, shield};
 use crate::runtime::AnyRuntime;
-use crate::stack;
+use crate::stack::{self, CleanupOwner};
 use crate::sync::{Mutex, lock};
 use crate::unhandled::{self, UnhandledKind};
 
@@ -98,16 +98,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        assert!(
-            stack::has_cleanups(),
+        let owner = stack::cleanup_owner().expect(
             "`acquire` was polled outside any task or body, or in a job, where nothing would release the \
-             resource: await it in a task or body"
+             resource: await it in a task or body, or open a group around it",
         );
         let hold = this.hold.get_or_insert_with(Hold::new);
         let opened = hold.run(|| this.open.poll(cx));
         let opened = ready!(opened);
         let release = this.release.take().expect("it is not polled after it has returned");
-        let resource = opened.map(|value| Resource::new(value, release));
+        let resource = opened.map(|value| Resource::new(value, release, &owner));
         *this.hold = None;
         Poll::Ready(resource)
     }
@@ -129,7 +128,7 @@ pub struct Resource<T: Send + 'static> {
     value: Option<T>,
     place: Arc<Place<T>>,
     /// That of the clean-up that has the same place.
-    cleanup: Option<Registration>,
+    cleanup: Registration,
 }
 
 /// Where the value waits for its release.
@@ -211,7 +210,7 @@ impl<T> Drop for CleansUp<T> {
 }
 
 impl<T: Send + 'static> Resource<T> {
-    fn new<C, F>(value: T, release: C) -> Self
+    fn new<C, F>(value: T, release: C, owner: &CleanupOwner) -> Self
     where
         C: FnOnce(T, ExitKind) -> F + Send + 'static,
         F: Future<Output: CleanupOutcome> + Send + 'static,
@@ -224,9 +223,7 @@ impl<T: Send + 'static> Resource<T> {
         let place = Arc::new(Place { parts: Mutex::new(parts), runtime });
         let kept = CleansUp(place.clone());
         let cleanup = Cleanup::new(move |exit| async move { kept.0.clean_up(exit).await });
-        let cleanup = stack::push_cleanup(cleanup).ok();
-        debug_assert!(cleanup.is_some(), "looked at before `open` was polled");
-        Self { value: Some(value), place, cleanup }
+        Self { value: Some(value), place, cleanup: owner.push(cleanup) }
     }
 
     /// Releases it now, [shielded](crate::shield()), as one whose task has ended with a value.
@@ -246,7 +243,7 @@ impl<T: Send + 'static> Resource<T> {
         let current = Some(release(value, ExitKind::Value));
         let released = shield(Current { current, place: self.place.clone() }).await;
         // A task that goes on for long keeps nothing of what it has released (G13).
-        self.cleanup.iter().for_each(Registration::withdraw);
+        self.cleanup.withdraw();
         released
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use crate::group::{AnyCore, Node, Watch};
+use crate::group::{AnyCore, Node, NodeOptions, Watch};
 use crate::job::{Job, Pool, park_until};
 use crate::runtime::AnyRuntime;
 
@@ -26,7 +26,7 @@ impl Root {
     /// A root that nothing belongs to yet.
     #[expect(clippy::new_without_default, reason = "each is another identity, as with `Arc`")]
     pub fn new() -> Self {
-        Self { node: Node::new(Box::<RootCore>::default()) }
+        Self { node: Node::new(Box::<RootCore>::default(), NodeOptions::default()) }
     }
 
     /// Waits until nothing that was left to the runtime is alive.

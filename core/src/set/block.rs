@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::call::{Call, Queue, Woken};
 use super::places::{Places, Slot, SlotProjected, WIDTH};
+use super::wakers::{OwnedWaker, ReadyQueue, Woken};
 
 /// One bit for each place in all that is a number.
 pub(super) struct Block<F, O> {
@@ -24,14 +24,14 @@ pub(super) struct Block<F, O> {
     polled: [u32; 2],
     /// Whether it is in the batch because of its fresh ones.
     pub(super) is_listed: bool,
-    call: Option<Call>,
+    shared_waker: Option<OwnedWaker>,
     /// Empty until one needs its own.
-    calls: Vec<Option<Call>>,
+    own_wakers: Vec<Option<OwnedWaker>>,
 }
 
 /// Where the wakers of a block's futures are made.
 pub(super) struct Wakers<'a> {
-    pub(super) queue: &'a Arc<Queue>,
+    pub(super) queue: &'a Arc<ReadyQueue>,
     /// The block's position.
     pub(super) block: usize,
     /// So many polls of each are made with the shared one.
@@ -73,8 +73,8 @@ impl<F, O> Block<F, O> {
             shared: 0,
             polled: [0; 2],
             is_listed: false,
-            call: None,
-            calls: Vec::new(),
+            shared_waker: None,
+            own_wakers: Vec::new(),
         }
     }
 
@@ -127,7 +127,7 @@ impl<F, O> Block<F, O> {
 
     /// Gives back what it has for futures; there are none.
     pub(super) fn free(&mut self) {
-        (self.places, self.calls) = (None, Vec::new());
+        (self.places, self.own_wakers) = (None, Vec::new());
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -145,17 +145,17 @@ impl<F, O> Block<F, O> {
             self.is_listed = false;
             return self.fresh;
         }
-        self.call.as_ref().map_or(0, |call| {
-            call.lower();
+        self.shared_waker.as_ref().map_or(0, |waker| {
+            waker.unqueue();
             self.shared & !self.fresh
         })
     }
 
     /// The same of one that was woken alone.
     pub(super) fn woken_alone(&mut self, at: usize) -> u32 {
-        let call = self.calls.get(at).and_then(Option::as_ref);
-        call.map_or(0, |call| {
-            call.lower();
+        let waker = self.own_wakers.get(at).and_then(Option::as_ref);
+        waker.map_or(0, |waker| {
+            waker.unqueue();
             1 << at
         })
     }
@@ -174,25 +174,25 @@ impl<F, O> Block<F, O> {
         let mut left = mask & self.running;
         let spent = wakers.map_or(0, |wakers| self.spent(wakers.shared_polls));
         let mut polled = Polled::new();
-        let Self { places: Some(places), call, calls, .. } = self else {
+        let Self { places: Some(places), shared_waker, own_wakers, .. } = self else {
             return polled;
         };
         while left != 0 && polled.found.is_none() {
-            let (those, call) = match wakers {
+            let (those, waker) = match wakers {
                 None => (left, None),
                 Some(wakers) if left & !spent != 0 => {
-                    (left & !spent, Some(&*call.get_or_insert_with(|| wakers.shared())))
+                    (left & !spent, Some(&*shared_waker.get_or_insert_with(|| wakers.shared())))
                 }
                 Some(wakers) => {
                     let at = left.trailing_zeros();
-                    (1 << at, Some(&*own_call(calls, places, at as usize, wakers)))
+                    (1 << at, Some(&*own_waker(own_wakers, places, at as usize, wakers)))
                 }
             };
-            let watch = call.map(Call::watch);
-            let mut cx = Context::from_waker(call.map_or(cx.waker(), Call::waker));
+            let guard = waker.map(OwnedWaker::guard_poll);
+            let mut cx = Context::from_waker(waker.map_or(cx.waker(), OwnedWaker::waker));
             places.visit(those, |at, slot| polled.enter(at, poll(slot, &mut cx)));
             let is_any_pending = polled.those & those & !polled.ended != 0;
-            *yields |= watch.is_some_and(|watch| watch.has_called()) && is_any_pending;
+            *yields |= guard.is_some_and(|guard| guard.has_called()) && is_any_pending;
             left &= !those;
         }
         if wakers.is_some() {
@@ -227,9 +227,9 @@ impl<F, O> Block<F, O> {
         self.fresh &= !ended;
         self.shared &= !ended;
         if self.shared | self.fresh == 0 {
-            self.call = None;
+            self.shared_waker = None;
         }
-        if !self.calls.is_empty() {
+        if !self.own_wakers.is_empty() {
             self.retire(ended);
         }
     }
@@ -239,7 +239,7 @@ impl<F, O> Block<F, O> {
         let mut rest = ended;
         while rest != 0 {
             // Without strangers that could call it, it is good for the next.
-            self.calls[rest.trailing_zeros() as usize].take_if(|call| !call.is_unshared());
+            self.own_wakers[rest.trailing_zeros() as usize].take_if(|waker| !waker.is_unshared());
             rest &= rest - 1;
         }
     }
@@ -291,24 +291,24 @@ impl<F, O> Block<F, O> {
 
 impl Wakers<'_> {
     #[cold]
-    fn shared(&self) -> Call {
-        Call::new(self.queue, Woken::Block(self.block))
+    fn shared(&self) -> OwnedWaker {
+        OwnedWaker::new(self.queue, Woken::Block(self.block))
     }
 }
 
 /// The child's own, which it gets now if it has none.
 #[inline]
-fn own_call<'a, F, O>(
-    calls: &'a mut Vec<Option<Call>>,
+fn own_waker<'a, F, O>(
+    own_wakers: &'a mut Vec<Option<OwnedWaker>>,
     places: &Places<F, O>,
     at: usize,
     wakers: &Wakers<'_>,
-) -> &'a mut Call {
-    if calls.is_empty() {
-        calls.resize_with(places.mask().count_ones() as usize, || None);
+) -> &'a mut OwnedWaker {
+    if own_wakers.is_empty() {
+        own_wakers.resize_with(places.mask().count_ones() as usize, || None);
     }
     let index = wakers.block * WIDTH + at;
-    calls[at].get_or_insert_with(|| Call::new(wakers.queue, Woken::Child(index)))
+    own_wakers[at].get_or_insert_with(|| OwnedWaker::new(wakers.queue, Woken::Child(index)))
 }
 
 #[cfg(test)]
@@ -332,7 +332,7 @@ mod tests {
                 let SlotProjected::Running { future } = slot.project() else { unreachable!() };
                 future.poll(cx).map(Some)
             });
-            assert_eq!((polled.those.count_ones() as usize, block.calls.len()), (many, many));
+            assert_eq!((polled.those.count_ones() as usize, block.own_wakers.len()), (many, many));
         }
     }
 }

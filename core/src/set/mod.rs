@@ -1,12 +1,12 @@
 //! A set of futures that are polled in place: what combinators and local scopes are made of.
 //!
-//! `block` is some of them side by side, `places` what they are pinned in, `call` how they are woken,
+//! `block` is some of them side by side, `places` what they are pinned in, `wakers` how they are woken,
 //! `poll` how it goes through them.
 
 mod block;
-mod call;
 mod places;
 mod poll;
+mod wakers;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,11 +14,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use block::Block;
-pub(crate) use call::is_of_a_set;
-use call::{Queue, Woken};
 use places::{Slot, SlotTaken, WIDTH};
+pub(crate) use wakers::is_of_a_set;
+use wakers::{ReadyQueue, Woken};
 
-use crate::panics::EachByItself;
+use crate::panics::CatchEach;
 
 /// Futures, each with an index that it keeps, and the outcomes of those that have ended, where these
 /// are kept.
@@ -37,7 +37,7 @@ pub(crate) struct Set<F, O = Infallible> {
     shared_polls: u8,
     by_turn: bool,
     /// Made when the first is polled.
-    queue: Option<Arc<Queue>>,
+    queue: Option<Arc<ReadyQueue>>,
     /// Those that were woken and have not been polled yet.
     batch: VecDeque<Woken>,
     /// Of the block that is being gone through, those that come next.
@@ -284,7 +284,7 @@ impl<F, O> Drop for Set<F, O> {
         if let Some(queue) = &self.queue {
             queue.close();
         }
-        let mut each = EachByItself::default();
+        let mut each = CatchEach::default();
         for block in self.blocks.all() {
             while each.panics(|| block.clear()) {}
         }

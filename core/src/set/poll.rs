@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use super::Set;
 use super::block::{Polled, Wakers};
-use super::call::Woken;
 use super::places::{Slot, SlotProjected, WIDTH};
+use super::wakers::Woken;
 use crate::sync::wake;
 
 /// What ended stays in its place, or has left it.

@@ -1,19 +1,18 @@
 //! What runs on this thread right now, innermost last: units, what may cut them, and shields (X2).
 //!
-//! `frames` is what is no unit, `ask` all that can be asked.
+//! `frames` is what is no unit, `query` all that can be asked.
 
-mod ask;
 mod frames;
+mod query;
 
 use std::cell::{Cell, RefCell};
 
-pub(crate) use ask::{
-    covers, current_cause, current_job, enclosing, ending, frames, has_cleanups,
-    is_about_to_be_dropped, is_below, is_below_unshielded, is_native, is_under_way, push_cleanup,
-    shielded_by,
-};
 use frames::{Frame, push_unpushed};
 pub(crate) use frames::{poll_below, run_below, run_shielded};
+pub(crate) use query::{
+    CleanupOwner, cleanup_owner, covers, current_cause, current_job, enclosing, ending, frames,
+    is_about_to_be_dropped, is_below, is_below_unshielded, is_native, is_under_way, shielded_by,
+};
 
 use crate::group::Unit;
 use crate::panics::{Payload, catch};

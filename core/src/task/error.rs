@@ -2,16 +2,17 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::PoisonError;
 
 use crate::cancel::{CancelCause, Cancelled};
 use crate::error::BoxError;
 use crate::group::GroupId;
-use crate::kept_back::KeptBack;
 use crate::panics::{Payload, drop_payload, panic_message};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::{TaskId, TaskInfo};
 use crate::unhandled::{self, UnhandledKind};
+use crate::withheld::Withheld;
 
 /// Why a task or job has no value: it failed, panicked, was cancelled or was refused.
 ///
@@ -24,8 +25,8 @@ pub struct TaskError(Box<Inner>);
 struct Inner {
     task: TaskId,
     kind: Kind,
-    /// From whoever awaits the task.
-    kept_back: KeptBack,
+    /// How often it was withheld from whoever awaits the task.
+    withheld: Withheld,
 }
 
 enum Kind {
@@ -42,6 +43,7 @@ enum Kind {
     Panicked {
         message: String,
         recorded: Option<Recorded>,
+        /// Never locked: what it carries need not be `Sync`, and errors are.
         payload: Mutex<Option<Payload>>,
     },
     Cancelled(Cancelled),
@@ -96,7 +98,7 @@ impl TaskError {
     }
 
     fn new(task: TaskId, kind: Kind) -> Self {
-        Self(Box::new(Inner { task, kind, kept_back: KeptBack::default() }))
+        Self(Box::new(Inner { task, kind, withheld: Withheld::default() }))
     }
 
     /// The task or job.
@@ -146,12 +148,7 @@ impl TaskError {
 
     /// The payload of a job's panic, once (P4). A task's panic is raised by its group instead.
     pub fn take_panic(&mut self) -> Option<Payload> {
-        match &mut self.0.kind {
-            Kind::Panicked { payload, .. } => {
-                payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-            }
-            _ => None,
-        }
+        self.0.take_payload()
     }
 
     /// The error of a [detached task](crate::Group::try_spawn_detached), once; until then it is the
@@ -165,8 +162,8 @@ impl TaskError {
 
     /// Whether it is kept from who awaits the task now, because that is about to be dropped (T1), as `is_due`
     /// says.
-    pub(crate) fn is_kept_back(&mut self, is_due: impl FnOnce() -> bool) -> bool {
-        self.0.kept_back.again(is_due)
+    pub(crate) fn is_withheld(&mut self, is_due: impl FnOnce() -> bool) -> bool {
+        self.0.withheld.again(is_due)
     }
 
     /// Nobody will see this: what is nowhere else goes to the hook (C9).
@@ -187,14 +184,22 @@ impl TaskError {
     }
 }
 
+impl Inner {
+    fn take_payload(&mut self) -> Option<Payload> {
+        match &mut self.kind {
+            Kind::Panicked { payload, .. } => {
+                payload.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Drop for Inner {
     /// The payload is user data and its destructor may panic.
     fn drop(&mut self) {
-        if let Kind::Panicked { payload, .. } = &mut self.kind {
-            let left = payload.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-            if let Some(payload) = left {
-                drop_payload(payload);
-            }
+        if let Some(payload) = self.take_payload() {
+            drop_payload(payload);
         }
     }
 }

@@ -232,7 +232,7 @@ impl<T: Send + 'static, R: Spawner> Future for TaskHandle<T, R> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let mut outcome = ready!(this.poll_outcome(cx));
-        if outcome.as_mut().is_err_and(|error| error.is_kept_back(is_about_to_be_dropped)) {
+        if outcome.as_mut().is_err_and(|error| error.is_withheld(is_about_to_be_dropped)) {
             this.join = Join::Ready(outcome);
             // Asked again where it is not dropped after all: a shield may begin before this poll is
             // over, and whoever polls it may hand it to another.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn bounded(limit: Duration, runtime: &str, test: impl FnOnce(Report) 
         Ok(Err(panic)) => resume_unwind(panic),
         Err(RecvTimeoutError::Disconnected) => unreachable!("each end is sent"),
         Err(RecvTimeoutError::Timeout) => {
-            let alive = report.try_recv().map(|alive: Alive| alive.to_string()).unwrap_or_default();
+            let alive = report.try_recv().map(|alive: Alive| alive.describe()).unwrap_or_default();
             panic!("on {runtime}: not done after {limit:?}{alive}");
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn bounded(limit: Duration, runtime: &str, test: impl FnOnce(Report) 
 /// What a test tells about its runtime before it begins.
 pub(super) struct Report {
     watch: Arc<LiveWatch>,
-    reports: std::sync::mpsc::Sender<Alive>,
+    reports: Sender<Alive>,
 }
 
 impl Report {
@@ -55,9 +55,9 @@ struct Alive {
     root: Root,
 }
 
-impl std::fmt::Display for Alive {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&describe(&self.watch.groups(&self.root)))
+impl Alive {
+    fn describe(&self) -> String {
+        describe(&self.watch.groups(&self.root))
     }
 }
 

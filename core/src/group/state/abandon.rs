@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CancelCause;
 use crate::group::state::node::Node;
 use crate::group::state::table::UnitKey;
 use crate::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ impl Node {
 
     fn with_cause(&self, scopes: &[Weak<Node>]) -> Vec<(Arc<Node>, CancelCause)> {
         let scopes = scopes.iter().filter_map(Weak::upgrade);
-        scopes.map(|scope| (scope, self.cause_below())).collect()
+        scopes.map(|scope| (scope, self.cause_of_orphans())).collect()
     }
 
     /// The unit that opened this group has ended while the group's future is kept elsewhere: nobody
@@ -36,9 +36,8 @@ impl Node {
     }
 
     /// The cause for an inner group whose opener has ended.
-    fn cause_below(&self) -> CancelCause {
-        let inherited = self.cause().map(|cause| cause.inherited_from(self.id));
-        inherited.unwrap_or_else(|| CauseKind::Dropped.into())
+    fn cause_of_orphans(&self) -> CancelCause {
+        self.cause_below(UnitKey::NOBODY).unwrap_or_else(CancelCause::dropped)
     }
 
     /// Gives the body's count back, if that is there still, and closes the group if it was the last.

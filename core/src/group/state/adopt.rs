@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CancelCause;
 use crate::group::state::cancel_unit::Told;
 use crate::group::state::leaving::release_links;
 use crate::group::state::node::Node;
@@ -76,7 +76,6 @@ struct Moved {
 
 /// Why what the caller drops is cancelled: because the caller is, if it is.
 pub(crate) fn cause_of_drop_here() -> CancelCause {
-    let inherited = enclosing()
-        .and_then(|(around, key)| Some(around.cause_for(key)?.inherited_from(around.id())));
-    inherited.unwrap_or_else(|| CauseKind::Dropped.into())
+    let inherited = enclosing().and_then(|(around, key)| around.cause_below(key));
+    inherited.unwrap_or_else(CancelCause::dropped)
 }

@@ -1,4 +1,4 @@
-//! The limit of a group: who runs, who waits for a place, and who is next (G18).
+//! The limit of a group as a value: who has a place, who waits for one, and who is next (G18).
 
 use std::collections::BTreeMap;
 use std::task::Waker;

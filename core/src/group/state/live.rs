@@ -1,6 +1,5 @@
 //! What is alive: the tree of groups at one moment, for runtimes and programs that show it.
 
-use crate::sync::atomic::Ordering;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
@@ -11,6 +10,7 @@ use crate::group::info::GroupId;
 use crate::group::state::node::{Node, Owner};
 use crate::group::state::table::UnitKey;
 use crate::runtime::Root;
+use crate::sync::atomic::Ordering;
 use crate::sync::{Mutex, WakerId, lock, thread_local};
 use crate::task::{TaskId, TaskInfo};
 

@@ -25,7 +25,7 @@ pub(super) mod watch;
 
 pub(crate) use entry::Admission;
 pub use live::{LiveGroup, LiveTask, LiveWatch};
-pub(crate) use node::{AnyCore, Node};
+pub(crate) use node::{AnyCore, Node, NodeOptions};
 pub(crate) use table::UnitKey;
 pub(crate) use time::report_overdue;
 pub(crate) use unit::Unit;

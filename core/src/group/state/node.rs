@@ -28,7 +28,7 @@ use crate::task::{TaskId, TaskInfo};
 
 pub(crate) struct Node {
     pub(super) id: GroupId,
-    /// That the count of the table has fallen to zero. Set under its lock, from when on it lets nobody
+    /// That the count of the table has fallen to zero. Set under its lock, from then on it lets nobody
     /// in. Release, with Acquire where it is read: who sees it sees what all others wrote.
     pub(super) closed: AtomicBool,
     /// Set once, before the wakers are taken from the table. Whoever parks looks here after it has
@@ -51,8 +51,9 @@ pub(crate) struct Node {
     /// Whether the body's count was given back: by the group's future, or by the end of the unit
     /// that opened it, whichever comes first.
     pub(super) body_released: AtomicBool,
-    /// Set at the first poll, taken by whoever closes the group: so that dropping a deep tree does
-    /// not recurse (G15).
+    /// Set at the first poll, or as an open group is made; taken by whoever closes the group, so that
+    /// dropping a deep tree does not recurse (G15). An open group that is dropped is moved to another
+    /// parent: it is held meanwhile, and cannot close.
     pub(super) parent: Mutex<Option<Link>>,
     pub(super) time: Time,
     pub(super) has_limit: bool,
@@ -128,11 +129,7 @@ pub(crate) trait AnyCore: Send + Sync {
 impl Node {
     /// A group with nobody in it yet, except the one count that the caller must `enter_first` or
     /// hold for ever (a root).
-    pub(crate) fn new(core: Box<dyn AnyCore>) -> Arc<Self> {
-        Self::with(core, NodeOptions::default())
-    }
-
-    pub(crate) fn with(core: Box<dyn AnyCore>, options: NodeOptions) -> Arc<Self> {
+    pub(crate) fn new(core: Box<dyn AnyCore>, options: NodeOptions) -> Arc<Self> {
         Arc::new(Self {
             id: GroupId::new(),
             closed: AtomicBool::new(false),
@@ -229,6 +226,11 @@ impl Node {
         self.own_cause(key, None).or_else(|| self.cause().cloned())
     }
 
+    /// The same as a group below the unit sees it.
+    pub(crate) fn cause_below(&self, key: UnitKey) -> Option<CancelCause> {
+        Some(self.cause_for(key)?.inherited_from(self.id))
+    }
+
     /// Why the unit's future is to be dropped now; one that `has_begun` is not within a grace period
     /// (C3), and none is while a shield of it is active (C4).
     pub(super) fn due(&self, key: UnitKey, has_begun: bool) -> Option<CancelCause> {
@@ -282,7 +284,7 @@ impl Node {
         lock(&self.table).carry(key, carried);
     }
 
-    /// Whether it is worth to ask what a unit carries.
+    /// Whether it is worth asking what a unit carries.
     pub(crate) fn carries(&self) -> bool {
         self.carries.load(Ordering::Relaxed)
     }

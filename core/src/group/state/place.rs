@@ -1,4 +1,4 @@
-//! Places in a group with a limit: who is given one, who waits for it (G18).
+//! What a group does with its limit: who is launched or woken when a place is given or comes free (G18).
 
 use std::sync::Arc;
 use std::task::Context;

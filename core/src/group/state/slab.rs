@@ -1,4 +1,4 @@
-//! Places for things that come and go: each has a key while it is there, which is used again after it.
+//! A slab: a vector whose entries have stable keys, which are used again.
 
 /// A vector whose free places are a list. Keys are 32 bits: a group of 2^32 live units would not fit
 /// into memory.

@@ -38,7 +38,7 @@ impl UnitKey {
 pub(crate) struct ScopeKey(pub(super) u32);
 
 /// Everything that a cancellation must reach. Guarded by one lock of the group, under which only
-/// the lines of this file run.
+/// code of this folder runs.
 #[derive(Default)]
 pub(crate) struct Table {
     /// Live units and open inner groups, except a body that is not waited for any more. A root has one

@@ -28,9 +28,9 @@ impl Link {
 
     /// Why this group is cancelled with its parent, and whether at once; `None` if it is not.
     pub(super) fn inherited(&self) -> Option<Order> {
-        let cause = self.parent.cause_for(self.opener).filter(|_| !self.is_shielded())?;
+        let cause = self.parent.cause_below(self.opener).filter(|_| !self.is_shielded())?;
         let hard = self.parent.cutting_cause(self.opener).is_some();
-        Some(Order { cause: cause.inherited_from(self.parent.id), hard })
+        Some(Order { cause, hard })
     }
 
     /// The enclosing group, if a grace period that it was in has ended, and this group's with it.
@@ -307,8 +307,7 @@ impl Node {
     /// if it is. That is still alive while it drops the future.
     pub(crate) fn cause_of_drop(&self) -> CancelCause {
         let opened_by = lock(&self.parent).as_ref().map(|link| (link.parent.clone(), link.opener));
-        opened_by
-            .and_then(|(parent, opener)| Some(parent.cause_for(opener)?.inherited_from(parent.id)))
-            .unwrap_or_else(|| CauseKind::Dropped.into())
+        let inherited = opened_by.and_then(|(parent, opener)| parent.cause_below(opener));
+        inherited.unwrap_or_else(CancelCause::dropped)
     }
 }

@@ -205,7 +205,7 @@ impl Unit {
         self.node.make_cover(self.key())
     }
 
-    /// Whether it is worth to look for `cleanups`.
+    /// Whether it is worth looking for `cleanups`.
     #[inline]
     pub(crate) fn may_have_cleanups(&self) -> bool {
         self.node.has_covers()

@@ -1,10 +1,10 @@
-//! `KeptBack`: a bound on how often an awaited error is withheld (T1).
+//! `Withheld`: a bound on how often an awaited error is withheld (T1).
 
 /// How often an awaited error was withheld because the task that awaits is about to be dropped (T1).
 #[derive(Default)]
-pub(crate) struct KeptBack(u16);
+pub(crate) struct Withheld(u16);
 
-impl KeptBack {
+impl Withheld {
     /// Far more often than any set polls what has woken itself, and less than anybody notices.
     const MOST: u16 = 1000;
 

@@ -111,34 +111,29 @@ pub(crate) fn is_under_way(unit: &Unit) -> bool {
     look(|stack| stack.units().any(|own| own.is(unit)).then_some(())).is_some()
 }
 
-/// Registers a clean-up with the innermost task, body or child of a local scope; gives it back
-/// where there is none.
-pub(crate) fn push_cleanup(cleanup: Cleanup) -> Result<Registration, Cleanup> {
-    match cleanups() {
-        Some(Owner::Unit(unit)) => Ok(unit.cover().push(cleanup)),
-        Some(Owner::Child(cover)) => Ok(cover.push(cleanup)),
-        None => Err(cleanup),
-    }
-}
-
-/// Whether there is something that would run a clean-up.
-pub(crate) fn has_cleanups() -> bool {
-    cleanups().is_some()
-}
-
-/// Whose clean-ups they are.
-enum Owner {
-    Unit(Unit),
-    Child(Arc<Cover>),
-}
-
-fn cleanups() -> Option<Owner> {
+/// Who would run a clean-up that is deferred here: the innermost task, body or child of a local scope.
+pub(crate) fn cleanup_owner() -> Option<CleanupOwner> {
     look(|stack| {
         let child = stack.inside_mut().iter_mut().rev().find_map(|frame| match frame {
             Frame::Cutter { cover, is_child: true } => Some(cover.get_or_insert_default().clone()),
             _ => None,
         });
         let unit = stack.innermost.as_ref().filter(|_| !doing().is_some_and(is_jobs));
-        child.map(Owner::Child).or_else(|| unit.map(|own| Owner::Unit(own.share())))
+        child.map(CleanupOwner::Child).or_else(|| unit.map(|own| CleanupOwner::Unit(own.share())))
     })
+}
+
+/// Whose clean-ups they are.
+pub(crate) enum CleanupOwner {
+    Unit(Unit),
+    Child(Arc<Cover>),
+}
+
+impl CleanupOwner {
+    pub(crate) fn push(&self, cleanup: Cleanup) -> Registration {
+        match self {
+            Self::Unit(unit) => unit.cover().push(cleanup),
+            Self::Child(cover) => cover.push(cleanup),
+        }
+    }
 }

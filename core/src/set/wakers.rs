@@ -22,7 +22,7 @@ pub(super) enum Woken {
 
 /// Shared by a set and the wakers of its children, which may outlive it.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct ReadyQueue {
     /// Locked to push, to take and to park. No waker is called or dropped under it.
     state: Mutex<State>,
 }
@@ -34,7 +34,7 @@ struct State {
     parent: Option<Waker>,
 }
 
-impl Queue {
+impl ReadyQueue {
     fn push(&self, woken: Woken) {
         let parent = {
             let mut state = lock(&self.state);
@@ -79,62 +79,62 @@ impl Queue {
 }
 
 /// What a child's waker is made of.
-struct Signal {
-    queue: Arc<Queue>,
+struct SetWaker {
+    queue: Arc<ReadyQueue>,
     whom: Woken,
     /// Whether it is in the queue, or counts no more. A wake swaps it in, which releases what was done
-    /// before; a poll swaps it out and acquires that, also from wakes that found it raised.
-    raised: AtomicBool,
+    /// before; a poll swaps it out and acquires that, also from wakes that found it queued.
+    queued: AtomicBool,
 }
 
-impl Wake for Signal {
+impl Wake for SetWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Who is polled on this thread is polled again after this one, by whoever lowers it.
-        if self.raised.load(Ordering::Relaxed) && is_polled_here(self.address()) {
+        // Who is polled on this thread is polled again after this one, by whoever takes it out of the queue.
+        if self.queued.load(Ordering::Relaxed) && is_polled_here(self.address()) {
             return;
         }
-        if !self.raised.swap(true, Ordering::AcqRel) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
             self.queue.push(self.whom);
         }
     }
 }
 
-impl Signal {
+impl SetWaker {
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 }
 
 crate::sync::thread_local! {
-    /// The signal with which somebody is polled on this thread, innermost; zero if nobody is.
+    /// The waker with which somebody is polled on this thread, innermost; zero if nobody is.
     static POLLED: Cell<usize> = const { Cell::new(0) };
 }
 
 #[inline]
-fn is_polled_here(signal: usize) -> bool {
-    signal != 0 && POLLED.try_with(|polled| polled.get() == signal).unwrap_or(false)
+fn is_polled_here(address: usize) -> bool {
+    address != 0 && POLLED.try_with(|polled| polled.get() == address).unwrap_or(false)
 }
 
 #[inline]
-fn replace_polled(signal: usize) -> usize {
-    POLLED.try_with(|polled| polled.replace(signal)).unwrap_or(0)
+fn replace_polled(address: usize) -> usize {
+    POLLED.try_with(|polled| polled.replace(address)).unwrap_or(0)
 }
 
-/// A signal as the set keeps it. Dropped, it wakes nobody any more.
-pub(super) struct Call {
-    signal: Arc<Signal>,
+/// A waker as the set keeps it. Dropped, it wakes nobody any more.
+pub(super) struct OwnedWaker {
+    inner: Arc<SetWaker>,
     waker: Waker,
 }
 
-impl Call {
-    pub(super) fn new(queue: &Arc<Queue>, whom: Woken) -> Self {
-        let (queue, raised) = (queue.clone(), AtomicBool::new(false));
-        let signal = Arc::new(Signal { queue, whom, raised });
-        Self { waker: signal.clone().into(), signal }
+impl OwnedWaker {
+    pub(super) fn new(queue: &Arc<ReadyQueue>, whom: Woken) -> Self {
+        let (queue, queued) = (queue.clone(), AtomicBool::new(false));
+        let inner = Arc::new(SetWaker { queue, whom, queued });
+        Self { waker: inner.clone().into(), inner }
     }
 
     pub(super) fn waker(&self) -> &Waker {
@@ -143,49 +143,49 @@ impl Call {
 
     /// Comes before a poll with its waker, after which it is dropped.
     #[inline]
-    pub(super) fn watch(&self) -> Watch<'_> {
-        let outer = replace_polled(self.signal.address());
-        Watch { call: self, was_raised: self.is_raised(), outer }
+    pub(super) fn guard_poll(&self) -> PollGuard<'_> {
+        let outer = replace_polled(self.inner.address());
+        PollGuard { waker: self, was_queued: self.is_queued(), outer }
     }
 
     /// Whether somebody was woken by it, who has not been polled since. A hint.
-    fn is_raised(&self) -> bool {
-        self.signal.raised.load(Ordering::Relaxed)
+    fn is_queued(&self) -> bool {
+        self.inner.queued.load(Ordering::Relaxed)
     }
 
     /// Whether nobody else has a waker of it.
     pub(super) fn is_unshared(&self) -> bool {
-        Arc::strong_count(&self.signal) == 2
+        Arc::strong_count(&self.inner) == 2
     }
 
     /// Comes before the poll of those whom it has woken.
-    pub(super) fn lower(&self) {
-        self.signal.raised.swap(false, Ordering::AcqRel);
+    pub(super) fn unqueue(&self) {
+        self.inner.queued.swap(false, Ordering::AcqRel);
     }
 }
 
-impl Drop for Call {
+impl Drop for OwnedWaker {
     fn drop(&mut self) {
-        self.signal.raised.store(true, Ordering::Relaxed);
+        self.inner.queued.store(true, Ordering::Relaxed);
     }
 }
 
-/// A poll with a call's waker; the thread's record of it is as before after it, also after a panic.
-pub(super) struct Watch<'a> {
-    call: &'a Call,
-    was_raised: bool,
+/// A poll with a waker of the set's; the thread's record of it is as before after it, also after a panic.
+pub(super) struct PollGuard<'a> {
+    waker: &'a OwnedWaker,
+    was_queued: bool,
     outer: usize,
 }
 
-impl Watch<'_> {
+impl PollGuard<'_> {
     /// Whether the waker was called since the poll began.
     #[inline]
     pub(super) fn has_called(self) -> bool {
-        !self.was_raised && self.call.is_raised()
+        !self.was_queued && self.waker.is_queued()
     }
 }
 
-impl Drop for Watch<'_> {
+impl Drop for PollGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         replace_polled(self.outer);
