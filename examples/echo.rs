@@ -16,7 +16,7 @@ use smol::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 
-/// So many connections are open at once; others wait to be accepted.
+/// So many connections are open at once; one more is accepted and held until one of them ends.
 const CONNECTIONS: usize = 1000;
 
 const GRACE: Duration = Duration::from_secs(10);

@@ -18,7 +18,9 @@ use crate::task::{TaskId, TaskInfo};
 
 /// The current task, body or job, as it can ask for itself (X1).
 ///
-/// A value that may be kept and sent elsewhere; it does not keep the task alive.
+/// A value that may be kept and sent elsewhere; it does not keep the task alive. [`current`](Self::current)
+/// never gives another task of the same thread, and in the destructors of a task's future it gives that
+/// task (X2).
 ///
 /// # Examples
 ///

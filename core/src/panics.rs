@@ -12,7 +12,9 @@ pub type Payload = Box<dyn Any + Send + 'static>;
 
 /// What a group does with a panic of its body or of one of its tasks.
 ///
-/// Jobs are not meant: a job's panic is always a value at its handle (P4).
+/// Jobs are not meant, nor are those of the `try_` forms: a job's panic is always a value at its handle.
+/// Whoever awaits that with `?` fails by it; if the handle is dropped, it goes to the
+/// [unhandled-failure hook](crate::unhandled), and the group goes on (P4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PanicPolicy {

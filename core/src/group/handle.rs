@@ -25,6 +25,10 @@ use crate::task::{NoCallback, TaskHandle, TaskInfo};
 /// The handle of a group: cheap to clone, may be sent anywhere (G9).
 ///
 /// It does not keep the group open: what is spawned after the end is refused (G10).
+///
+/// A group holds what is alive in it and the failures for its error. A task that has ended and whose handle
+/// is gone keeps nothing, so that one group may spawn for ever (G13). Groups may be nested to any depth where
+/// each is opened by a task of the one around it; in place, the stack is the bound (G15).
 pub struct GroupHandle<E = BoxError, R = AnyRuntime> {
     node: Arc<Node>,
     types: PhantomData<fn() -> (E, R)>,
@@ -40,6 +44,11 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// A future with another error type is converted: `g.spawn(async { Ok(read().await?) })`, or
     /// `g.spawn(read().err_into())` with [`ErrIntoExt`](crate::ErrIntoExt), which converts into
     /// any group's type that has a `From` for it.
+    ///
+    /// A group that is cancelled takes no tasks, not even in its [grace period](GroupFuture::grace): what a
+    /// destructor spawns there, a roll-back say, never runs. Let the destructor [defer](crate::try_defer)
+    /// it, so that its task runs it before it ends; or let it spawn into another group, such as an
+    /// [open](GroupFuture::open) one that is there for roll-backs and is closed last.
     ///
     /// # Examples
     ///
@@ -204,6 +213,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     }
 
     /// Like [`spawn_blocking`](Self::spawn_blocking); an `Err` is a failure of the group (U3).
+    ///
+    /// A panic is none: as with all jobs it is a value at the handle, and a failure if that is awaited with
+    /// `?`. If the handle is dropped it goes to the [unhandled-failure hook](crate::unhandled), and the
+    /// group goes on (P4).
     #[track_caller]
     pub fn try_spawn_blocking<C, T, X>(&self, job: C) -> TaskHandle<T, R>
     where
@@ -240,6 +253,10 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     }
 
     /// Like [`spawn_cpu`](Self::spawn_cpu); an `Err` is a failure of the group (U3).
+    ///
+    /// A panic is none: as with all jobs it is a value at the handle, and a failure if that is awaited with
+    /// `?`. If the handle is dropped it goes to the [unhandled-failure hook](crate::unhandled), and the
+    /// group goes on (P4).
     #[track_caller]
     pub fn try_spawn_cpu<C, T, X>(&self, job: C) -> TaskHandle<T, R>
     where
@@ -282,6 +299,9 @@ impl<E, R> GroupHandle<E, R> {
     /// Cancels the group: its body and all its descendants (C8), without a failure (G20). The first
     /// cause stays; later calls change nothing. Does not block; may be called from any thread, also
     /// from a destructor (C7).
+    ///
+    /// A task that already has its value keeps it (C6). Waiting for those that do not stop at once, because
+    /// they are shielded or never await, costs nothing, however often this is called (C10).
     pub fn cancel(&self) {
         self.node.cancel(CancelCause::requested());
     }

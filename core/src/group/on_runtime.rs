@@ -24,7 +24,11 @@ pub trait Group: Spawner + Blocking + CpuPool + Timer {
     /// Opens a group: runs `body` with a handle to spawn with, and returns when the body and every
     /// descendant have ended (G1).
     ///
-    /// Nothing happens before the first poll, which also fixes the enclosing group.
+    /// The value is the body's, once all have ended well (G8). An `Err` of the body cancels the tasks, as one
+    /// of theirs would, and stands in the same error (G5).
+    ///
+    /// Nothing happens before the first poll, which also fixes the enclosing group. If the body spawns
+    /// nothing and does not suspend, that poll returns its value (G12).
     /// [`open`](GroupFuture::open) gives a value instead, that may lie in a struct (G24).
     ///
     /// The error type is that of the function which returns the group's result. Where nothing says it, as

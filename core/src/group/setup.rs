@@ -166,6 +166,14 @@ where
     /// that is below the group; who did not stop in it is listed in the [error](crate::GroupError::overdue).
     /// While it lasts, awaiting a task that was cancelled or has failed gives its error.
     ///
+    /// In that time nothing new begins: the group takes no tasks (G10), and a group that one of its tasks
+    /// opens is cancelled before its body is polled (G12). What must still run is awaited in place, in a
+    /// [shield](crate::shield()) if it opens a group; or it is [deferred](crate::defer), or spawned into a
+    /// group outside of this one.
+    ///
+    /// Background tasks have this time only as long as others are alive: they are dropped as soon as the body
+    /// and all ordinary tasks have ended (C3, G19).
+    ///
     /// If the group's future is dropped, its body goes with it, and its tasks have their time.
     ///
     /// # Examples

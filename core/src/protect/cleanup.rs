@@ -61,8 +61,10 @@ impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
     }
 }
 
-/// Registers a clean-up of the current task or body: it runs after the future is gone, however that
-/// came, and before the task counts as ended (C5).
+/// Registers a clean-up of the current task or body: it runs when the task ends, not when the function
+/// returns in which this is called. It runs after the task's future is gone, however that came, and before
+/// the task counts as ended (C5). In a loop, put a group around each turn, whose body is what the clean-up
+/// belongs to then: `rt.group(async |_| one().await).await?`.
 ///
 /// Clean-ups run one after the other, the last registered first, [shielded](crate::shield()) from
 /// cancellation, and are told how the task ended. They may await, open groups, and defer more. Where
@@ -74,30 +76,30 @@ impl<E: Into<BoxError> + Send + 'static> CleanupOutcome for Result<(), E> {
 /// In a child of a [local scope](crate::scope) they run in place; if the scope's future is dropped,
 /// they are dropped unpolled and reported (S2).
 ///
-/// Semantics as of finalizers in Cats Effect and of `defer` in Go.
+/// Semantics as of finalizers of a `Scope` in ZIO, and of `AsyncExitStack` in Python.
 ///
 /// # Panics
 ///
-/// Outside any task or body, and in a job: there is nothing that would run it. In a done-callback it
-/// is too late: what is deferred there is dropped and reported.
+/// Outside any task or body, in a plain `#[tokio::main]` say, and in a job: there is nothing that would run
+/// it. A library that may be called from anywhere opens a group itself, and defers in its body. In a
+/// done-callback it is too late: what is deferred there is dropped and reported.
 ///
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{ExitKind, Group, GroupError, Runtime, TaskError, defer};
+/// use anyscope_core::{BoxError, ExitKind, Group, GroupError, Runtime, defer};
 ///
+/// # async fn write(_: &str) -> Result<(), BoxError> { Ok(()) }
 /// # async fn remove(_: &str) {}
-/// async fn work<R: Runtime>(rt: &R) -> Result<(), GroupError<TaskError>> {
-///     rt.group(async |g| {
-///         g.spawn(async {
-///             defer(async |exit| {
-///                 if exit != ExitKind::Value {
-///                     remove("half-written").await;
-///                 }
-///             });
-///             Ok(())
+/// /// Whoever calls it: the group's body is what the clean-up belongs to.
+/// async fn save<R: Runtime>(rt: &R, file: &'static str) -> Result<(), GroupError> {
+///     rt.group(async |_| {
+///         defer(async move |exit| {
+///             if exit != ExitKind::Value {
+///                 remove(file).await; // it is half-written
+///             }
 ///         });
-///         Ok(())
+///         write(file).await
 ///     })
 ///     .await
 /// }

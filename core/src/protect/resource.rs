@@ -19,15 +19,20 @@ use crate::stack::{self, CleanupOwner};
 use crate::sync::{Mutex, lock};
 use crate::unhandled::{self, UnhandledKind};
 
-/// Opens a resource and registers its release in one step, which no cancellation can cut in between
-/// (C5): `open` runs [shielded](crate::shield()), and when it has given a value, `release` is
-/// registered as by [`defer`](crate::defer) in the same poll.
+/// Opens a resource that is released when the task ends, not when this is dropped, nor when the function
+/// returns in which it is called (C5). In a loop, put a group around each turn, as in the example: its
+/// body ends with the turn.
+///
+/// Opening it and registering its release is one step, which no cancellation can cut in between: `open`
+/// runs [shielded](crate::shield()), and when it has given a value, `release` is registered as by
+/// [`defer`](crate::defer) in the same poll.
 ///
 /// `release` runs exactly once: as a clean-up when the task has ended, or earlier by
 /// [`Resource::release`], which the clean-up finishes if it is cut. Where the resource is kept
 /// longer than its task, it is released when it is dropped, on the task's runtime.
 ///
-/// Semantics as of `bracket` in Cats Effect.
+/// Semantics as of `acquireRelease` in ZIO, whose `Scope` is the task here, and as of `AsyncExitStack` in
+/// Python.
 ///
 /// # Errors
 ///
@@ -35,7 +40,8 @@ use crate::unhandled::{self, UnhandledKind};
 ///
 /// # Panics
 ///
-/// Outside any task or body, before `open` is polled. With a panic of `open`.
+/// With a panic of `open`. And outside any task or body, in a plain `#[tokio::main]` say, before `open` is
+/// polled: a library that may be called from anywhere opens a group itself, and calls this in its body.
 ///
 /// # Cancel safety
 ///
@@ -44,7 +50,8 @@ use crate::unhandled::{self, UnhandledKind};
 /// # Examples
 ///
 /// ```
-/// use anyscope_core::{BoxError, Group, GroupError, Runtime, acquire};
+/// use std::time::Duration;
+/// use anyscope_core::{BoxError, Group, GroupError, Runtime, Timer, acquire};
 ///
 /// struct Connection;
 ///
@@ -58,12 +65,17 @@ use crate::unhandled::{self, UnhandledKind};
 ///     async fn close(self) {}
 /// }
 ///
-/// async fn ask<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
-///     rt.group(async |_| {
-///         let mut conn = acquire(Connection::open(), |conn, _exit| conn.close()).await?;
-///         Ok(conn.query().await)
-///     })
-///     .await
+/// async fn ask() -> Result<usize, BoxError> {
+///     let mut conn = acquire(Connection::open(), |conn, _exit| conn.close()).await?;
+///     Ok(conn.query().await)
+/// }
+///
+/// async fn ask_each_hour<R: Runtime>(rt: &R) -> Result<(), GroupError> {
+///     loop {
+///         let answer = rt.group(async |_| ask().await).await?; // the connection is closed
+///         println!("{answer}");
+///         rt.sleep(Duration::from_secs(3600)).await;
+///     }
 /// }
 /// ```
 pub fn acquire<T, E, O, C, F>(open: O, release: C) -> Acquire<O, C>

@@ -20,7 +20,7 @@ use crate::runtime::{AnyRuntime, GuardedSleep, Timer};
 /// [`check_cancelled`](crate::check_cancelled) succeeds, and deadlines that were set inside hold.
 ///
 /// Our own timeouts, deadlines and races honour it and go on until it ends (D1). Code that is not
-/// ours and drops the future, such as `select!`, cuts it: what must survive that is a task.
+/// ours and drops the future, such as `select!`, cuts it: what must survive that has to be a task of its own.
 ///
 /// With a [`limit`](Shield::limit), the protection ends after that time. Semantics as of Trio's
 /// shielded cancel scopes.

@@ -27,7 +27,10 @@ use crate::turns::{NoMore, Turns, WaitTurn, update};
 /// [`get`](Self::get) gives is the item in a guard, and when all guards are gone and nothing lies in
 /// the queue, [`join`](Self::join) returns.
 ///
-/// Dropping clones closes nothing: the end is said by [`close`](Self::close).
+/// Dropping clones closes nothing: the end is said by [`close`](Self::close), and until then a
+/// [`get`](Self::get) waits, also when all who put are gone. So this is for work that is counted, and whose
+/// end somebody knows. Channels, which end with their senders, are in the crate `async-channel`, for any
+/// runtime.
 ///
 /// # Examples
 ///

@@ -34,9 +34,12 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// # Errors
     ///
     /// The first task by position that has no value, as its handle would say (T1). No task is stopped; what
-    /// is not spawned yet, and the values that were there, are dropped. With
-    /// [`settled`](SpawnAll::settled) there is an outcome for each instead. [`gather`](crate::gather) stops
+    /// is not spawned yet, and the values that were there, are dropped. [`gather`](crate::gather) stops
     /// the others at the first failure of any, which in a fail-fast group has happened by then.
+    ///
+    /// To have each error in its place, and to stop nothing, let the value of each task be a `Result`, as in
+    /// the second example: then an error is a value, and no failure of the group. What
+    /// [`settled`](SpawnAll::settled) is for stands there.
     ///
     /// # Cancel safety
     ///
@@ -51,6 +54,27 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     ///     rt.group(async |g| {
     ///         let count = |word: String| async move { Ok(word.len()) };
     ///         Ok(g.spawn_all(words.into_iter().map(count)).await?)
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    ///
+    /// A result for each, with the errors as they are:
+    ///
+    /// ```
+    /// use std::io;
+    /// use anyscope_core::{Group, GroupError, Runtime};
+    ///
+    /// async fn fetch(url: String) -> io::Result<String> {
+    ///     Ok(url) // by whatever client you have
+    /// }
+    ///
+    /// type Fetched = Vec<io::Result<String>>;
+    ///
+    /// async fn fetch_all<R: Runtime>(rt: &R, urls: Vec<String>) -> Result<Fetched, GroupError> {
+    ///     rt.group(async |g| {
+    ///         let fetches = urls.into_iter().map(async |url| Ok(fetch(url).await));
+    ///         Ok(g.spawn_all(fetches).await?)
     ///     })
     ///     .await
     /// }
@@ -93,8 +117,12 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
     /// Gives an outcome for each, in order, when all have ended: what the group refuses (G10) has that as
     /// its outcome.
     ///
-    /// In a fail-fast group a failure cancels the group all the same, and with it the one who waits: this
-    /// is for groups with another policy, and for tasks whose value is a `Result`.
+    /// An outcome says only that a task has failed: the error is the group's (T1). In a fail-fast group it
+    /// cancels the one who waits here, and under [`Supervise`](crate::Supervise) the group fails by it in the
+    /// end: what the body made of the outcomes is lost. So this is for tasks whose failure their group does
+    /// not keep ([`Supervise::reporting`](crate::Supervise::reporting)), or that may be cancelled or refused.
+    /// To have the errors themselves, let the value of each task be a `Result`
+    /// ([`spawn_all`](GroupHandle::spawn_all), second example).
     ///
     /// # Cancel safety
     ///
@@ -105,13 +133,14 @@ impl<I: Iterator, T: Send + 'static, E, R: Spawner> SpawnAll<I, T, E, R> {
     /// ```
     /// use anyscope_core::{Group, GroupError, Runtime, Supervise};
     ///
+    /// /// Each failure is reported, and the count is there all the same.
     /// async fn count_good<R: Runtime>(rt: &R) -> Result<usize, GroupError> {
     ///     rt.group(async |g| {
     ///         let parse = |text: &'static str| async move { Ok(text.parse::<i32>()?) };
     ///         let outcomes = g.spawn_all(["1", "x"].map(parse)).settled().await;
     ///         Ok(outcomes.iter().filter(|outcome| outcome.is_ok()).count())
     ///     })
-    ///     .policy(Supervise)
+    ///     .policy(Supervise::reporting(|failure| eprintln!("{failure}")))
     ///     .await
     /// }
     /// ```
