@@ -29,6 +29,7 @@ mod identity;
 mod isolation;
 mod jobs;
 mod kept;
+mod kept_values;
 mod limits;
 mod local;
 mod lost;
@@ -143,6 +144,7 @@ pub(crate) fn all<R: Runtime>() -> Vec<Case<R>> {
         isolation::cases(),
         jobs::cases(),
         kept::cases(),
+        kept_values::cases(),
         limits::cases(),
         local::cases(),
         lost::cases(),
