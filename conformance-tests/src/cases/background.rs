@@ -1,12 +1,16 @@
-//! Background tasks (rule G19).
+//! Background tasks (rules G19, C3).
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
-use anyscope_core::{CauseKind, Runtime, TaskContext, defer, shield};
+use anyscope_core::{
+    BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, check_cancelled, defer,
+    shield,
+};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::{Case, case};
+use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, never, parked, yield_now};
 
@@ -19,6 +23,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g19_clean_ups_of_a_background_task_run::<R>),
         case(g19_spawned_while_the_others_end_it_never_stays::<R>),
         case(g19_shielded_part_that_waits_to_be_cancelled_is_told::<R>),
+        case(c3_background_task_has_no_period_of_its_own::<R>),
     ]
 }
 
@@ -196,4 +201,71 @@ fn g19_shielded_part_that_waits_to_be_cancelled_is_told<R: Runtime>(env: &Env<R>
         outcome.unwrap();
     });
     assert_eq!(told.get(), 1);
+}
+
+/// A group with an ordinary task, which the gate ends, and a background task, which waits to be told and
+/// never ends. `act` is called in the body. Gives what the background task was cancelled for.
+async fn with_one_in_the_background<R: Runtime>(
+    rt: &R,
+    act: impl AsyncFnOnce(&GroupHandle<BoxError, R>, &Gate) -> Result<(), BoxError>,
+    finish: &Gate,
+) -> (Outcome<()>, CancelCause) {
+    let (begun, told, dropped) = (Count::new(), Gate::new(), Count::new());
+    let (causes, begin) = (Arc::new(Mutex::new(Vec::new())), rt.now());
+    let group = rt.group(async |g| {
+        let (count, tell, probe) = (begun.clone(), told.clone(), dropped.on_drop());
+        let background = g.task(async move {
+            let _probe = probe;
+            count.note();
+            TaskContext::current().expect("in a task").cancelled().await;
+            tell.open();
+            never::<()>().await
+        });
+        let kept = causes.clone();
+        let background = background.on_done(move |outcome| {
+            kept.lock().unwrap().extend(outcome.unwrap_err().cause().cloned());
+        });
+        background.background().spawn();
+        let (count, wait, gone) = (begun.clone(), finish.clone(), dropped.clone());
+        g.spawn(async move {
+            count.note();
+            wait.wait().await;
+            assert_eq!(gone.get(), 0, "an ordinary task is alive");
+            Ok(())
+        });
+        eventually(rt, "both run", || begun.get() == 2).await;
+        act(&g, &told).await
+    });
+    let outcome = group.grace(LONG).await;
+    assert!(rt.now() - begin < LONG, "nobody waits for the period");
+    assert_eq!(dropped.get(), 1);
+    let mut causes = causes.lock().unwrap();
+    assert_eq!(causes.len(), 1);
+    (outcome, causes.remove(0))
+}
+
+/// It ends with the last of the others, whether it was told before or not.
+fn c3_background_task_has_no_period_of_its_own<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let finish = Gate::new();
+        let cancel = async |g: &GroupHandle<BoxError, R>, told: &Gate| {
+            g.cancel();
+            told.wait().await;
+            finish.open();
+            Ok(check_cancelled()?)
+        };
+        let (outcome, cause) = with_one_in_the_background(&rt, cancel, &finish).await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled() && error.overdue().is_empty(), "{error}");
+        assert_eq!(cause, CancelCause::requested());
+
+        let finish = Gate::new();
+        let nothing = async |_: &GroupHandle<BoxError, R>, _: &Gate| {
+            finish.open();
+            Ok(())
+        };
+        let (outcome, cause) = with_one_in_the_background(&rt, nothing, &finish).await;
+        outcome.unwrap();
+        assert_eq!(cause.kind(), &CauseKind::Finished);
+    });
 }
