@@ -11,8 +11,8 @@ use super::echoes::texts;
 use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, Stuck, block_on_here, boom, caught, eventually, never, parked, poll_once,
-    yield_now,
+    Count, Gate, Outcome, Stuck, block_on_here, boom, caught, eventually, lost, never, parked,
+    poll_once, unique, yield_now,
 };
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -28,6 +28,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g24_body_carries_what_its_opener_does::<R>),
         case(g24_options_and_names_are_those_that_were_set::<R>),
         case(g24_shutdown_ends_it::<R>).needs_shutdown(),
+        case(g24_failure_before_a_shutdown_is_told_once::<R>).needs_shutdown(),
     ]
 }
 
@@ -228,4 +229,25 @@ fn g24_shutdown_ends_it<R: Runtime>(env: &Env<R>) {
     assert_eq!(error.cause().unwrap().root().kind(), &CauseKind::Shutdown);
     let too_late = open(&env.runtime());
     assert!(block_on_here(too_late.close()).unwrap_err().is_cancelled());
+}
+
+/// In the error, or at the hook.
+fn g24_failure_before_a_shutdown_is_told_once<R: Runtime>(env: &Env<R>) {
+    let (text, dropped) = (unique("before the shutdown"), Count::new());
+    assert!(lost(&text).is_empty());
+    let group = env.block_on(async |rt: R| {
+        let began = Gate::new();
+        let group: OpenGroup<(), BoxError, R> = rt.group(async |_| Ok(())).policy(Supervise).open();
+        group.spawn(parked(&began, &dropped));
+        let error = boom(&text);
+        let failed = group.spawn(async { Err::<(), _>(error) });
+        assert!(failed.await.unwrap_err().is_failed());
+        eventually(&rt, "the other task runs", || began.is_open()).await;
+        group
+    });
+    env.shut_down();
+    assert_eq!(dropped.get(), 1);
+    let error = block_on_here(group.close()).unwrap_err();
+    assert_eq!(error.cause().unwrap().root().kind(), &CauseKind::Shutdown);
+    assert_eq!(texts(&error).len() + lost(&text).len(), 1, "{error:#}");
 }
