@@ -11,7 +11,7 @@ use anyscope_core::{
 
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Gate, Outcome, bomb, boom, holding, never};
+use crate::probe::{Count, Gate, Outcome, bomb, boom, holding, never};
 use crate::thread;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -202,7 +202,12 @@ fn g4_cancelled_handle_is_no_failure_of_a_task<R: Runtime>(env: &Env<R>) {
     async fn with<R: Runtime, E: Wrapping>(rt: &R) {
         let outcome: Result<i32, GroupError<E>> = rt
             .group(async |g| {
-                let victim = g.spawn(pending::<Result<(), E>>());
+                let (finish, victim) = (Gate::new(), g.spawn(pending::<Result<(), E>>()));
+                let wait = finish.clone();
+                let sibling = g.spawn(async move {
+                    wait.wait().await;
+                    Ok(7)
+                });
                 victim.cancel_because("not wanted");
                 let echo = g.spawn(async {
                     victim.await?;
@@ -211,7 +216,9 @@ fn g4_cancelled_handle_is_no_failure_of_a_task<R: Runtime>(env: &Env<R>) {
                 let error = echo.await.unwrap_err();
                 assert!(error.is_cancelled());
                 assert_eq!(error.cause(), Some(&CancelCause::because("not wanted")));
-                Ok(7)
+                assert!(!g.is_cancelled(), "the others go on");
+                finish.open();
+                Ok(sibling.await?)
             })
             .await;
         assert_eq!(outcome.unwrap(), 7);
@@ -225,9 +232,10 @@ fn g4_cancelled_handle_is_no_failure_of_a_task<R: Runtime>(env: &Env<R>) {
 
 fn g4_cancelled_handle_is_no_failure_of_the_body<R: Runtime>(env: &Env<R>) {
     async fn with<R: Runtime, E: Wrapping>(rt: &R) {
+        let dropped = Count::new();
         let outcome: Result<(), GroupError<E>> = rt
             .group(async |g| {
-                g.spawn(pending::<Result<(), E>>());
+                g.spawn(holding(dropped.on_drop(), pending::<Result<(), E>>()));
                 let victim = g.spawn(pending::<Result<(), E>>());
                 victim.cancel_because("not wanted");
                 Ok(victim.await?)
@@ -236,6 +244,7 @@ fn g4_cancelled_handle_is_no_failure_of_the_body<R: Runtime>(env: &Env<R>) {
         let error = outcome.unwrap_err();
         assert!(error.is_cancelled(), "{error:#}");
         assert_eq!(error.cause(), Some(&CancelCause::because("not wanted")));
+        assert_eq!(dropped.get(), 1, "it is the cause of the others too");
     }
     env.block_on(async |rt: R| {
         with::<R, BoxError>(&rt).await;
