@@ -7,7 +7,7 @@ use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext};
 
 use super::{Case, LONG, case};
 use crate::env::Env;
-use crate::probe::{Count, Gate, Outcome, deadline_of, eventually, never, parked};
+use crate::probe::{Count, Gate, Outcome, deadline_of, eventually, holding, never, parked};
 use crate::waits::with_enough_time;
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
@@ -27,6 +27,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(d3_moved_deadline_of_an_outer_group_holds_inside::<R>),
         case(d4_past_timeout_polls_its_future_once::<R>),
         case(d4_past_deadline_lets_a_body_that_does_not_suspend_return::<R>),
+        case(d4_past_deadline_is_the_result_where_the_body_has_left_a_task::<R>),
     ]
 }
 
@@ -149,6 +150,29 @@ fn d4_past_deadline_lets_a_body_that_does_not_suspend_return<R: Runtime>(env: &E
         assert_eq!(outcome.unwrap(), 4);
         let outcome: Outcome<u32> = rt.group(async |_| Ok(4)).deadline(Duration::ZERO).await;
         assert_eq!(outcome.unwrap(), 4);
+    });
+}
+
+/// The value goes, since not all have ended well (G20).
+fn d4_past_deadline_is_the_result_where_the_body_has_left_a_task<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt| {
+        let begin = Instant::now();
+        eventually(&rt, "the clock moves", || rt.now() > begin).await;
+        for at in [begin, rt.now()] {
+            let (mut owner, left, value) = (None, Count::new(), Count::new());
+            let outcome: Outcome<_> = rt
+                .group(async |g| {
+                    owner = Some(g.id());
+                    g.spawn(holding(left.on_drop(), never::<()>()));
+                    Ok(value.on_drop())
+                })
+                .deadline_at(at)
+                .await;
+            let Err(error) = outcome else { panic!("the value was given") };
+            assert!(error.is_cancelled());
+            assert_eq!(deadline_of(error.cause().unwrap()), owner);
+            assert_eq!((left.get(), value.get()), (1, 1));
+        }
     });
 }
 
