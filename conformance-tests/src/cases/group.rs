@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskId};
+use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskId, shield};
 
 use super::{Case, case};
 use crate::env::Env;
@@ -32,6 +32,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g8_value_is_dropped_where_a_child_fails::<R>),
         case(g12_empty_group_returns_without_suspending::<R>),
         case(g12_empty_groups_nest_without_suspending::<R>),
+        case(g12_body_of_a_group_opened_in_a_cancelled_one_is_not_polled::<R>),
     ]
 }
 
@@ -341,4 +342,38 @@ fn g12_empty_groups_nest_without_suspending<R: Runtime>(env: &Env<R>) {
         });
         assert!(matches!(poll_once(group), Poll::Ready(Ok(3))));
     });
+}
+
+/// But in a shield, where nothing is cancelled (C4).
+fn g12_body_of_a_group_opened_in_a_cancelled_one_is_not_polled<R: Runtime>(env: &Env<R>) {
+    let (begun, shielded) = (Count::new(), Count::new());
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, shielded, inner) = (begun.clone(), shielded.clone(), rt.clone());
+                let h = g.clone();
+                g.spawn(async move {
+                    let group = |count: &Count| {
+                        let count = count.clone();
+                        inner.group(async move |_| {
+                            count.note();
+                            Ok(7)
+                        })
+                    };
+                    h.cancel();
+                    shield(async {
+                        let value = poll_once(group(&shielded));
+                        assert!(matches!(value, Poll::Ready(Ok(7))));
+                    })
+                    .await;
+                    let outcome: Outcome<i32> = group(&begun).await;
+                    outcome?;
+                    Ok(())
+                });
+                never().await
+            })
+            .await;
+        assert!(outcome.unwrap_err().is_cancelled());
+    });
+    assert_eq!((begun.get(), shielded.get()), (0, 1));
 }
