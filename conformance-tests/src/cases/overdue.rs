@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, GroupError, GroupHandle, Runtime, TaskInfo, shield};
+use anyscope_core::{
+    BoxError, GroupError, GroupHandle, Runtime, TaskInfo, check_cancelled, shield,
+};
 use futures_util::future::select;
 
 use super::{Case, LONG, case};
@@ -21,6 +23,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c3_late_tasks_in_an_error_of_the_users_own_are_reported::<R>),
         case(c3_period_that_ends_during_a_shield_is_over_after_it::<R>),
         case(c3_period_that_ends_during_a_shield_is_over_for_a_cancelled_group::<R>),
+        case(c3_inner_period_may_end_before_the_outer_one::<R>),
+        case(c3_inner_period_ends_with_the_outer_one::<R>),
         case(g17_dropped_group_lists_its_tasks_and_nobody_else::<R>),
     ]
 }
@@ -148,6 +152,83 @@ fn c3_period_that_ends_during_a_shield_is_over_after_it<R: Runtime>(env: &Env<R>
 
 fn c3_period_that_ends_during_a_shield_is_over_for_a_cancelled_group<R: Runtime>(env: &Env<R>) {
     kept_beyond_a_shield(env, GroupHandle::cancel);
+}
+
+/// A group with this period that is opened by a task, with a task of its own that is named "late".
+async fn inner_group<R: Runtime>(
+    rt: R,
+    grace: Duration,
+    begun: Gate,
+    dropped: Count,
+) -> Outcome<()> {
+    let body = async |h: GroupHandle<BoxError, R>| {
+        h.task(parked(&begun, &dropped)).name("late").spawn();
+        Ok(())
+    };
+    rt.group(body).grace(grace).await
+}
+
+fn names(error: &GroupError<BoxError>) -> Vec<&str> {
+    error.overdue().iter().filter_map(TaskInfo::name).collect()
+}
+
+/// A task of the outer group lives until the inner one has returned.
+fn c3_inner_period_may_end_before_the_outer_one<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        let begin = rt.now();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let (begun, finish, outer_gone) = (Gate::new(), Gate::new(), Count::new());
+                let (wait, probe, runs) = (finish.clone(), outer_gone.on_drop(), Gate::new());
+                let running = runs.clone();
+                g.spawn(async move {
+                    let _probe = probe;
+                    running.open();
+                    wait.wait().await;
+                    Ok(())
+                });
+                let dropped = Count::new();
+                let inner = inner_group(g.runtime(), SHORT, begun.clone(), dropped.clone());
+                g.spawn(async move {
+                    let error = inner.await.unwrap_err();
+                    assert_eq!(names(&error), ["late"]);
+                    assert_eq!((dropped.get(), outer_gone.get()), (1, 0));
+                    finish.open();
+                    Ok(())
+                });
+                begun.wait().await;
+                runs.wait().await;
+                g.cancel();
+                Ok(check_cancelled()?)
+            })
+            .grace(LONG)
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled() && error.overdue().is_empty(), "{error:#}");
+        assert!(rt.now() - begin < LONG);
+    });
+}
+
+fn c3_inner_period_ends_with_the_outer_one<R: Runtime>(env: &Env<R>) {
+    let dropped = Count::new();
+    env.run(async |rt| {
+        let begin = rt.now();
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                let begun = Gate::new();
+                let inner = inner_group(g.runtime(), LONG, begun.clone(), dropped.clone());
+                g.spawn(async { Ok(inner.await?) });
+                begun.wait().await;
+                g.cancel();
+                Ok(check_cancelled()?)
+            })
+            .grace(SHORT)
+            .await;
+        let error = outcome.unwrap_err();
+        assert!(error.is_cancelled() && names(&error).contains(&"late"), "{error:#}");
+        assert_eq!(dropped.get(), 1);
+        assert!(rt.now() - begin < LONG);
+    });
 }
 
 fn g17_dropped_group_lists_its_tasks_and_nobody_else<R: Runtime>(env: &Env<R>) {
