@@ -204,7 +204,8 @@ fn c3_holds_for_an_enclosing_group<R: Runtime>(env: &Env<R>) {
     assert_eq!(told.get(), 1, "the enclosing group waits for the grace of the inner one");
 }
 
-/// Drops the future of a group with these tasks, and sees the outer group wait for them.
+/// Drops the future of a group with this task, and its body with it, and sees the outer group wait for the
+/// task.
 async fn drop_group_of<R: Runtime>(
     rt: &R,
     grace: Duration,
@@ -213,13 +214,17 @@ async fn drop_group_of<R: Runtime>(
 ) {
     let outer: Outcome<()> = rt
         .group(async |_: GroupHandle<BoxError, R>| {
+            let body_gone = Count::new();
             let body = async |g: GroupHandle<BoxError, R>| {
+                let _probe = body_gone.on_drop();
                 g.spawn(task);
                 never::<()>().await
             };
-            let group = pin!(rt.group(body).grace(grace));
-            select(group, pin!(begun.wait())).await;
+            let mut group = Box::pin(rt.group(body).grace(grace));
+            select(group.as_mut(), pin!(begun.wait())).await;
             assert!(begun.is_open());
+            drop(group);
+            assert_eq!(body_gone.get(), 1, "it has no period");
             Ok(())
         })
         .await;
