@@ -10,6 +10,7 @@ use anyscope_core::{
     TaskError, TaskHandle,
 };
 
+use super::limits::fill;
 use super::{Case, case};
 use crate::env::Env;
 use crate::probe::{
@@ -29,6 +30,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(t3_finished_once_awaited_and_once_the_group_returned::<R>),
         case(t5_callback_gets_each_outcome_once_before_the_end::<R>),
         case(t5_callback_of_a_refused_task_is_told::<R>),
+        case(t5_callback_of_a_task_that_was_not_spawned_is_not_called::<R>),
         case(t5_panicking_callback_is_contained_and_reported::<R>),
         case(t5_callback_is_told_of_a_shutdown::<R>).needs_shutdown(),
     ]
@@ -335,6 +337,36 @@ fn t5_callback_of_a_refused_task_is_told<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
         assert_eq!((calls.get(), dropped.get()), (1, 1));
     });
+}
+
+/// The task may be spawned yet, or never was.
+fn t5_callback_of_a_task_that_was_not_spawned_is_not_called<R: Runtime>(env: &Env<R>) {
+    let (calls, dropped) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let task = |value| {
+                    let calls = calls.clone();
+                    let future = holding(dropped.on_drop(), async move { Ok(value) });
+                    g.task(future).on_done(move |_| calls.note())
+                };
+                let finish = fill(&g).await;
+                let mut waiting = Box::pin(task(1).spawn_when_free());
+                assert!(poll_once(waiting.as_mut()).is_pending());
+                drop(waiting);
+                assert_eq!(dropped.get(), 1);
+                let given_back = task(2).try_spawn().unwrap_err();
+                assert!(given_back.is_full());
+                assert_eq!(given_back.into_future().await?, 2);
+                finish.open();
+                g.cancel();
+                task(3).try_spawn().unwrap_err().into_future().await
+            })
+            .limit(1)
+            .await;
+        assert_eq!(outcome.unwrap(), 3);
+    });
+    assert_eq!((calls.get(), dropped.get()), (0, 3));
 }
 
 fn t5_panicking_callback_is_contained_and_reported<R: Runtime>(env: &Env<R>) {
