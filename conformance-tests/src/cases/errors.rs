@@ -13,7 +13,7 @@ use anyscope_core::{
 use super::echoes::texts;
 use super::{Case, case};
 use crate::env::Env;
-use crate::probe::{Outcome, boom, never, yield_now};
+use crate::probe::{Gate, Outcome, boom, never, yield_now};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -29,6 +29,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(e6_own_error_type_goes_through_untouched::<R>),
         case(e6_mixed_errors_are_matched_by_type::<R>),
         case(e6_expired_deadline_is_a_cause_and_no_leaf::<R>),
+        case(e6_shutdown_of_an_inner_group_is_a_cause_and_no_leaf::<R>),
     ]
 }
 
@@ -337,5 +338,47 @@ fn e6_expired_deadline_is_a_cause_and_no_leaf<R: Runtime>(env: &Env<R>) {
         let error = outcome.unwrap_err();
         assert!(matches!(error.cause().unwrap().kind(), CauseKind::Deadline(_)));
         assert!(texts(&error).is_empty() && error.is_cancelled(), "{error:#}");
+    });
+}
+
+/// Unless the policy says otherwise.
+fn e6_shutdown_of_an_inner_group_is_a_cause_and_no_leaf<R: Runtime>(env: &Env<R>) {
+    async fn shut_down<R: Runtime>(rt: R) -> Result<(), BoxError> {
+        let inner: Outcome<()> = rt
+            .group(async |h| {
+                h.shut_down();
+                never().await
+            })
+            .await;
+        Ok(inner?)
+    }
+    env.block_on(async |rt: R| {
+        let outcome: Outcome<()> = rt
+            .group(async |g| {
+                g.spawn(shut_down(rt.clone()));
+                never().await
+            })
+            .await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
+        assert!(texts(&error).is_empty() && error.is_cancelled(), "{error:#}");
+
+        let outcome: Outcome<i32> = rt
+            .group(async |g| {
+                let finish = Gate::new();
+                let wait = finish.clone();
+                let sibling = g.spawn(async move {
+                    wait.wait().await;
+                    Ok(7)
+                });
+                let error = g.spawn(shut_down(rt.clone())).await.unwrap_err();
+                assert_eq!(error.cause().unwrap().kind(), &CauseKind::Shutdown);
+                assert!(error.is_cancelled() && !g.is_cancelled());
+                finish.open();
+                Ok(sibling.await?)
+            })
+            .policy(Supervise)
+            .await;
+        assert_eq!(outcome.unwrap(), 7);
     });
 }
