@@ -14,8 +14,8 @@ use super::open_group::open;
 use super::{Case, LONG, case};
 use crate::env::Env;
 use crate::probe::{
-    Count, Gate, Outcome, Stuck, boom, eventually, holding, lost, never, on_drop, parked,
-    poll_once, unique, yield_now,
+    Count, Gate, Outcome, Stuck, block_on_here, boom, eventually, holding, lost, never, on_drop,
+    parked, poll_once, unique, yield_now,
 };
 use crate::thread;
 
@@ -28,6 +28,8 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g24_dropped_while_it_is_closed_is_waited_for::<R>),
         case(g24_run_returns_after_what_was_dropped_in_it::<R>),
         case(r6_open_group_that_nothing_encloses_is_counted::<R>),
+        case(r6_idle_open_group_is_counted_until_it_is_dropped::<R>),
+        case(r6_idle_open_group_is_counted_after_a_shutdown::<R>).needs_shutdown(),
         case(r6_open_group_dropped_by_its_own_task_is_counted::<R>),
         case(r6_open_groups_that_drop_each_other_are_counted::<R>),
         case(g24_dropped_gives_all_of_it_its_grace_period::<R>),
@@ -158,6 +160,35 @@ fn r6_open_group_that_nothing_encloses_is_counted<R: Runtime>(env: &Env<R>) {
         thread::spawn(move || drop(group)).join().unwrap();
         job.is_waited_for_by(rt.drained(), &job.running).await;
     });
+}
+
+async fn open_idle<R: Runtime>(rt: &R) -> OpenGroup<(), BoxError, R> {
+    let group = open(rt);
+    group.spawn(async { Ok(()) }).await.unwrap();
+    eventually(rt, "body and task have ended", || group.tasks().is_empty()).await;
+    group
+}
+
+fn r6_idle_open_group_is_counted_until_it_is_dropped<R: Runtime>(env: &Env<R>) {
+    env.block_on(async |rt: R| {
+        let group = open_idle(&rt).await;
+        let mut drained = Box::pin(rt.drained());
+        for _ in 0..10 {
+            assert!(poll_once(drained.as_mut()).is_pending(), "the value is there");
+            yield_now().await;
+        }
+        drop(group);
+        drained.await;
+    });
+}
+
+fn r6_idle_open_group_is_counted_after_a_shutdown<R: Runtime>(env: &Env<R>) {
+    let group = env.block_on(async |rt: R| open_idle(&rt).await);
+    let mut drained = Box::pin(env.runtime().drained());
+    env.shut_down();
+    assert!(poll_once(drained.as_mut()).is_pending(), "the value is there");
+    drop(group);
+    block_on_here(drained);
 }
 
 /// It would wait for itself.
