@@ -28,6 +28,8 @@ pub enum UnhandledKind {
     Cleanup,
     /// A task that did not stop within a grace period, where no error could say so (C3).
     Overdue,
+    /// A task that was cancelled by the deadline of a group of its own, under a policy that reports (E6).
+    Expired,
 }
 
 /// A failure that can be returned to nobody, as the hook sees it.
@@ -70,6 +72,7 @@ impl fmt::Display for Unhandled<'_> {
             UnhandledKind::Policy => "panic in a completion policy",
             UnhandledKind::Cleanup => "failed clean-up",
             UnhandledKind::Overdue => "not stopped in time",
+            UnhandledKind::Expired => "time was up",
         };
         f.write_str(what)?;
         if let Some(task) = self.task {

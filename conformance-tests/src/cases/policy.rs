@@ -4,14 +4,16 @@ use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
-    BoxError, CauseKind, EndedTask, Failure, FirstSuccess, GroupError, PanicPolicy, Policy,
-    Runtime, Supervise, TaskError, TaskHandle, Verdict,
+    BoxError, CancelCause, CauseKind, EndedTask, Failure, FirstSuccess, GroupError, PanicPolicy,
+    Policy, Runtime, Supervise, TaskError, TaskHandle, Verdict,
 };
 
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, never, parked};
+use crate::reported::{lost, unique};
 
 pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
@@ -27,6 +29,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g16_discarded_failure_that_is_passed_on_is_one_of_its_own::<R>),
         case(g16_failure_of_the_body_is_not_discarded::<R>),
         case(g16_policy_of_a_group_that_is_told_to_stop_is_not_asked_about_that::<R>),
+        case(e6_task_that_was_out_of_time_is_told_where_failures_are_reported::<R>),
     ]
 }
 
@@ -280,6 +283,42 @@ fn g16_failure_of_the_body_is_not_discarded<R: Runtime>(env: &Env<R>) {
         let outcome: Outcome<()> = group.policy(Supervise::reporting(|_| ())).await;
         assert_eq!(outcome.unwrap_err().failures().unwrap().len(), 1);
     });
+}
+
+fn e6_task_that_was_out_of_time_is_told_where_failures_are_reported<R: Runtime>(env: &Env<R>) {
+    let name = unique("late-request");
+    assert!(lost(&name).is_empty());
+    let (failed, expired) = (Count::new(), Count::new());
+    env.run(async |rt: R| {
+        let count = failed.clone();
+        serve_late(&rt, &name, Supervise::reporting(move |_| count.add())).await;
+        let at_hook = lost(&name);
+        assert!(at_hook.len() == 1 && at_hook[0].kind == UnhandledKind::Expired, "{at_hook:?}");
+
+        let (count, told) = (failed.clone(), expired.clone());
+        let by_deadline = |cause: &CancelCause| matches!(cause.kind(), CauseKind::Deadline(_));
+        let policy = Supervise::reporting(move |_| count.add()).expired(move |task| {
+            if task.cause().is_some_and(by_deadline) {
+                told.add();
+            }
+        });
+        serve_late(&rt, &name, policy).await;
+        assert_eq!(lost(&name).len(), 1, "in place of the hook");
+    });
+    assert_eq!((failed.get(), expired.get()), (0, 1));
+}
+
+/// A server with one request of this name, which has a deadline and nobody who awaits it.
+async fn serve_late<R: Runtime>(rt: &R, name: &str, policy: impl Policy<BoxError>) {
+    let request = rt.group(async |_| never::<Result<(), BoxError>>().await).deadline(SHORT);
+    let served: Outcome<()> = rt
+        .group(async |g| {
+            g.task(async move { Ok(request.await?) }).name(name).spawn();
+            Ok(())
+        })
+        .policy(policy)
+        .await;
+    served.unwrap();
 }
 
 /// Counts those that came back by a deadline or a shutdown.

@@ -113,12 +113,12 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
         self.task(future).spawn_when_free()
     }
 
-    /// Spawns a [background task](TaskBuilder::background) (G19).
+    /// Spawns a [background task](TaskBuilder::background) (G19). One that has a value is spawned by
+    /// `g.task(future).background().spawn()`; most are loops, and end when they are cancelled.
     #[track_caller]
-    pub fn spawn_background<F, T>(&self, future: F) -> TaskHandle<T, R>
+    pub fn spawn_background<F>(&self, future: F) -> TaskHandle<(), R>
     where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
+        F: Future<Output = Result<(), E>> + Send + 'static,
     {
         self.task(future).background().spawn()
     }

@@ -91,8 +91,9 @@ impl<E: AsDynError> Ledger<E> {
     fn succeeded<T>(&self, ending: &Ending<'_>, value: T) -> Settled<T> {
         let verdict = match ending.role {
             Role::Body => Verdict::Continue,
-            _ => self
-                .ask(Verdict::Continue, |policy| policy.on_success(&EndedTask::new(ending.info))),
+            _ => self.ask(Verdict::Continue, |policy| {
+                policy.on_success(&EndedTask::succeeded(ending.info))
+            }),
         };
         let cancel =
             (verdict == Verdict::Cancel).then(|| CauseKind::FirstSuccess(ending.id()).into());
@@ -154,7 +155,8 @@ impl<E: AsDynError> Ledger<E> {
     /// In a group that is cancelled itself nothing depends on the answer, and the cause may be its own.
     fn expiry_cuts(&self, ending: &Ending<'_>, cause: &CancelCause) -> bool {
         let expired = matches!(cause.root().kind(), CauseKind::Deadline(_) | CauseKind::Shutdown);
-        let ask = |policy: &dyn Policy<E>| policy.on_expired(&EndedTask::new(ending.info));
+        let ask =
+            |policy: &dyn Policy<E>| policy.on_expired(&EndedTask::expired(ending.info, cause));
         expired && !(ending.is_cancelled)() && self.ask(Verdict::Cancel, ask) == Verdict::Cancel
     }
 

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::cancel::CancelCause;
 use crate::error::Failure;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::TaskInfo;
+use crate::unhandled::{self, UnhandledKind};
 
 /// What a group does after one of its tasks has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +26,34 @@ pub enum Verdict {
 }
 
 /// A task that has ended, for a [`Policy`]; what it is called is looked up when asked for.
-pub struct EndedTask<'a>(&'a dyn Fn() -> TaskInfo);
+pub struct EndedTask<'a> {
+    info: &'a dyn Fn() -> TaskInfo,
+    cause: Option<&'a CancelCause>,
+}
 
 impl<'a> EndedTask<'a> {
-    pub(crate) fn new(info: &'a dyn Fn() -> TaskInfo) -> Self {
-        Self(info)
+    pub(crate) fn succeeded(info: &'a dyn Fn() -> TaskInfo) -> Self {
+        Self { info, cause: None }
+    }
+
+    pub(crate) fn expired(info: &'a dyn Fn() -> TaskInfo, cause: &'a CancelCause) -> Self {
+        Self { info, cause: Some(cause) }
     }
 
     /// Its id, name and spawn location.
     pub fn info(&self) -> TaskInfo {
-        (self.0)()
+        (self.info)()
+    }
+
+    /// Why it came back cancelled; `None` where it ended with a value.
+    pub fn cause(&self) -> Option<&CancelCause> {
+        self.cause
     }
 }
 
 impl fmt::Debug for EndedTask<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("EndedTask").field(&self.info()).finish()
+        f.debug_struct("EndedTask").field("info", &self.info()).field("cause", &self.cause).finish()
     }
 }
 
@@ -130,8 +144,8 @@ impl<E> Policy<E> for FailFast {
 /// [`panics`](crate::GroupFuture::panics) makes a failure of it.
 ///
 /// All failures are kept until the group returns. For a group that lives long, a server's, there is
-/// [`Supervise::reporting`], which keeps none. With both, a task whose own inner group was cut by a deadline
-/// is cancelled, which is no failure: only its handle says so.
+/// [`Supervise::reporting`], which keeps none. A task whose own inner group was cut by a deadline is
+/// cancelled, which is no failure: here only its handle says so (E6).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Supervise;
 
@@ -139,6 +153,9 @@ impl Supervise {
     /// Siblings go on, and each failure goes to `report` and no further: the group keeps nothing of it and
     /// does not fail by it (G16). `report` is called where the task ended, by several threads perhaps at
     /// once, and must not block.
+    ///
+    /// A task whose own inner group was cut by a deadline has not failed (E6): that goes to the
+    /// [unhandled-failure hook](crate::unhandled), or to what [`expired`](Reporting::expired) is given.
     ///
     /// # Examples
     ///
@@ -163,14 +180,37 @@ impl Supervise {
     where
         F: Fn(&Failure<E>) + Send + Sync + 'static,
     {
-        Reporting { report, error: PhantomData }
+        Reporting { report, expired: Box::new(report_expired), error: PhantomData }
     }
 }
 
 /// The policy of [`Supervise::reporting`].
 pub struct Reporting<E, F> {
     report: F,
+    expired: Box<dyn Fn(&EndedTask<'_>) + Send + Sync>,
     error: PhantomData<fn(&E)>,
+}
+
+impl<E, F> Reporting<E, F> {
+    /// Calls `report` for each task that came back cancelled by the deadline of a group of its own, or by the
+    /// shutdown of one, in place of the hook. As the other it must not block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use anyscope_core::{BoxError, Failure, Supervise};
+    ///
+    /// let policy = Supervise::reporting(|failure: &Failure<BoxError>| eprintln!("{failure}"))
+    ///     .expired(|task| eprintln!("{} was out of time", task.info()));
+    /// ```
+    pub fn expired(self, report: impl Fn(&EndedTask<'_>) + Send + Sync + 'static) -> Self {
+        Self { expired: Box::new(report), ..self }
+    }
+}
+
+fn report_expired(task: &EndedTask<'_>) {
+    let text = task.cause().map(CancelCause::to_string).unwrap_or_default();
+    unhandled::report_text(UnhandledKind::Expired, Some(&task.info()), &text);
 }
 
 impl<E, F> fmt::Debug for Reporting<E, F> {
@@ -189,7 +229,8 @@ where
         Verdict::Discard
     }
 
-    fn on_expired(&self, _: &EndedTask<'_>) -> Verdict {
+    fn on_expired(&self, task: &EndedTask<'_>) -> Verdict {
+        (self.expired)(task);
         Verdict::Continue
     }
 }
