@@ -1,11 +1,11 @@
 //! pool: the connection pool of a database driver, which names no runtime.
 //!
-//! [`Pool`] and its clones own the state, and by it the group of the pool's tasks. Connections and those tasks
-//! have a `Weak` of it, for a task that owned it would keep its own group alive. So the pool ends when it is
-//! closed or its last clone is dropped; in that case the group around the drop waits for its tasks.
+//! [`Pool`] and its clones own the state, and by it the group of the pool's tasks. Those tasks, and connections
+//! in use, have a `Weak` of it: a task that owned it would keep its own group alive. So the pool ends when
+//! it is closed, or when its last clone is dropped; then the group around that drop waits for its tasks.
 //!
-//! No transaction is ever left open, for a connection that is dropped has two ways: back into the pool, after
-//! a roll-back if need be; or else it is closed, and then the database rolls back by itself.
+//! No transaction is left open. A connection that is dropped goes back into the pool, after a roll-back if need
+//! be; where that cannot be done it is closed, and then the database rolls back by itself.
 
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "it is a program")]
@@ -71,11 +71,11 @@ impl Pool {
     pub async fn acquire(&self) -> Result<Connection, PoolError> {
         let Self(state) = self;
         let connection = async {
-            state.if_open(|_| ())?; // a pool that is closed is not waited for
+            state.if_open(|_| ())?; // one that is closed is not waited for
             let permit = state.permits.acquire().await; // dropped here: leaves the line
             let link = match state.if_open(|open| open.idle.pop())? {
-                Some((_, link)) => link, // the last that was used, so that those not needed grow old
-                None => state.database.connect().await?, // dropped here: closes it, passes the permit on
+                Some((_, link)) => link, // the last that was used: those not needed grow old
+                None => state.database.connect().await?, // dropped here: closes it, frees the permit
             };
             Ok(Connection { held: Some((link, permit)), pool: Arc::downgrade(state) })
         };
@@ -89,8 +89,8 @@ impl Pool {
         let Self(state) = self;
         let Open { group, idle } = state.open.lock().unwrap().take().ok_or(PoolError::Closed)?;
         drop(idle);
-        // As long as `group` is here it takes roll-backs. One has the permit of its transaction, so that
-        // nothing is left once all permits are here; who waits for one sees that the pool is closed.
+        // As long as `group` is here it takes roll-backs. Each has the permit of its connection: when all
+        // permits are here, none is left. Who has asked for one before gets it, and learns of the end.
         let mut all = Vec::new();
         let return_of_all = async {
             while all.len() < state.options.size {
@@ -103,7 +103,7 @@ impl Pool {
             // A roll-back is cut now, or refused when it comes: its connection is closed with its future.
             group.cancel_because("the pool's grace period is over");
         }
-        group.close().await?;
+        let _ = group.close().await; // what failed was told; that it is cancelled is no failure
         Ok(missing)
     }
 }
@@ -146,8 +146,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// In the middle of a request, or without a pool, it is closed. So it is when the roll-back is cut or
-    /// refused, because the pool has ended: perhaps with the drop of `state` here, if no other is left.
+    /// In the middle of a request, or without a pool, it is closed. So it is when its roll-back is cut or
+    /// refused, because the pool has ended: perhaps by the drop of `state` here, if it is the last.
     fn drop(&mut self) {
         let Some(mut held) = self.held.take() else { return };
         let Some(state) = self.pool.upgrade() else { return };
@@ -173,15 +173,13 @@ pub enum PoolError {
     Closed,
     #[error("the database: {0}")]
     Database(#[from] io::Error),
-    #[error("the tasks of the pool: {0}")]
-    Tasks(#[from] GroupError),
 }
 
 fn main() -> Result<(), BoxError> {
     anyscope::tokio::run(program()) // the one place that names a runtime
 }
 
-/// Nine orders through three connections. Each third has second thoughts.
+/// Nine orders over three connections. One in three has second thoughts.
 pub async fn program() -> Result<(), BoxError> {
     let rt = anyscope::current_runtime();
     let [wait, idle, grace] = [1000, 20, 1000].map(Duration::from_millis);
@@ -194,10 +192,10 @@ pub async fn program() -> Result<(), BoxError> {
                 let mut connection = pool.acquire().await?;
                 connection.execute(Request::Begin).await?;
                 connection.execute(Request::Insert(format!("order {order}"))).await?;
-                if order % 3 == 2 {
-                    return Ok(());
+                if order % 3 != 0 {
+                    connection.execute(Request::Commit).await?;
                 }
-                Ok(connection.execute(Request::Commit).await?)
+                Ok(())
             });
         }
         Ok(())

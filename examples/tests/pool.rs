@@ -1,4 +1,4 @@
-//! The pool of the example: what becomes of its connections and transactions, without waiting and without luck.
+//! The pool of the example: what becomes of connections and transactions, without waiting or luck.
 
 #[path = "../pool.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is a program")]
