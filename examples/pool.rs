@@ -1,14 +1,13 @@
 //! pool: the connection pool of a database driver, which names no runtime.
 //!
-//! [`Pool`] and its clones own the state, and by it the group of the pool's tasks. Those tasks, and connections
-//! in use, have a `Weak` of it: a task that owned it would keep its own group alive. So the pool ends when
-//! it is closed, or when its last clone is dropped; then the group around that drop waits for its tasks.
+//! [`Pool`] and its clones own the state, and by it the group of the pool's tasks. Those tasks, and
+//! connections in use, have a `Weak` of it: a task that owned it would keep its own group alive. So the pool
+//! ends when it is closed, or when its last clone is dropped; the group around that drop waits for its tasks.
 //!
-//! No transaction is left open. A connection that is dropped goes back into the pool, after a roll-back if need
-//! be; where that cannot be done it is closed, and then the database rolls back by itself.
+//! No transaction is left open. A connection that is dropped goes back into the pool, after a roll-back if
+//! need be; where that cannot be done it is closed, and then the database rolls back by itself.
 
 #![forbid(unsafe_code)]
-#![allow(missing_docs, reason = "it is a program")]
 
 use std::io;
 use std::sync::{Arc, Mutex, Weak};
@@ -18,23 +17,23 @@ use anyscope::prelude::*;
 use anyscope::{Elapsed, OpenGroup, PanicPolicy, Permit, Semaphore, Supervise};
 
 #[path = "pool/database.rs"]
-pub mod database;
+pub(crate) mod database;
 
 use database::{Database, Link, Request};
 
 #[derive(Clone, Copy)]
-pub struct Options {
-    pub size: usize,
+pub(crate) struct Options {
+    pub(crate) size: usize,
     /// How long `acquire` waits for a connection, and for the database to accept it.
-    pub wait: Duration,
+    pub(crate) wait: Duration,
     /// How long a connection that nobody uses stays open.
-    pub idle: Duration,
+    pub(crate) idle: Duration,
     /// How long `close` waits for what is in use.
-    pub grace: Duration,
+    pub(crate) grace: Duration,
 }
 
 #[derive(Clone)]
-pub struct Pool(Arc<State>);
+pub(crate) struct Pool(Arc<State>);
 
 struct State {
     rt: AnyRuntime,
@@ -55,7 +54,7 @@ struct Open {
 }
 
 impl Pool {
-    pub fn new(rt: impl Runtime, database: Arc<Database>, options: Options) -> Self {
+    pub(crate) fn new(rt: impl Runtime, database: Arc<Database>, options: Options) -> Self {
         let rt = AnyRuntime::new(rt);
         // What fails in one task is told at once, and is no concern of the others.
         let report = Supervise::reporting(|failure| eprintln!("pool: {failure}"));
@@ -68,7 +67,7 @@ impl Pool {
     }
 
     /// A connection, when one is free. Dropped at any await it leaves nothing behind.
-    pub async fn acquire(&self) -> Result<Connection, PoolError> {
+    pub(crate) async fn acquire(&self) -> Result<Connection, PoolError> {
         let Self(state) = self;
         let connection = async {
             state.if_open(|_| ())?; // one that is closed is not waited for
@@ -85,7 +84,7 @@ impl Pool {
     /// Gives out no more, waits for what is in use, and ends. Says how many did not come back in time.
     ///
     /// Dropped, it drops the group, and so ends the pool at once, as the drop of the pool does.
-    pub async fn close(&self) -> Result<usize, PoolError> {
+    pub(crate) async fn close(&self) -> Result<usize, PoolError> {
         let Self(state) = self;
         let Open { group, idle } = state.open.lock().unwrap().take().ok_or(PoolError::Closed)?;
         drop(idle);
@@ -133,14 +132,14 @@ async fn close_old(rt: AnyRuntime, pool: Weak<State>) -> Result<(), BoxError> {
 }
 
 /// Goes back to the pool when it is dropped; if a transaction is open, after a roll-back.
-pub struct Connection {
+pub(crate) struct Connection {
     /// `None` when it is dropped. A link goes before its permit does.
     held: Option<(Link, Permit)>,
     pool: Weak<State>,
 }
 
 impl Connection {
-    pub async fn execute(&mut self, request: Request) -> io::Result<()> {
+    pub(crate) async fn execute(&mut self, request: Request) -> io::Result<()> {
         self.held.as_mut().expect("until it is dropped").0.request(request).await
     }
 }
@@ -166,7 +165,7 @@ impl Drop for Connection {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum PoolError {
+pub(crate) enum PoolError {
     #[error("no connection was free in time")]
     TimedOut(#[from] Elapsed),
     #[error("the pool is closed")]
@@ -180,7 +179,7 @@ fn main() -> Result<(), BoxError> {
 }
 
 /// Nine orders over three connections. One in three has second thoughts.
-pub async fn program() -> Result<(), BoxError> {
+pub(crate) async fn program() -> Result<(), BoxError> {
     let rt = anyscope::current_runtime();
     let [wait, idle, grace] = [1000, 20, 1000].map(Duration::from_millis);
     let database = Database::new(rt.clone(), 3);

@@ -7,27 +7,27 @@ use std::{io, mem};
 use anyscope::prelude::*;
 
 /// From a request to its answer.
-pub const ROUND_TRIP: Duration = Duration::from_millis(1);
+pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(1);
 
-pub struct Database {
+pub(crate) struct Database {
     rt: AnyRuntime,
     most_links: usize,
     seen: Mutex<Seen>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Seen {
-    pub rows: Vec<String>,
+pub(crate) struct Seen {
+    pub(crate) rows: Vec<String>,
     /// Links that are open now, and that ever were.
-    pub links: usize,
-    pub opened: usize,
+    pub(crate) links: usize,
+    pub(crate) opened: usize,
     /// Transactions, those that a request has rolled back, and those that a lost link has.
-    pub begun: usize,
-    pub rolled_back: usize,
-    pub cut_off: usize,
+    pub(crate) begun: usize,
+    pub(crate) rolled_back: usize,
+    pub(crate) cut_off: usize,
 }
 
-pub enum Request {
+pub(crate) enum Request {
     Begin,
     Insert(String),
     Commit,
@@ -35,15 +35,15 @@ pub enum Request {
 }
 
 impl Database {
-    pub fn new(rt: impl Runtime, most_links: usize) -> Arc<Self> {
+    pub(crate) fn new(rt: impl Runtime, most_links: usize) -> Arc<Self> {
         Arc::new(Self { rt: AnyRuntime::new(rt), most_links, seen: Mutex::default() })
     }
 
-    pub fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().clone()
     }
 
-    pub async fn connect(self: &Arc<Self>) -> io::Result<Link> {
+    pub(crate) async fn connect(self: &Arc<Self>) -> io::Result<Link> {
         if self.seen.lock().unwrap().links == self.most_links {
             return Err(io::Error::other("too many connections"));
         }
@@ -59,7 +59,7 @@ impl Database {
 }
 
 /// A connection as the network has it. Dropping it closes it, and loses what is not committed.
-pub struct Link {
+pub(crate) struct Link {
     database: Arc<Database>,
     /// What is to be committed, in a transaction.
     transaction: Option<Vec<String>>,
@@ -68,7 +68,7 @@ pub struct Link {
 }
 
 impl Link {
-    pub async fn request(&mut self, request: Request) -> io::Result<()> {
+    pub(crate) async fn request(&mut self, request: Request) -> io::Result<()> {
         if !mem::take(&mut self.answered) {
             return Err(io::Error::other("the request before was cut"));
         }
@@ -88,11 +88,11 @@ impl Link {
         });
     }
 
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.answered && self.transaction.is_none()
     }
 
-    pub fn can_roll_back(&self) -> bool {
+    pub(crate) fn can_roll_back(&self) -> bool {
         self.answered && self.transaction.is_some()
     }
 }
