@@ -59,7 +59,7 @@ impl Pool {
         // What fails in one task is told at once, and is no concern of the others.
         let report = Supervise::reporting(|failure| eprintln!("pool: {failure}"));
         let group = rt.group(async |_| Ok(())).policy(report).panics(PanicPolicy::Capture).open();
-        let (tasks, permits) = (group.clone(), Semaphore::new(options.size));
+        let (tasks, permits) = (group.handle(), Semaphore::new(options.size));
         let open = Mutex::new(Some(Open { group, idle: Vec::new() }));
         let state = Arc::new(State { rt, database, options, permits, tasks, open });
         state.tasks.spawn_background(close_old(state.rt.clone(), Arc::downgrade(&state)));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyscope_core::{BoxError, Group, GroupHandle, Runtime, Timer, acquire, defer, shield};
 
-use super::{Case, case};
+use super::{Case, SHORT, case};
 use crate::env::Env;
 use crate::hooked::Hooked;
 use crate::probe::{
@@ -35,8 +35,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c5_release_that_panics_is_not_polled_again::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 /// A group with a grace period whose body has returned and cleans up until its one task has ended.
 async fn clean_up_slowly<R: Runtime>(

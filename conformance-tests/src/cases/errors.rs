@@ -11,7 +11,7 @@ use anyscope_core::{
 };
 
 use super::echoes::texts;
-use super::{Case, case};
+use super::{Case, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Gate, Outcome, boom, never, yield_now};
 
@@ -140,7 +140,6 @@ fn e1_failures_know_when_they_happened<R: Runtime>(env: &Env<R>) {
 }
 
 fn e1_times_of_failures_are_by_the_runtimes_clock<R: Runtime>(env: &Env<R>) {
-    const SHORT: Duration = Duration::from_millis(5);
     env.block_on(async |rt: R| {
         let begun = rt.now();
         let outcome: Outcome<()> = rt

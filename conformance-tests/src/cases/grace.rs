@@ -10,7 +10,7 @@ use anyscope_core::{
 };
 use futures_util::future::select;
 
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::held::Held;
 use crate::probe::{
@@ -37,8 +37,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c10_told_tasks_are_not_polled_again::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 /// Ends well once it is told.
 fn cooperative(begun: &Gate, told: &Count) -> impl Future<Output = Result<(), BoxError>> + use<> {

@@ -80,6 +80,9 @@ use crate::env::Env;
 /// Never over in a test.
 const LONG: Duration = Duration::from_secs(3600);
 
+/// A time that passes soon: of a deadline or a grace period that is to end.
+const SHORT: Duration = Duration::from_millis(5);
+
 /// One case, for one runtime type.
 pub(crate) struct Case<R> {
     pub(crate) name: &'static str,

@@ -12,7 +12,7 @@ use anyscope_core::{
 };
 use futures_util::future::select;
 
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, lost, never, parked, unique};
 
@@ -28,8 +28,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g17_dropped_group_lists_its_tasks_and_nobody_else::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 fn c3_late_tasks_of_a_group_that_moves_on_go_to_the_hook<R: Runtime>(env: &Env<R>) {
     let name = unique("late");

@@ -290,14 +290,13 @@ fn e6_task_that_was_out_of_time_is_told_where_failures_are_reported<R: Runtime>(
     assert!(lost(&name).is_empty());
     let (failed, expired) = (Count::new(), Count::new());
     env.run(async |rt: R| {
-        let count = failed.clone();
-        serve_late(&rt, &name, Supervise::reporting(move |_| count.add())).await;
+        serve_late(&rt, &name, Supervise::reporting(counting(&failed))).await;
         let at_hook = lost(&name);
         assert!(at_hook.len() == 1 && at_hook[0].kind == UnhandledKind::Expired, "{at_hook:?}");
 
-        let (count, told) = (failed.clone(), expired.clone());
+        let told = expired.clone();
         let by_deadline = |cause: &CancelCause| matches!(cause.kind(), CauseKind::Deadline(_));
-        let policy = Supervise::reporting(move |_| count.add()).expired(move |task| {
+        let policy = Supervise::reporting(counting(&failed)).expired(move |task| {
             if task.cause().is_some_and(by_deadline) {
                 told.add();
             }
@@ -306,6 +305,13 @@ fn e6_task_that_was_out_of_time_is_told_where_failures_are_reported<R: Runtime>(
         assert_eq!(lost(&name).len(), 1, "in place of the hook");
     });
     assert_eq!((failed.get(), expired.get()), (0, 1));
+}
+
+fn counting<E>(failed: &Count) -> impl Fn(&Failure<E>) + Send + Sync + 'static {
+    let failed = failed.clone();
+    move |_| {
+        failed.add();
+    }
 }
 
 /// A server with one request of this name, which has a deadline and nobody who awaits it.

@@ -3,12 +3,11 @@
 use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
-use std::time::Duration;
 
 use anyscope_core::{BoxError, GroupHandle, Runtime, defer, in_place, race, scope, shield};
 use futures_util::future::{Either, LocalBoxFuture, join, select};
 
-use super::{Case, case};
+use super::{Case, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, eventually, never, poll_once, yield_now};
 use crate::shielded::{Work, cancelled};
@@ -28,8 +27,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(c4_holds_in_a_local_scope::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 fn c4_limit_ends_the_protection<R: Runtime>(env: &Env<R>) {
     let gone = Count::new();

@@ -8,7 +8,7 @@ use anyscope_core::{
     BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, TaskInfo, defer,
 };
 
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, eventually_blocking, never, parked, yield_now};
 use crate::thread;
@@ -22,8 +22,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(r7_body_that_had_its_value_was_shut_down_all_the_same::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 /// Where a thread that has nothing to do with the group finds its handle.
 type Found<R> = Arc<Mutex<Option<GroupHandle<BoxError, R>>>>;

@@ -7,7 +7,7 @@ use anyscope_core::supervise::{Backoff, Child, InstanceEnd, Restart, Strategy, S
 use anyscope_core::{BoxError, Runtime};
 
 use super::supervise::{Journal, Plan, ending, noting};
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, boom, never};
 
@@ -22,8 +22,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(v6_waits_before_each_restart::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 fn v5_gives_up_with_the_history<R: Runtime>(env: &Env<R>) {
     let (begun, journal) = (Count::new(), Journal::default());

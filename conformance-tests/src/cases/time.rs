@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext};
 
-use super::{Case, LONG, case};
+use super::{Case, LONG, SHORT, case};
 use crate::env::Env;
 use crate::probe::{Count, Gate, Outcome, deadline_of, eventually, holding, never, parked};
 use crate::waits::with_enough_time;
@@ -30,8 +30,6 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(d4_past_deadline_is_the_result_where_the_body_has_left_a_task::<R>),
     ]
 }
-
-const SHORT: Duration = Duration::from_millis(5);
 
 fn d1_timeout_says_that_the_time_was_up_and_has_dropped_the_future<R: Runtime>(env: &Env<R>) {
     let dropped = Count::new();

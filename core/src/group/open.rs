@@ -121,6 +121,11 @@ where
     E: AsDynError,
     R: Runtime,
 {
+    /// Another handle, for whoever spawns and cannot hold the value: a handle does not keep the group open.
+    pub fn handle(&self) -> GroupHandle<E, R> {
+        self.handle.clone()
+    }
+
     /// Waits until the body and all tasks have ended, and gives the value of the body. Tasks can spawn
     /// others meanwhile, as long as one is unfinished (G9).
     ///
@@ -132,7 +137,9 @@ where
     /// # Errors
     ///
     /// As those of the group's future: a [`GroupError`] with the cause, if the group was cancelled, and all
-    /// failures since it was opened (G7).
+    /// failures since it was opened (G7). A body that was not polled yet when the group was cancelled is cut
+    /// short, also one that does nothing: then the cancellation is the result (G20). If the runtime is shut
+    /// down before all have ended, that cause is, and failures have gone to the [hook](crate::unhandled).
     ///
     /// # Panics
     ///
