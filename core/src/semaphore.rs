@@ -54,19 +54,44 @@ impl Semaphore {
     ///
     /// Dropping it gives up the place in the line, and passes on a permit that was on its way.
     pub async fn acquire(&self) -> Permit {
+        self.acquire_many(1).await
+    }
+
+    /// Waits for so many permits at once, after all who have asked before: as long as there are not enough,
+    /// nobody who asks later gets one. They are given back together. For more than there
+    /// [are](Self::permits) it waits until there are more.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`acquire`](Self::acquire).
+    ///
+    /// # Examples
+    ///
+    /// Whoever has all is alone, and all that was begun before is over:
+    ///
+    /// ```
+    /// use anyscope_core::Semaphore;
+    ///
+    /// # futures_executor::block_on(async {
+    /// let connections = Semaphore::new(3);
+    /// let _all = connections.acquire_many(connections.permits()).await;
+    /// assert!(connections.try_acquire().is_none());
+    /// # });
+    /// ```
+    pub async fn acquire_many(&self, many: usize) -> Permit {
         // A semaphore is never closed.
-        let _ = WaitTurn::new(&self.0, |state| &mut state.turns).await;
-        Permit(self.clone())
+        let _ = WaitTurn::of_many(&self.0, |state| &mut state.turns, many).await;
+        Permit { semaphore: self.clone(), many }
     }
 
     /// Takes a permit if one is free, which means that nobody waits.
     #[must_use = "dropping the permit gives it back"]
     pub fn try_acquire(&self) -> Option<Permit> {
-        let taken = lock(&self.0).turns.take();
-        taken.then(|| Permit(self.clone()))
+        let taken = lock(&self.0).turns.take(1);
+        taken.then(|| Permit { semaphore: self.clone(), many: 1 })
     }
 
-    /// How many permits are free right now.
+    /// How many permits are free right now. Some may be, and yet not enough for the one who is first in line.
     pub fn available(&self) -> usize {
         lock(&self.0).turns.free()
     }
@@ -116,13 +141,16 @@ impl fmt::Debug for Semaphore {
     }
 }
 
-/// A permit of a [`Semaphore`]: given back when it is dropped.
+/// A permit of a [`Semaphore`], or [several](Semaphore::acquire_many): given back when it is dropped.
 #[must_use = "dropping it gives the permit back"]
 #[derive(Debug)]
-pub struct Permit(Semaphore);
+pub struct Permit {
+    semaphore: Semaphore,
+    many: usize,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        update(&self.0.0, |state, wakes| state.turns.give(wakes));
+        update(&self.semaphore.0, |state, wakes| state.turns.add(self.many, wakes));
     }
 }

@@ -1,7 +1,7 @@
 //! Turns: who may go on, and who waits for it, in the order of asking. What the semaphore and the
 //! queue are made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -12,16 +12,22 @@ use crate::sync::{Mutex, drop_waker, lock, wake};
 /// certain: nobody who comes later can take it before (W8). Part of a state under a lock; wakers are
 /// called by [`update`] after it was released.
 pub(crate) struct Turns {
-    /// Nobody waits while there is one.
+    /// Fewer than the one who has waited longest wants, if anybody waits.
     free: usize,
     /// How many of those that are out are withdrawn when they come back.
     owed: usize,
     /// What is free or granted can still be taken; then nothing comes any more.
     closed: bool,
-    waiting: BTreeMap<u64, Waker>,
-    /// Were given their turn, and have not been polled since.
-    granted: BTreeSet<u64>,
+    waiting: BTreeMap<u64, Waiter>,
+    /// Were given so many turns, and have not been polled since.
+    granted: BTreeMap<u64, usize>,
     next: u64,
+}
+
+struct Waiter {
+    /// How many it waits for.
+    many: usize,
+    waker: Waker,
 }
 
 /// There will be no further turns.
@@ -29,7 +35,7 @@ pub(crate) struct NoMore;
 
 impl Turns {
     pub(crate) fn new(free: usize) -> Self {
-        let (waiting, granted) = (BTreeMap::new(), BTreeSet::new());
+        let (waiting, granted) = (BTreeMap::new(), BTreeMap::new());
         Self { free, owed: 0, closed: false, waiting, granted, next: 0 }
     }
 
@@ -37,11 +43,11 @@ impl Turns {
         self.free
     }
 
-    /// Takes a turn, if one is free.
-    pub(crate) fn take(&mut self) -> bool {
-        let free = self.free > 0;
-        self.free -= usize::from(free);
-        free
+    /// Takes so many turns, if they are free and nobody waits.
+    pub(crate) fn take(&mut self, many: usize) -> bool {
+        let takes = self.waiting.is_empty() && self.free >= many;
+        self.free -= if takes { many } else { 0 };
+        takes
     }
 
     /// Gives a turn to the one who has waited longest, or leaves it free.
@@ -54,12 +60,18 @@ impl Turns {
         let kept = turns - turns.min(self.owed);
         self.owed -= turns - kept;
         self.free += kept;
-        while self.free > 0 {
-            let Some((ticket, waker)) = self.waiting.pop_first() else {
+        self.serve(wakes);
+    }
+
+    /// Gives what is free to those who have waited longest, as far as it goes.
+    fn serve(&mut self, wakes: &mut Vec<Waker>) {
+        while let Some(first) = self.waiting.first_entry() {
+            if first.get().many > self.free {
                 return;
-            };
-            self.free -= 1;
-            self.granted.insert(ticket);
+            }
+            let (ticket, Waiter { many, waker }) = first.remove_entry();
+            self.free -= many;
+            self.granted.insert(ticket, many);
             wakes.push(waker);
         }
     }
@@ -96,7 +108,7 @@ impl Turns {
 
     fn dismiss(&mut self, wakes: &mut Vec<Waker>) {
         if self.closed && self.granted.is_empty() {
-            wakes.extend(std::mem::take(&mut self.waiting).into_values());
+            wakes.extend(std::mem::take(&mut self.waiting).into_values().map(|it| it.waker));
         }
     }
 
@@ -104,39 +116,43 @@ impl Turns {
     fn poll(
         &mut self,
         ticket: &mut Option<u64>,
+        many: usize,
         waker: &mut Option<Waker>,
         wakes: &mut Vec<Waker>,
     ) -> Poll<Result<(), NoMore>> {
         if let Some(known) = ticket {
-            if self.granted.remove(known) {
+            if self.granted.remove(known).is_some() {
                 self.dismiss(wakes);
                 return Poll::Ready(Ok(()));
             }
             let Some(waiting) = self.waiting.get_mut(known) else {
                 return Poll::Ready(Err(NoMore));
             };
-            *waker = waker.take().map(|fresh| std::mem::replace(waiting, fresh));
+            *waker = waker.take().map(|fresh| std::mem::replace(&mut waiting.waker, fresh));
             return Poll::Pending;
         }
-        if self.take() {
+        if self.take(many) {
             return Poll::Ready(Ok(()));
         }
         if self.closed && self.granted.is_empty() {
             return Poll::Ready(Err(NoMore));
         }
-        self.waiting.extend(waker.take().map(|waker| (self.next, waker)));
+        self.waiting.extend(waker.take().map(|waker| (self.next, Waiter { many, waker })));
         *ticket = Some(self.next);
         self.next += 1;
         Poll::Pending
     }
 
-    /// One who waited goes away. A turn that it had been given is passed on.
+    /// One who waited goes away. What it had been given is passed on, and so is what was not enough for it.
     fn leave(&mut self, ticket: u64, wakes: &mut Vec<Waker>) -> Option<Waker> {
-        if self.granted.remove(&ticket) {
-            self.give(wakes);
+        if let Some(many) = self.granted.remove(&ticket) {
+            self.add(many, wakes);
             self.dismiss(wakes);
+            return None;
         }
-        self.waiting.remove(&ticket)
+        let left = self.waiting.remove(&ticket);
+        self.serve(wakes);
+        left.map(|it| it.waker)
     }
 }
 
@@ -151,17 +167,26 @@ pub(crate) fn update<S, T>(
     value
 }
 
-/// Waits for a turn. Dropped before it is ready, it has taken none.
+/// Waits for so many turns. Dropped before it is ready, it has taken none.
 pub(crate) struct WaitTurn<'a, S> {
     state: &'a Mutex<S>,
     turns: fn(&mut S) -> &mut Turns,
+    many: usize,
     /// While it waits, or has been given its turn and not been polled since.
     ticket: Option<u64>,
 }
 
 impl<'a, S> WaitTurn<'a, S> {
     pub(crate) fn new(state: &'a Mutex<S>, turns: fn(&mut S) -> &mut Turns) -> Self {
-        Self { state, turns, ticket: None }
+        Self::of_many(state, turns, 1)
+    }
+
+    pub(crate) fn of_many(
+        state: &'a Mutex<S>,
+        turns: fn(&mut S) -> &mut Turns,
+        many: usize,
+    ) -> Self {
+        Self { state, turns, many, ticket: None }
     }
 }
 
@@ -169,10 +194,10 @@ impl<S> Future for WaitTurn<'_, S> {
     type Output = Result<(), NoMore>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (state, turns) = (self.state, self.turns);
+        let Self { state, turns, many, ticket } = &mut *self;
         let mut waker = Some(cx.waker().clone());
         let polled =
-            update(state, |state, wakes| turns(state).poll(&mut self.ticket, &mut waker, wakes));
+            update(state, |state, wakes| turns(state).poll(ticket, *many, &mut waker, wakes));
         drop_waker(waker);
         if polled.is_ready() {
             self.ticket = None;

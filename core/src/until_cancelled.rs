@@ -9,8 +9,11 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::context::{TaskContext, WaitCancelled};
+use crate::error::AsDynError;
+use crate::group::GroupHandle;
 use crate::panics::Contained;
 use crate::protect::Cover;
+use crate::runtime::Runtime;
 use crate::stack::poll_below;
 
 /// The value of `future`, or `None` as soon as the current task or body is cancelled: how one that has a
@@ -53,6 +56,38 @@ use crate::stack::poll_below;
 /// ```
 pub fn until_cancelled<F: Future>(future: F) -> UntilCancelled<F> {
     UntilCancelled { future: Some(future), told: None, cover: None }
+}
+
+impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
+    /// The value of `future`, or `None` as soon as this group is cancelled: for those who are not its tasks,
+    /// and wait for something of it. As [`until_cancelled`], which asks about the current task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops `future`.
+    ///
+    /// # Examples
+    ///
+    /// Whoever waits for a connection learns that the pool is closed:
+    ///
+    /// ```
+    /// use anyscope_core::{GroupHandle, Permit, Runtime, Semaphore};
+    ///
+    /// struct Pool<R: Runtime> {
+    ///     tasks: GroupHandle<anyscope_core::BoxError, R>,
+    ///     connections: Semaphore,
+    /// }
+    ///
+    /// impl<R: Runtime> Pool<R> {
+    ///     async fn acquire(&self) -> Result<Permit, &'static str> {
+    ///         let permit = self.tasks.until_cancelled(self.connections.acquire()).await;
+    ///         permit.ok_or("the pool is closed")
+    ///     }
+    /// }
+    /// ```
+    pub fn until_cancelled<F: Future>(&self, future: F) -> UntilCancelled<F> {
+        UntilCancelled { future: Some(future), told: Some(Some(self.cancelled())), cover: None }
+    }
 }
 
 pin_project! {

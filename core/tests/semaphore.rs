@@ -12,19 +12,19 @@ use anyscope_core::{Permit, Semaphore};
 use futures_executor::block_on;
 use futures_util::FutureExt;
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy, any};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any};
 use proptest::{prop_oneof, proptest};
 use support::bounded;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Somebody comes, and waits if there is nothing.
-    Ask,
+    /// Somebody comes for so many, and waits if there are not enough.
+    Ask(usize),
     /// One of those who wait is polled.
     Poll(usize),
     /// One of those who wait is cancelled.
     Cancel(usize),
-    /// A permit is given back.
+    /// What one has is given back.
     Release(usize),
     Try,
     /// There are to be so many.
@@ -33,7 +33,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        3 => any::<bool>().prop_map(|_| Step::Ask),
+        3 => Just(1).prop_map(Step::Ask),
+        2 => (0_usize..4).prop_map(Step::Ask),
         2 => any::<usize>().prop_map(Step::Poll),
         2 => any::<usize>().prop_map(Step::Cancel),
         2 => any::<usize>().prop_map(Step::Release),
@@ -49,56 +50,61 @@ struct Waiter {
     number: usize,
 }
 
-/// Permits, and who is in line for them.
+/// Permits, and who is in line for how many of them.
 struct Model {
     free: usize,
     permits: usize,
     /// Given back, as many as this are not given on.
     owed: usize,
-    line: VecDeque<usize>,
-    granted: Vec<usize>,
+    line: VecDeque<(usize, usize)>,
+    granted: Vec<(usize, usize)>,
 }
 
 impl Model {
     fn resize(&mut self, permits: usize) {
         while self.permits < permits {
             self.permits += 1;
-            self.give();
+            self.give(1);
         }
         while self.permits > permits {
             self.permits -= 1;
-            self.owed += usize::from(!self.take());
+            match self.free {
+                0 => self.owed += 1,
+                _ => self.free -= 1,
+            }
         }
     }
 
-    fn give(&mut self) {
-        if self.owed > 0 {
-            self.owed -= 1;
-            return;
-        }
-        match self.line.pop_front() {
-            Some(first) => self.granted.push(first),
-            None => self.free += 1,
+    fn give(&mut self, many: usize) {
+        let kept = many - many.min(self.owed);
+        self.owed -= many - kept;
+        self.free += kept;
+        self.serve();
+    }
+
+    fn serve(&mut self) {
+        while let Some((number, many)) = self.line.front().copied().filter(|it| it.1 <= self.free) {
+            self.free -= many;
+            self.line.pop_front();
+            self.granted.push((number, many));
         }
     }
 
-    fn take(&mut self) -> bool {
-        let free = self.free > 0;
-        self.free -= usize::from(free);
-        free
+    fn take(&mut self, many: usize) -> bool {
+        let takes = self.line.is_empty() && self.free >= many;
+        self.free -= if takes { many } else { 0 };
+        takes
     }
 
     fn leave(&mut self, number: usize) {
-        self.line.retain(|waiting| *waiting != number);
-        if self.was_granted(number) {
-            self.give();
-        }
+        self.line.retain(|waiting| waiting.0 != number);
+        let many = self.was_granted(number).unwrap_or(0);
+        self.give(many);
     }
 
-    fn was_granted(&mut self, number: usize) -> bool {
-        let before = self.granted.len();
-        self.granted.retain(|granted| *granted != number);
-        self.granted.len() < before
+    fn was_granted(&mut self, number: usize) -> Option<usize> {
+        let at = self.granted.iter().position(|granted| granted.0 == number)?;
+        Some(self.granted.remove(at).1)
     }
 }
 
@@ -116,18 +122,18 @@ fn run(permits: usize, steps: &[Step]) {
     let (mut waiters, mut held) = (Vec::<Waiter>::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         match *step {
-            Step::Ask => {
+            Step::Ask(many) => {
                 let asking = semaphore.clone();
-                let future = Box::pin(async move { asking.acquire().await });
+                let future = Box::pin(async move { asking.acquire_many(many).await });
                 let mut waiter = Waiter { future, number };
                 match poll(&mut waiter) {
                     Some(permit) => {
-                        assert!(model.take(), "a permit from nowhere");
-                        held.push(permit);
+                        assert!(model.take(many), "a permit from nowhere");
+                        held.push((permit, many));
                     }
                     None => {
-                        assert_eq!(model.free, 0, "waits although there is one");
-                        model.line.push_back(number);
+                        assert!(!model.take(many), "waits although there are enough");
+                        model.line.push_back((number, many));
                         waiters.push(waiter);
                     }
                 }
@@ -135,8 +141,9 @@ fn run(permits: usize, steps: &[Step]) {
             Step::Poll(at) if !waiters.is_empty() => {
                 let at = at % waiters.len();
                 let permit = poll(&mut waiters[at]);
-                assert_eq!(permit.is_some(), model.was_granted(waiters[at].number), "the order");
-                if let Some(permit) = permit {
+                let granted = model.was_granted(waiters[at].number);
+                assert_eq!(permit.is_some(), granted.is_some(), "the order");
+                if let Some(permit) = permit.zip(granted) {
                     held.push(permit);
                     drop(waiters.remove(at));
                 }
@@ -146,13 +153,14 @@ fn run(permits: usize, steps: &[Step]) {
                 model.leave(waiter.number);
             }
             Step::Release(at) if !held.is_empty() => {
-                drop(held.remove(at % held.len()));
-                model.give();
+                let (permit, many) = held.remove(at % held.len());
+                drop(permit);
+                model.give(many);
             }
             Step::Try => {
                 let permit = semaphore.try_acquire();
-                assert_eq!(permit.is_some(), model.take());
-                held.extend(permit);
+                assert_eq!(permit.is_some(), model.take(1));
+                held.extend(permit.map(|permit| (permit, 1)));
             }
             Step::Resize(permits) => {
                 semaphore.set_permits(permits);
@@ -164,7 +172,7 @@ fn run(permits: usize, steps: &[Step]) {
         assert_eq!(semaphore.available(), model.free);
     }
     waiters.drain(..).for_each(|waiter| model.leave(waiter.number));
-    let at_hand = semaphore.available() + held.len();
+    let at_hand = semaphore.available() + held.iter().map(|(_, many)| many).sum::<usize>();
     assert_eq!(at_hand, model.permits + model.owed, "a cancelled waiter kept a permit");
     held.clear();
     assert_eq!(semaphore.available(), model.permits);

@@ -16,6 +16,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(w8_cancelled_worker_is_done_with_its_item::<R>),
         case(w8_closing_wakes_who_waits::<R>),
         case(w8_semaphore_lets_so_many_in_first_come_first_served::<R>),
+        case(w8_several_permits_are_one_place_in_the_line::<R>),
         case(w8_cancelled_waiter_passes_its_permit_on::<R>),
     ]
 }
@@ -187,6 +188,36 @@ fn w8_semaphore_lets_so_many_in_first_come_first_served<R: Runtime>(env: &Env<R>
             })
             .await;
         outcome.unwrap();
+    });
+}
+
+/// Whoever asks later waits, although there would be one for it, until the one before is served or goes.
+fn w8_several_permits_are_one_place_in_the_line<R: Runtime>(env: &Env<R>) {
+    env.run(async |_: R| {
+        let semaphore = Semaphore::new(3);
+        let held = semaphore.acquire().await;
+        let mut all = Box::pin(semaphore.acquire_many(3));
+        let mut behind = Box::pin(semaphore.acquire());
+        assert!(poll_once(all.as_mut()).is_pending());
+        assert!(
+            poll_once(behind.as_mut()).is_pending(),
+            "nobody passes the one who waits for three"
+        );
+        assert!(semaphore.try_acquire().is_none());
+        drop(held);
+        let all = all.await;
+        assert!(poll_once(behind.as_mut()).is_pending());
+        drop(all);
+        drop(behind.await);
+
+        let held = semaphore.acquire_many(2).await;
+        let mut gone = Box::pin(semaphore.acquire_many(2));
+        let mut behind = Box::pin(semaphore.acquire());
+        assert!(poll_once(gone.as_mut()).is_pending());
+        assert!(poll_once(behind.as_mut()).is_pending());
+        drop(gone);
+        drop((behind.await, held));
+        assert_eq!(semaphore.available(), 3);
     });
 }
 

@@ -1,6 +1,6 @@
-//! A task in its grace period leaves what it waits for (rules C3, C4).
+//! Who is told leaves what it waits for: in its grace period, or from outside (rules C2, C3, C4).
 
-use anyscope_core::{Runtime, shield, until_cancelled};
+use anyscope_core::{BoxError, Runtime, shield, until_cancelled};
 
 use super::{Case, LONG, case};
 use crate::env::Env;
@@ -10,6 +10,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
     vec![
         case(c3_who_is_told_leaves_what_it_waits_for::<R>),
         case(c4_who_is_told_waits_for_what_is_shielded_in_it::<R>),
+        case(c2_who_waits_for_something_of_another_group_leaves_when_that_is_cancelled::<R>),
     ]
 }
 
@@ -75,4 +76,31 @@ fn c4_who_is_told_waits_for_what_is_shielded_in_it<R: Runtime>(env: &Env<R>) {
         outcome.unwrap();
     });
     assert_eq!(done.get(), 1);
+}
+
+/// No task of the group waits, and none of its own is cancelled.
+fn c2_who_waits_for_something_of_another_group_leaves_when_that_is_cancelled<R: Runtime>(
+    env: &Env<R>,
+) {
+    let (polled, dropped) = (Count::new(), Count::new());
+    env.run(async |rt| {
+        let other = rt.group::<BoxError, _>(async |_| Ok(())).open();
+        let (handle, begun, probe) = (other.handle(), Gate::new(), dropped.on_drop());
+        assert_eq!(handle.until_cancelled(async { 7 }).await, Some(7));
+        let open = begun.clone();
+        let outside = rt.spawn_detached(async move {
+            let waits = async move {
+                let _probe = probe;
+                open.open();
+                never::<()>().await
+            };
+            handle.until_cancelled(waits).await.is_none()
+        });
+        begun.wait().await;
+        other.cancel();
+        assert!(outside.await.unwrap());
+        let late = other.until_cancelled(async { polled.note() });
+        assert!(late.await.is_none());
+    });
+    assert_eq!((polled.get(), dropped.get()), (0, 1));
 }

@@ -142,7 +142,7 @@ impl<T> Queue<T> {
     ///
     /// [`PutError`], with the item, if the queue is closed or full.
     pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
-        update(&self.0, |state, wakes| match state.closed || state.room.take() {
+        update(&self.0, |state, wakes| match state.closed || state.room.take(1) {
             true => state.put(item, wakes),
             false => Err(PutError::new(item, false)),
         })
@@ -163,7 +163,7 @@ impl<T> Queue<T> {
 
     /// Takes the next item, if there is one right now that nobody waits for.
     pub fn try_get(&self) -> Option<QueueItem<T>> {
-        let item = update(&self.0, |state, wakes| match state.filled.take() {
+        let item = update(&self.0, |state, wakes| match state.filled.take(1) {
             true => state.get(wakes),
             false => None,
         });
