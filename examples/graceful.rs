@@ -13,7 +13,7 @@ use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use anyscope::prelude::*;
-use anyscope::{CancelCause, Ended, TaskContext, until_signal};
+use anyscope::{CancelCause, Ended, until_signal};
 
 fn main() -> ExitCode {
     match run(env::args().skip(1)) {
@@ -82,5 +82,5 @@ async fn task(name: String) -> Result<(), BoxError> {
 /// Runs until the program is stopped.
 async fn until_told(name: &str) -> CancelCause {
     println!("{name}: running");
-    TaskContext::current().expect("inside a task").cancelled().await
+    cancelled().await
 }

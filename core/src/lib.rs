@@ -75,4 +75,4 @@ pub use slot::{Remote, RemoteHandle, remote};
 pub use sync::WakerId;
 pub use task::{CancelHandle, CancelOnDrop, TaskError, TaskHandle, TaskId, TaskInfo};
 pub use unhandled::set_unhandled_hook;
-pub use until_cancelled::{UntilCancelled, until_cancelled};
+pub use until_cancelled::{UntilCancelled, cancelled, until_cancelled};

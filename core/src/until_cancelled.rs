@@ -1,13 +1,14 @@
-//! `until_cancelled`: a future that is given up when its task is told to stop.
+//! `cancelled` and `until_cancelled`: waiting to be told to stop, and what is given up then.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::cancel::CancelCause;
 use crate::context::{TaskContext, WaitCancelled};
 use crate::error::AsDynError;
 use crate::group::GroupHandle;
@@ -15,6 +16,43 @@ use crate::panics::Contained;
 use crate::protect::Cover;
 use crate::runtime::Runtime;
 use crate::stack::poll_below;
+
+/// Waits until the current task, body or job is cancelled, alone or with its group (C2): how one that has a
+/// [grace period](crate::GroupFuture::grace) learns that it should end by itself. Without one it is dropped
+/// where it awaits this. Outside any task it never ends.
+///
+/// It finds its task at the first poll. Of another task there is [`TaskContext::cancelled`], of a group
+/// [`GroupHandle::cancelled`].
+///
+/// # Cancel safety
+///
+/// Nothing is lost if it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use anyscope_core::{Group, GroupError, Runtime, cancelled};
+///
+/// async fn serve<R: Runtime>(rt: &R) -> Result<(), GroupError> {
+///     let server = rt.group(async |g| {
+///         g.spawn(async {
+///             let why = cancelled().await;
+///             println!("saving, because {why}");
+///             Ok(())
+///         });
+///         g.shut_down();
+///         Ok(())
+///     });
+///     server.grace(Duration::from_secs(5)).await
+/// }
+/// ```
+pub async fn cancelled() -> CancelCause {
+    match TaskContext::current() {
+        Some(task) => task.cancelled().await,
+        None => pending().await,
+    }
+}
 
 /// The value of `future`, or `None` as soon as the current task or body is cancelled: how one that has a
 /// [grace period](crate::GroupFuture::grace) leaves what it waits for, and goes on to its end (C3). As

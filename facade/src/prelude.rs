@@ -11,8 +11,8 @@
 
 pub use crate::{
     AnyRuntime, BoxError, ExitKind, GroupError, GroupHandle, Runtime, TaskError, TaskHandle,
-    acquire, check_cancelled, defer, group, group_of, move_on_after, scope, shield, sleep,
-    spawn_blocking, spawn_cpu, timeout, until_cancelled,
+    acquire, cancelled, check_cancelled, defer, group, group_of, move_on_after, scope, shield,
+    sleep, spawn_blocking, spawn_cpu, timeout, until_cancelled,
 };
 pub use crate::{Blocking as _, Group as _, Timer as _};
 pub use crate::{

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyscope::prelude::*;
-use anyscope::{CauseKind, Ended, Reached, StopReason, Stopper, TaskContext};
+use anyscope::{CauseKind, Ended, Reached, StopReason, Stopper, cancelled};
 
 use each::on_each;
 
@@ -24,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Ends when it is told.
 async fn polite() -> Result<(), BoxError> {
-    TaskContext::current().expect("in a task").cancelled().await;
+    cancelled().await;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Who is told leaves what it waits for: in its grace period, or from outside (rules C2, C3, C4).
 
-use anyscope_core::{BoxError, Runtime, shield, until_cancelled};
+use anyscope_core::{BoxError, CauseKind, Runtime, cancelled, shield, until_cancelled};
 
 use super::{Case, LONG, case};
 use crate::env::Env;
@@ -32,9 +32,17 @@ fn c3_who_is_told_leaves_what_it_waits_for<R: Runtime>(env: &Env<R>) {
                     assert!(until_cancelled(async { seen.note() }).await.is_none());
                     Ok(1)
                 });
+                let waits = Gate::new();
+                let open = waits.clone();
+                let told = g.spawn(async move {
+                    open.open();
+                    Ok(cancelled().await)
+                });
                 begun.wait().await;
+                waits.wait().await;
                 g.cancel();
                 assert!(until_cancelled(never::<()>()).await.is_none(), "the body is told as well");
+                assert!(matches!(told.await?.kind(), CauseKind::Requested(_)));
                 Ok(task.await?)
             })
             .grace(LONG)

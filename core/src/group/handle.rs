@@ -48,8 +48,8 @@ impl<E: AsDynError, R: Runtime> GroupHandle<E, R> {
     /// A group that is cancelled takes no tasks, not even in its [grace period](GroupFuture::grace): what a
     /// destructor spawns there, a roll-back say, never runs. Let the destructor [defer](crate::try_defer)
     /// it, so that its task runs it before it ends; or let it spawn into another group, such as an
-    /// [open](GroupFuture::open) one that is there for roll-backs and is closed last. What is refused is dropped
-    /// before this returns: it must not have in it what the destructor is of.
+    /// [open](GroupFuture::open) one that is there for roll-backs and is closed last. What is refused is
+    /// dropped before this returns: it must not have in it what the destructor is of.
     ///
     /// # Examples
     ///

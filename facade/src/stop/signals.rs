@@ -34,10 +34,10 @@ use crate::stop::{Ended, Reached, StopReason, Stopper};
 /// ```no_run
 /// use std::time::Duration;
 /// use anyscope::prelude::*;
-/// use anyscope::{Ended, TaskContext, until_signal};
+/// use anyscope::{Ended, until_signal};
 ///
 /// async fn serve() -> Result<(), BoxError> {
-///     TaskContext::current().expect("in a task").cancelled().await; // accept connections until then
+///     cancelled().await; // accept connections until then
 ///     Ok(()) // and answer those that there are
 /// }
 ///

@@ -19,10 +19,10 @@ use crate::stop::{Ended, StopReason};
 /// ```
 /// use std::time::Duration;
 /// use anyscope::prelude::*;
-/// use anyscope::{Stopper, TaskContext};
+/// use anyscope::Stopper;
 ///
 /// async fn save_when_told() -> Result<(), BoxError> {
-///     TaskContext::current().expect("in a task").cancelled().await;
+///     cancelled().await;
 ///     Ok(()) // save it here
 /// }
 ///
