@@ -1,6 +1,6 @@
 //! Waiting for a place in a group with a limit before the task is spawned (rule G18).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +19,7 @@ pub(crate) fn cases<R: Runtime>() -> Vec<Case<R>> {
         case(g18_spawn_when_free_is_refused_by_a_cancelled_group::<R>),
         case(g18_spawn_when_free_that_is_refused_leaves_its_place::<R>),
         case(g18_all_who_wait_for_a_place_in_an_ended_group_are_refused::<R>),
+        case(g18_who_waits_for_a_place_is_woken_when_the_group_ends::<R>),
         case(g18_spawn_when_free_has_what_a_builder_sets::<R>),
         case(g18_background_task_waits_for_no_place::<R>),
     ]
@@ -106,8 +107,12 @@ fn g18_spawn_when_free_is_refused_by_a_cancelled_group<R: Runtime>(env: &Env<R>)
     assert_eq!(dropped.get(), 1);
 }
 
-/// Two who wait for a place in a group that ends before it has one for the second.
-async fn two_in_an_ended_group<R: Runtime>(rt: &R, ask: impl AsyncFnOnce([Waiting<R>; 2])) {
+/// Two who wait for a place in a group inside another one. It has one for the first, and none for the second,
+/// when it ends, which `ask` lets it do.
+async fn two_in_line<R: Runtime>(
+    rt: &R,
+    ask: impl AsyncFnOnce(&GroupHandle<BoxError, R>, [Waiting<R>; 2], Ending<'_>),
+) {
     let outcome: Outcome<()> = rt
         .group(async |outer| {
             let (full, handle) = (Gate::new(), Arc::new(Mutex::new(None)));
@@ -124,9 +129,11 @@ async fn two_in_an_ended_group<R: Runtime>(rt: &R, ask: impl AsyncFnOnce([Waitin
             let wait = |()| Box::pin(g.spawn_when_free(never::<()>())) as Waiting<R>;
             let mut waiting = [(); 2].map(wait);
             waiting.iter_mut().for_each(|one| assert!(poll_once(one.as_mut()).is_pending()));
-            finish.open();
-            inner.await?;
-            ask(waiting).await;
+            let end = async {
+                finish.open();
+                inner.await.unwrap();
+            };
+            ask(&outer, waiting, Box::pin(end)).await;
             Ok(())
         })
         .await;
@@ -135,10 +142,13 @@ async fn two_in_an_ended_group<R: Runtime>(rt: &R, ask: impl AsyncFnOnce([Waitin
 
 type Waiting<R> = Pin<Box<dyn Future<Output = TaskHandle<(), R>> + Send>>;
 
+type Ending<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Also as long as its future is kept.
 fn g18_spawn_when_free_that_is_refused_leaves_its_place<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
-        two_in_an_ended_group(&rt, async |mut waiting| {
+        two_in_line(&rt, async |_, mut waiting, end| {
+            end.await;
             for one in &mut waiting {
                 assert!(one.await.is_finished(), "it is refused");
             }
@@ -150,8 +160,35 @@ fn g18_spawn_when_free_that_is_refused_leaves_its_place<R: Runtime>(env: &Env<R>
 /// Whether the first looks again or not.
 fn g18_all_who_wait_for_a_place_in_an_ended_group_are_refused<R: Runtime>(env: &Env<R>) {
     env.run(async |rt| {
-        let ask = async |[_first, second]: [Waiting<R>; 2]| assert!(second.await.is_finished());
-        two_in_an_ended_group(&rt, ask).await;
+        two_in_line(&rt, async |_, [_first, second], end| {
+            end.await;
+            assert!(second.await.is_finished());
+        })
+        .await;
+    });
+}
+
+/// The first has been given the place, and is not polled any more.
+fn g18_who_waits_for_a_place_is_woken_when_the_group_ends<R: Runtime>(env: &Env<R>) {
+    env.run(async |rt| {
+        two_in_line(&rt, async |outer, [first, mut second], end| {
+            let waits = Gate::new();
+            let open = waits.clone();
+            let task = outer.spawn(async move {
+                let second = poll_fn(move |cx| {
+                    let polled = second.as_mut().poll(cx);
+                    open.open();
+                    polled
+                });
+                let is_refused = second.await.is_finished();
+                drop(first);
+                Ok(is_refused)
+            });
+            waits.wait().await;
+            end.await;
+            assert!(task.await.unwrap());
+        })
+        .await;
     });
 }
 
