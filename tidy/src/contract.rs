@@ -21,12 +21,14 @@ impl Contract {
         for line in text.lines() {
             heading = line.strip_prefix("## ").unwrap_or(heading);
             let Some(item) = line.strip_prefix("- ") else { continue };
-            let (id, reason) = item.split_once(':').unwrap_or((item, ""));
-            let entry = (id.trim().to_owned(), reason.trim().to_owned());
-            if heading.trim() == UNCOVERED {
-                contract.uncovered.extend([entry]);
-            } else if heading.trim() == PARTLY {
-                contract.partly.extend([entry]);
+            let list = match heading.trim() {
+                UNCOVERED => Some(&mut contract.uncovered),
+                PARTLY => Some(&mut contract.partly),
+                _ => None,
+            };
+            if let Some(list) = list {
+                let (id, reason) = item.split_once(':').unwrap_or((item, ""));
+                list.insert(id.trim().to_owned(), reason.trim().to_owned());
             } else if let Some(id) = item.split_whitespace().next().filter(|word| is_rule(word)) {
                 contract.rules.insert(id.to_owned());
             }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use anyscope_core::{
-    BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, check_cancelled, defer,
-    shield,
+    BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, cancelled,
+    check_cancelled, defer, shield,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
@@ -217,7 +217,7 @@ async fn with_one_in_the_background<R: Runtime>(
         let background = g.task(async move {
             let _probe = probe;
             count.note();
-            TaskContext::current().expect("in a task").cancelled().await;
+            cancelled().await;
             tell.open();
             never::<()>().await
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyscope_core::unhandled::UnhandledKind;
 use anyscope_core::{
-    BoxError, CauseKind, Group, GroupError, GroupHandle, Runtime, TaskContext, TaskInfo,
+    BoxError, CauseKind, Group, GroupError, GroupHandle, Runtime, TaskInfo, cancelled,
 };
 use futures_util::future::select;
 
@@ -43,7 +43,7 @@ fn cooperative(begun: &Gate, told: &Count) -> impl Future<Output = Result<(), Bo
     let (begun, told) = (begun.clone(), told.clone());
     async move {
         begun.open();
-        TaskContext::current().expect("in a task").cancelled().await;
+        cancelled().await;
         yield_now().await;
         told.add();
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyscope_core::{
     BoxError, CauseKind, ErrorGroup, Failure, GroupError, Leaf, PanicPayload, PanicPolicy, Runtime,
-    Supervise, TaskContext, TaskHandle, handle,
+    Supervise, TaskHandle, cancelled, handle,
 };
 
 use super::{Case, case};
@@ -271,7 +271,7 @@ fn e3_cause_of_an_enclosing_group_goes_with_an_inner_ones_failures<R: Runtime>(e
                 let begun = started.clone();
                 g.spawn_group(async move |_| {
                     begun.open();
-                    TaskContext::current().unwrap().cancelled().await;
+                    cancelled().await;
                     Err::<(), _>(boom("when it was told"))
                 });
                 started.wait().await;

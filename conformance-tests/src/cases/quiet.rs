@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyscope_core::{Runtime, TaskContext, shield};
+use anyscope_core::{Runtime, cancelled, shield};
 
 use super::{Case, LONG, case};
 use crate::env::Env;
@@ -26,7 +26,7 @@ fn c10_whoever_waits_to_be_cancelled_is_not_polled_for_its_siblings<R: Runtime>(
                     let begun = begun.clone();
                     g.spawn(counted(polls.clone(), async move {
                         begun.add();
-                        TaskContext::current().expect("in a task").cancelled().await;
+                        cancelled().await;
                         Ok(())
                     }));
                 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyscope_core::{
-    BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskContext, TaskInfo, defer,
+    BoxError, CancelCause, CauseKind, GroupHandle, Runtime, TaskInfo, cancelled, defer,
 };
 
 use super::{Case, LONG, SHORT, case};
@@ -67,7 +67,7 @@ fn r7_handle_is_there_before_the_body_begins<R: Runtime>(env: &Env<R>) {
 /// Waits to be told, and keeps the cause.
 async fn told(begun: Count, causes: Arc<Mutex<Vec<CancelCause>>>) -> Result<(), BoxError> {
     begun.note();
-    let cause = TaskContext::current().expect("in a task").cancelled().await;
+    let cause = cancelled().await;
     yield_now().await;
     causes.lock().unwrap().push(cause);
     Ok(())

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyscope_core::supervise::{Child, Strategy};
-use anyscope_core::{BoxError, CauseKind, Runtime, TaskContext, TaskInfo, shield};
+use anyscope_core::{BoxError, CauseKind, Runtime, TaskInfo, cancelled, shield};
 use futures_util::future::{join, select};
 
 use super::supervise::{Journal, Plan, noting};
@@ -30,7 +30,7 @@ fn told(name: &'static str, journal: &Journal, may_stop: &Gate) -> Child<BoxErro
         let (journal, may_stop) = (journal.clone(), may_stop.clone());
         async move {
             journal.note(format!("+{name}"));
-            let cause = TaskContext::current().expect("in a task").cancelled().await;
+            let cause = cancelled().await;
             journal.note(format!("told:{name}"));
             may_stop.wait().await;
             journal.note(match cause.root().kind() {

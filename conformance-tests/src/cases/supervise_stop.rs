@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyscope_core::supervise::{Backoff, Child, Restart, Strategy};
 use anyscope_core::unhandled::UnhandledKind;
-use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, TaskContext, defer};
+use anyscope_core::{BoxError, CauseKind, GroupHandle, Runtime, cancelled, defer};
 use futures_util::future::{join, select};
 
 use super::supervise::{Journal, Plan, noting};
@@ -241,7 +241,7 @@ fn sulking(text: &str, begun: &Gate) -> Child<BoxError> {
         let (text, begun) = (text.clone(), begun.clone());
         async move {
             begun.open();
-            TaskContext::current().expect("in a task").cancelled().await;
+            cancelled().await;
             Err(boom(&text))
         }
     })

@@ -290,7 +290,7 @@ fn given_up<T, E: AsDynError>(
                 unhandled::report_error(UnhandledKind::Failure, Some(info), error);
             }
             drop_contained(fault);
-            Err(TaskError::cancelled(info.id(), CauseKind::Dropped.into()))
+            Err(TaskError::cancelled(info.id(), CancelCause::dropped()))
         }
         End::Panicked(payload) => Err(TaskError::panicked(info.id(), payload)),
         End::Cancelled(cause) => Err(TaskError::cancelled(info.id(), cause)),
@@ -356,7 +356,7 @@ where
     }
 
     fn give_up(&self, own: Unit, root: &Root) {
-        RunJob::revoke(self, CauseKind::Dropped.into());
+        RunJob::revoke(self, CancelCause::dropped());
         // Under the lock, because its place in the table is its own until it ends.
         let info = {
             let state = lock(&self.state);

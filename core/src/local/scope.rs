@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use crate::cancel::CauseKind;
+use crate::cancel::CancelCause;
 use crate::error::{AsDynError, GroupError};
 use crate::group::{Body, GroupBody, Ledger, Policy, Role};
 use crate::local::cell::ChildCell;
@@ -263,7 +263,7 @@ impl<E: AsDynError, T> Drop for Run<'_, E, T> {
     fn drop(&mut self) {
         self.state.shared.forget_waker();
         if !self.returned {
-            self.state.shared.cancel(CauseKind::Dropped.into());
+            self.state.shared.cancel(CancelCause::dropped());
             self.drop_children();
             self.state.ledger.report_leftovers();
         }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::CauseKind;
+use crate::cancel::CancelCause;
 use crate::context::TaskContext;
 use crate::error::BoxError;
 use crate::group::Group;
@@ -216,7 +216,7 @@ struct CleansUp<T>(Arc<Place<T>>);
 impl<T> Drop for CleansUp<T> {
     /// Dropped before it began, with its local scope: a value that is lent is released when it comes back.
     fn drop(&mut self) {
-        let unrun = || ExitKind::Cancelled(CauseKind::Dropped.into());
+        let unrun = || ExitKind::Cancelled(CancelCause::dropped());
         lock(&self.0.parts).late.get_or_insert_with(unrun);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::cancel::{CancelCause, CauseKind};
+use crate::cancel::CancelCause;
 use crate::group::state::leaving::release_links;
 use crate::group::state::node::{Cancellation, Node, Owner};
 use crate::group::state::table::{ScopeKey, Signals, UnitKey};
@@ -107,7 +107,7 @@ impl Node {
         shield: Option<Arc<ShieldState>>,
     ) {
         match self.link_to(parent, opener, shield) {
-            Linked::Refused => self.cancel(CauseKind::Dropped.into()),
+            Linked::Refused => self.cancel(CancelCause::dropped()),
             Linked::Free => {}
             Linked::Cancelled(order) => inherit(vec![(self.clone(), order)], Vec::new()),
         }
